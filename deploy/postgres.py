@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import pwd
@@ -11,9 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -25,10 +22,13 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from deploy.process import end, launcher, living, lock
+
 PORT = 5432  # only the name of the socket: nothing listens on the network
 USER = "pcn"
-LAUNCHER = Path(__file__).with_name("unprivileged.py")
-START_SECONDS, STOP_SECONDS, RECOVERY_SECONDS = 30.0, 30.0, 600.0
+START_SECONDS, RECOVERY_SECONDS = 30.0, 600.0
+# A fast shutdown; an immediate one when that takes too long, from which the next start recovers.
+ENDING = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 LOG_LIMIT = 5_000_000
 SOCKET_PATH_LIMIT = 100  # the system's own limit is 104 or 108 bytes
 
@@ -150,7 +150,7 @@ class EmbeddedPostgres:
             return
         try:
             if self._process is not None:
-                self._end(self._process.pid)
+                end(self._process.pid, *ENDING)
                 self._process.wait()
                 self._process = None
         finally:
@@ -175,11 +175,8 @@ class EmbeddedPostgres:
         return nobody.pw_uid, nobody.pw_gid
 
     def _command(self, program: str, *arguments: str, ends_with_us: bool) -> list[str]:
-        # The system ties the server to the thread that starts it, so only the main thread may ask for that.
-        parent = os.getpid() if ends_with_us and threading.current_thread() is threading.main_thread() else 0
         uid, gid = self._account()
-        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(uid), str(gid), str(parent)]
-        return [*launcher, str(_programs() / program), *arguments]
+        return [*launcher(uid=uid, gid=gid, ends_with_us=ends_with_us), str(_programs() / program), *arguments]
 
     def _private(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -192,14 +189,8 @@ class EmbeddedPostgres:
             os.chown(folder, uid, gid)
 
     def _take_lock(self) -> bool:
-        lock = (self.home / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        self._lock = lock(self.home / "lock")
+        return self._lock is not None
 
     def _share(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -217,11 +208,9 @@ class EmbeddedPostgres:
         """The process and the state that the server's own pid file names, if that process really is this server."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
-            process = psutil.Process(abs(int(lines[0])))
-            if process.status() == psutil.STATUS_ZOMBIE or "postgres" not in process.name():
-                return None
-            # A pid from before a restart may be somebody else's PostgreSQL by now.
-            if str(self.data) not in process.cmdline():
+            process = living(int(lines[0]))
+            # A pid from before a restart may be anybody's by now, even another PostgreSQL's.
+            if process is None or "postgres" not in process.name() or str(self.data) not in process.cmdline():
                 return None
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
@@ -246,11 +235,11 @@ class EmbeddedPostgres:
     def _end_leftovers(self) -> None:
         """Ends what a killed owner or a killed server left behind, and clears a pid file that names a stranger."""
         if self._process is not None:
-            self._end(self._process.pid)
+            end(self._process.pid, *ENDING)
             self._process.wait()
             self._process = None
         if (found := self._postmaster()) is not None:
-            self._end(found[0])
+            end(found[0], *ENDING)
         # The children of a killed server end by themselves, but hold its shared memory until they do.
         deadline = time.monotonic() + 2
         while children := self._orphans():
@@ -273,21 +262,6 @@ class EmbeddedPostgres:
                 if process.name() == "postgres" and process.cwd() == data and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
-
-    @staticmethod
-    def _end(pid: int) -> None:
-        """A fast shutdown; an immediate one when that takes too long, from which the next start recovers."""
-        for how, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
-            try:
-                process = psutil.Process(pid)
-                process.send_signal(how)
-                deadline = time.monotonic() + seconds
-                while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                    return
-            except psutil.NoSuchProcess:
-                return
 
     def _initialise(self) -> None:
         """Makes the server's files beside their place and moves them there whole: half a server is never started."""
