@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import CheckConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.registry.base import Base
+from shared.database import Code, Words
+from shared.errors import Conflict, NotFound, Refused
+from shared.events.registry import PatientsAllocated
+from shared.facts import Dated, no_overlap
+
+
+class AllocationNotFound(NotFound):
+    """No such allocation, or none the caller may see."""
+
+
+class PracticeAlreadyAllocated(Conflict):
+    """A practice's list is allocated to one network at a time."""
+
+
+class PracticeIsMember(Refused):
+    """Only the list of a practice outside every network is allocated."""
+
+
+class Allocation(Dated, Base):
+    """The list of a practice outside every network is served by a network of the area; the practice is not enrolled.
+
+    Before the network is decided the allocation names its application instead.
+    """
+
+    __tablename__ = "allocations"
+    __table_args__ = (
+        no_overlap("allocations", "practice"),
+        CheckConstraint("network is not null or application is not null", name="names_who_serves"),
+    )
+
+    id: Mapped[Code] = mapped_column(index=True)
+    practice: Mapped[Code]
+    commissioner: Mapped[Code] = mapped_column(index=True)
+    network: Mapped[Code | None] = mapped_column(index=True)
+    application: Mapped[Code | None] = mapped_column(index=True)
+    round: Mapped[Code | None]
+    reason: Mapped[Words]
+    made_by: Mapped[Words]
+
+    def concerns(self) -> Iterable[str]:
+        return [code for code in (self.practice, self.commissioner, self.network) if code]
+
+    def served_by(self, network: str) -> PatientsAllocated:
+        """The network that serves these patients is known: its money may follow them."""
+        self.network = network
+        return PatientsAllocated(
+            network=network,
+            commissioner=self.commissioner,
+            practice=self.practice,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+        )

@@ -1,0 +1,35 @@
+"""The shapes of ODS codes. They are text, never numbers: many begin with 0 or look like exponents (`00L`, `01E`)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NETWORK_PATTERN = r"^U\d{5}$"
+ORGANISATION_PATTERN = r"^[A-Z0-9]{3,12}$"
+NETWORK = re.compile(NETWORK_PATTERN)
+ORGANISATION = re.compile(ORGANISATION_PATTERN)
+
+NetworkCode = Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)]
+OrganisationCode = Annotated[str, StringConstraints(pattern=ORGANISATION_PATTERN)]
+
+FIRST_LOCAL_NETWORK = 99001
+LAST_LOCAL_NETWORK = 99999
+
+
+def local_network_code(taken: set[str]) -> str | None:
+    """The next free code between U99001 and U99999, used until ODS has given the network its own."""
+    for number in range(FIRST_LOCAL_NETWORK, LAST_LOCAL_NETWORK + 1):
+        code = f"U{number}"
+        if code not in taken:
+            return code
+    return None
+
+
+def contract_year(day: date) -> str:
+    """The contract year, April to March, that a day lies in: `2022-23`."""
+    first = day.year if day.month >= 4 else day.year - 1
+    return f"{first}-{(first + 1) % 100:02d}"

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.imports.model import Import, ImportKind, NewerFileImported
+from services.registry.ods.hierarchy import load_hierarchy
+from services.registry.ods.networks import load_networks
+from services.registry.ods.populations import load_adjusted_populations, load_weighted_lists
+from services.registry.ods.practices import load_practices
+from services.registry.ods.readers import Outcome, Source, Upload
+from shared.audit import audit
+from shared.database import new_id
+from shared.errors import Fault, Invalid
+from shared.messaging import announce_many
+
+Loader = Callable[[AsyncSession, Source, datetime], Awaitable[Outcome]]
+
+LOADERS: dict[ImportKind, Loader] = {
+    ImportKind.HIERARCHY: load_hierarchy,
+    ImportKind.EPRACCUR: load_practices,
+    ImportKind.EPCN: load_networks,
+    ImportKind.ADJUSTED_POPULATIONS: load_adjusted_populations,
+    ImportKind.PRACTICE_PAYMENTS: load_weighted_lists,
+}
+
+
+async def import_file(
+    session: AsyncSession,
+    kind: ImportKind,
+    upload: Upload,
+    *,
+    partners: Upload | None,
+    published_on: date,
+    snapshot: date | None,
+    by: str,
+    now: datetime,
+) -> Import:
+    """Take in one register file: good rows load, bad ones are reported, the same bytes again change nothing.
+
+    Raises `Invalid` for a day of publication to come, `FileRefused` for a file that is not what it says, and
+    `NewerFileImported` where a later publication of the same kind (and snapshot) is on the register.
+    """
+    if published_on > now.date():
+        fault = Fault("published_on", "in_the_future", f"{published_on} has not come yet.")
+        raise Invalid("The file cannot have been published yet.", errors=[fault])
+    # two files at once would both compare themselves with the register as it was before either
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('registry imports'))"))
+    digest = hashlib.sha256(upload.data)
+    if partners is not None:
+        digest.update(partners.data)
+    record = Import(
+        id=new_id("imp"),
+        kind=kind,
+        file_name=upload.name if partners is None else f"{upload.name} + {partners.name}",
+        sha256=digest.hexdigest(),
+        published_on=published_on,
+        snapshot=snapshot,
+        refused=[],
+        differences=[],
+        changes={},
+        imported_at=now,
+        imported_by=by,
+    )
+    same = await session.scalar(
+        select(Import)
+        .where(Import.kind == kind, Import.sha256 == record.sha256, Import.published_on == published_on)
+        .where(Import.snapshot.is_not_distinct_from(snapshot))
+        .order_by(Import.id)
+        .limit(1)
+    )
+    if same is not None:
+        record.rows, record.loaded, record.unchanged = same.rows, 0, same.loaded + same.unchanged
+        record.refused, record.differences = same.refused, same.differences
+        session.add(record)
+        return record
+    latest = await _latest(session, kind, snapshot)
+    if latest is not None and latest.published_on > published_on:
+        raise NewerFileImported(
+            f"{latest.file_name}, published {latest.published_on}, is on the register already ({latest.id})."
+        )
+    published = datetime.combine(published_on, time(), tzinfo=UTC)
+    outcome = await LOADERS[kind](session, Source(upload, partners, published_on, published, snapshot), now)
+    record.rows, record.loaded, record.unchanged = outcome.rows, outcome.loaded, outcome.unchanged
+    record.refused = [asdict(refusal) for refusal in outcome.refused]
+    record.differences, record.changes = outcome.differences, dict(outcome.changes)
+    session.add(record)
+    audit(
+        session,
+        action="import",
+        record=f"imports/{record.id}",
+        after={"kind": kind, "file": record.file_name, "sha256": record.sha256, "changes": record.changes},
+    )
+    await announce_many(session, outcome.events)
+    return record
+
+
+async def _latest(session: AsyncSession, kind: ImportKind, snapshot: date | None) -> Import | None:
+    of_kind = select(Import).where(Import.kind == kind)
+    if kind in (ImportKind.ADJUSTED_POPULATIONS, ImportKind.PRACTICE_PAYMENTS):
+        of_kind = of_kind.where(Import.snapshot == snapshot)
+    newest = of_kind.order_by(Import.published_on.desc(), Import.imported_at.desc(), Import.id.desc()).limit(1)
+    found: Import | None = await session.scalar(newest)
+    return found

@@ -1,0 +1,14 @@
+from services.registry.allocations import model as allocations
+from services.registry.applications import model as applications
+from services.registry.base import Base
+from services.registry.hierarchy import model as hierarchy
+from services.registry.imports import model as imports
+from services.registry.list_sizes import model as list_sizes
+from services.registry.networks import model as networks
+from services.registry.practices import model as practices
+from services.registry.rounds import model as rounds
+from shared.migrations import run
+
+MODELS = (allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds)
+
+run(Base.metadata, "registry")

@@ -1,0 +1,312 @@
+"""ePCN: networks and the whole history of their members, in the layouts of 2019 and 2022, or as a pair of CSV files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Text, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.codes import contract_year
+from services.registry.networks.model import Membership, Network, NetworkEntry
+from services.registry.networks.queries import member_histories, payees_on
+from services.registry.ods.practices import PracticeRow, publish_practices, register_practices
+from services.registry.ods.readers import (
+    BadCell,
+    Outcome,
+    Sheet,
+    Source,
+    day,
+    find_table,
+    network,
+    open_sheets,
+    organisation,
+    refused,
+    text,
+)
+from services.registry.ods.reconcile import Key, Piece, Reconciled, Span, from_day, held_pieces, reconcile
+from services.registry.practices.model import Practice, PracticeStatus
+from shared.events import Event
+from shared.events.registry import Member, NetworkApproved, NetworkClosed, PracticeJoined, PracticeLeft
+from shared.facts import ONE_DAY, currently_known
+
+WHOLE_LIST = "[0,1)"
+DETAILS = {
+    "network": ("PCN Code",),
+    "name": ("PCN Name",),
+    "commissioner": ("Current Clinical Commissioning Group Code", "Current Sub ICB Loc Code"),
+    "open date": ("Open Date", "Open Date (YYYYMMDD)"),
+    "close date": ("Close Date",),
+}
+PARTNERS = {
+    "practice": ("Partner Organisation Code",),
+    "name": ("Partner Name",),
+    "commissioner": ("Practice Parent CCG Code", "Practice Parent Sub ICB Loc Code"),
+    "network": ("PCN Code",),
+    "start": ("Practice to PCN Relationship Start Date",),
+    "end": ("Practice to PCN Relationship End Date",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRow:
+    code: str
+    name: str
+    commissioner: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRow:
+    line: int
+    practice: str
+    name: str
+    commissioner: str
+    network: str
+    span: Span
+
+
+async def load_networks(session: AsyncSession, source: Source, now: datetime) -> Outcome:
+    """Networks with their lead commissioner, and every membership the register has ever had."""
+    sheets = open_sheets(source.upload)
+    if source.partners is not None:
+        sheets = [*sheets, *open_sheets(source.partners)]
+    details, partners = find_table(sheets, DETAILS), find_table(sheets, PARTNERS)
+    if details is None or partners is None:
+        raise refused("not_epcn", "A table of networks and one of their core partners are needed.")
+    outcome = Outcome()
+    networks: dict[str, NetworkRow] = {}
+    for line, cell in details.records():
+        outcome.rows += 1
+        try:
+            row = _network_row(cell)
+            if row.code in networks:
+                raise BadCell("network", "repeated", f"{row.code} stands further up.")
+            networks[row.code] = row
+        except BadCell as error:
+            outcome.refuse(details.sheet, line, error)
+    on_register = set((await session.scalars(select(Network.code))).all())
+    partner_rows: list[PartnerRow] = []
+    for line, cell in partners.records():
+        outcome.rows += 1
+        try:
+            partner = _partner_row(line, cell)
+            if partner.network not in networks and partner.network not in on_register:
+                raise BadCell("network", "unknown_network", f"{partner.network} is not among the networks.")
+            partner_rows.append(partner)
+        except BadCell as error:
+            outcome.refuse(partners.sheet, line, error)
+    if not networks:
+        raise refused("no_rows", "The file holds no network that can be read.")
+    decided_later = await _decided_after(session, source.published_on)
+    memberships = _without_overlaps(partner_rows, partners.sheet, outcome, decided_later)
+    await _register_members(session, memberships, source, now, outcome)
+    await _store(session, networks, memberships, source, now, outcome)
+    return outcome
+
+
+def _network_row(cell: Any) -> NetworkRow:
+    opened, closed = day(cell("open date"), "open date"), day(cell("close date"), "close date", required=False)
+    if opened is None or (closed and closed < opened):
+        raise BadCell("close date", "closed_before_open", f"{closed} lies before {opened}.")
+    return NetworkRow(
+        network(cell("network"), "network"),
+        text(cell("name"), "name"),
+        organisation(cell("commissioner"), "commissioner"),
+        (opened, closed + ONE_DAY if closed else None),
+    )
+
+
+def _partner_row(line: int, cell: Any) -> PartnerRow:
+    started, ended = day(cell("start"), "start"), day(cell("end"), "end", required=False)
+    if started is None or (ended and ended < started):
+        raise BadCell("end", "ends_before_start", f"{ended} lies before {started}.")
+    return PartnerRow(
+        line,
+        organisation(cell("practice"), "practice"),
+        text(cell("name"), "name"),
+        organisation(cell("commissioner"), "commissioner"),
+        network(cell("network"), "network"),
+        (started, ended + ONE_DAY if ended else None),
+    )
+
+
+def _without_overlaps(
+    rows: list[PartnerRow], sheet: Sheet, outcome: Outcome, decided_later: Mapping[str, date]
+) -> dict[str, list[PartnerRow]]:
+    """Memberships by practice; a row that overlaps one further up is refused, as is one a later round has decided."""
+    by_practice: dict[str, list[PartnerRow]] = defaultdict(list)
+    for row in rows:
+        if row.practice in decided_later:
+            reason = f"A round decided the membership of {row.practice} from {decided_later[row.practice]} on."
+            outcome.refuse(sheet, row.line, BadCell("practice", "decided_later", reason))
+            continue
+        clash = next((held for held in by_practice[row.practice] if _overlap(held.span, row.span)), None)
+        if clash is not None:
+            same = clash.network == row.network and clash.span == row.span
+            reason = f"{row.practice} is in {clash.network} on these days, line {clash.line}."
+            outcome.refuse(sheet, row.line, BadCell("practice", "repeated" if same else "overlaps", reason))
+            continue
+        by_practice[row.practice].append(row)
+    return {practice: held for practice, held in by_practice.items() if held}
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < (other[1] or date.max) and other[0] < (one[1] or date.max)
+
+
+async def _decided_after(session: AsyncSession, published_on: date) -> dict[str, date]:
+    statement = (
+        select(Membership.practice, func.min(func.lower(Membership.valid)))
+        .where(currently_known(Membership), Membership.round.is_not(None), func.lower(Membership.valid) > published_on)
+        .group_by(Membership.practice)
+    )
+    return dict((await session.execute(statement)).tuples().all())
+
+
+async def _register_members(
+    session: AsyncSession, memberships: dict[str, list[PartnerRow]], source: Source, now: datetime, outcome: Outcome
+) -> None:
+    """A member the practice file did not bring is entered from what this file says of it."""
+    known = set(
+        (await session.scalars(select(Practice.code).where(Practice.code == any_(literal(list(memberships), ARRAY(Text)))))).all()
+    )
+    rows = []
+    for practice, held in memberships.items():
+        if practice not in known:
+            latest = max(held, key=lambda row: row.span[0])
+            first = min(row.span[0] for row in held)
+            span = (first, None)
+            rows.append(
+                PracticeRow(practice, latest.name, PracticeStatus.ACTIVE, latest.commissioner, span, span, None)
+            )
+    if rows:
+        await register_practices(session, rows, source, now)
+        outcome.changes["practices entered from this file"] = len(rows)
+        outcome.events.extend(publish_practices(rows, source.published_on))
+
+
+async def _store(
+    session: AsyncSession,
+    networks: dict[str, NetworkRow],
+    memberships: dict[str, list[PartnerRow]],
+    source: Source,
+    now: datetime,
+    outcome: Outcome,
+) -> None:
+    known = set((await session.scalars(select(Network.code))).all())
+    fresh = [{"code": code, "changed_at": now, "version": 1} for code in networks if code not in known]
+    if fresh:
+        await session.execute(insert(Network), fresh)
+    values = ("name", "commissioner")
+    held = await held_pieces(session, NetworkEntry, "network", values, list(networks))
+    entries = await reconcile(
+        session,
+        NetworkEntry,
+        key=("network",),
+        values=values,
+        desired={
+            (row.code,): from_day(held.get(row.code, []), source.published_on, row.span, (row.name, row.commissioner))
+            for row in networks.values()
+        },
+        published=source.published,
+        now=now,
+    )
+    members = await reconcile(
+        session,
+        Membership,
+        key=("practice",),
+        values=("network", "portion"),
+        desired={
+            (practice,): [Piece(row.span, (row.network, WHOLE_LIST)) for row in rows]
+            for practice, rows in memberships.items()
+        },
+        published=source.published,
+        now=now,
+    )
+    begun = {(k[0], piece) for k, pieces in members.begun.items() for piece in pieces}
+    outcome.loaded = len(entries.changed) + len(begun)
+    outcome.unchanged = len(networks) + sum(len(rows) for rows in memberships.values()) - outcome.loaded
+    outcome.changes["networks entered"] = len(fresh)
+    outcome.changes["network entries changed"] = len(entries.changed) - len(fresh)
+    await _announce(session, networks, {row["code"] for row in fresh}, entries, members, source, outcome)
+
+
+async def _announce(
+    session: AsyncSession,
+    networks: dict[str, NetworkRow],
+    fresh: set[Any],
+    entries: Reconciled,
+    members: Reconciled,
+    source: Source,
+    outcome: Outcome,
+) -> None:
+    """New and renamed networks with their whole history; otherwise each join and leave by itself."""
+    leads = {code: row.commissioner for code, row in networks.items()}
+    told_whole = {code for (code,) in entries.changed}
+    moves: list[Event] = []
+    for k in sorted(members.changed):
+        joins, leaves, corrected = _moves(k, members, leads)
+        told_whole |= corrected
+        moves.extend(event for event in [*leaves, *joins] if event.network not in fresh)
+        outcome.changes["memberships begun"] += len(joins)
+        outcome.changes["memberships ended"] += len(leaves)
+        outcome.changes["memberships corrected"] += len(corrected)
+    told_whole &= set(networks)
+    histories = await member_histories(session, sorted(told_whole))
+    payees = await payees_on(session, sorted(told_whole), source.published_on)
+    published = source.published_on
+    for code in sorted(told_whole):
+        row = networks[code]
+        closed = row.span[1] - ONE_DAY if row.span[1] else None
+        outcome.events.append(
+            NetworkApproved(
+                network=code,
+                network_name=row.name,
+                commissioner=row.commissioner,
+                contract_year=contract_year(published),
+                approved_on=row.span[0],
+                valid_from=row.span[0],
+                valid_to=closed,
+                payee=payees.get(code),
+                members=[
+                    Member(practice=m.practice, valid_from=m.valid_from, valid_to=m.valid_to, share=m.share)
+                    for m in histories.get(code, [])
+                ],
+                decided_by="register",
+            )
+        )
+        was_open = any(piece.span[1] is None for piece in entries.before.get((code,), []))
+        if closed is not None and (code in fresh or was_open):
+            outcome.events.append(NetworkClosed(network=code, commissioner=row.commissioner, closed_on=closed))
+            outcome.changes["networks closed"] += 1
+    outcome.events.extend(moves)
+
+
+def _moves(k: Key, members: Reconciled, leads: Mapping[str, str]) -> tuple[list[PracticeJoined], list[PracticeLeft], set[str]]:
+    """What became of one practice: networks joined, networks left, and networks whose history was put right instead."""
+    practice = k[0]
+    begun, ended = members.begun.get(k, []), members.ended.get(k, [])
+    joins, leaves, corrected = [], [], set[str]()
+    starts = {(piece.values[0], piece.span[0]): piece for piece in ended}
+    for piece in begun:
+        code, last = piece.values[0], piece.span[1] - ONE_DAY if piece.span[1] else None
+        lead = leads.get(code, "")
+        before = starts.pop((code, piece.span[0]), None)
+        if before is None:
+            joins.append(
+                PracticeJoined(network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last)
+            )
+        elif before.span[1] is None and last is not None:
+            leaves.append(
+                PracticeLeft(network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last)
+            )
+        else:
+            corrected.add(code)
+    corrected |= {code for code, _ in starts}
+    return joins, leaves, corrected

@@ -1,0 +1,207 @@
+"""epraccur: the register's practices. No header, 27 fields, and only about half of it is active GP practices."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Text, any_, literal, select, union, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.list_sizes.model import ListSize
+from services.registry.networks.model import Membership
+from services.registry.ods.readers import BadCell, Outcome, Source, day, open_sheets, organisation, refused, text
+from services.registry.ods.reconcile import Piece, Reconciled, Span, from_day, held_pieces, reconcile
+from services.registry.practices.model import (
+    GP_PRACTICE_SETTING,
+    Practice,
+    PracticeCommissioner,
+    PracticeEntry,
+    PracticeStatus,
+)
+from shared.events import Event
+from shared.events.registry import PracticeFact, PracticesPublished
+from shared.facts import ONE_DAY
+
+FIELDS = 27
+ENGLISH_REGIONS = ("Y5", "Y6")
+# the entry of a closed practice says what it was while it was open; its last day says that it closed
+STATUSES = {
+    "A": PracticeStatus.ACTIVE,
+    "C": PracticeStatus.ACTIVE,
+    "D": PracticeStatus.DORMANT,
+    "P": PracticeStatus.PROPOSED,
+}
+PRACTICES_IN_AN_EVENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeRow:
+    """One practice as a file gives it; `open_span` and `commissioned` are half-open."""
+
+    code: str
+    name: str
+    status: PracticeStatus
+    commissioner: str
+    open_span: Span
+    commissioned: Span
+    setting: str | None
+
+
+def _row(cells: Any) -> PracticeRow:
+    code = organisation(cells[0], "practice code")
+    status = STATUSES.get(cells[12])
+    if status is None:
+        raise BadCell("status", "unknown_status", f"{cells[12]!r} is not A, C, D or P.")
+    opened, closed = day(cells[10], "open date"), day(cells[11], "close date", required=False)
+    joined, left = day(cells[15], "joined", required=False), day(cells[16], "left", required=False)
+    if opened is None:
+        raise BadCell("open date", "missing", "The date is missing.")
+    if cells[12] == "C" and closed is None:
+        raise BadCell("close date", "missing", "A closed practice has no close date.")
+    if closed and closed < opened:
+        raise BadCell("close date", "closed_before_open", f"{closed} lies before {opened}.")
+    joined = joined or opened
+    last = left or closed
+    if last and last < joined:
+        raise BadCell("left", "left_before_joined", f"{last} lies before {joined}.")
+    return PracticeRow(
+        code=code,
+        name=text(cells[1], "name"),
+        status=status,
+        commissioner=organisation(cells[14], "commissioner"),
+        open_span=(opened, closed + ONE_DAY if closed else None),
+        commissioned=(joined, last + ONE_DAY if last else None),
+        setting=cells[25] or None,
+    )
+
+
+async def load_practices(session: AsyncSession, source: Source, now: datetime) -> Outcome:
+    """English GP practices, and whatever else of the file is a network member or has a list."""
+    sheet = open_sheets(source.upload)[0]
+    if not sheet.rows or len(sheet.rows[0]) != FIELDS or not str(sheet.rows[0][25]).strip().isdigit():
+        raise refused("not_epraccur", f"epraccur has {FIELDS} fields a row and no header.")
+    wanted = await _known_elsewhere(session)
+    outcome, rows = Outcome(), dict[str, PracticeRow]()
+    for line, cells in enumerate(sheet.rows, start=1):
+        if not cells:
+            continue
+        outcome.rows += 1
+        try:
+            if len(cells) != FIELDS:
+                raise BadCell("row", "wrong_number_of_fields", f"{len(cells)} fields instead of {FIELDS}.")
+            english = cells[25] == GP_PRACTICE_SETTING and str(cells[2]).startswith(ENGLISH_REGIONS)
+            if not english and cells[0] not in wanted:
+                outcome.changes["rows of other organisations"] += 1
+                continue
+            row = _row(cells)
+            if row.code in rows:
+                raise BadCell("practice code", "repeated", f"{row.code} stands further up.")
+            rows[row.code] = row
+        except BadCell as error:
+            outcome.refuse(sheet, line, error)
+    changed = await register_practices(session, rows.values(), source, now)
+    outcome.loaded, outcome.unchanged = len(changed), len(rows) - len(changed)
+    outcome.changes["practices entered or changed"] = len(changed)
+    outcome.events.extend(publish_practices([rows[code] for code in sorted(changed)], source.published_on))
+    return outcome
+
+
+async def _known_elsewhere(session: AsyncSession) -> set[str]:
+    statement = union(select(Membership.practice), select(ListSize.practice), select(Practice.code))
+    return set((await session.scalars(statement)).all())
+
+
+async def register_practices(
+    session: AsyncSession, rows: Iterable[PracticeRow], source: Source, now: datetime, *, first: date | None = None
+) -> set[str]:
+    """Enter practices and what is dated about them; gives the codes of those that were new or changed."""
+    rows = list(rows)
+    if not rows:
+        return set()
+    codes = [row.code for row in rows]
+    settings = dict(
+        (
+            await session.execute(
+                select(Practice.code, Practice.setting).where(Practice.code == any_(literal(codes, ARRAY(Text))))
+            )
+        )
+        .tuples()
+        .all()
+    )
+    new = [row for row in rows if row.code not in settings]
+    if new:
+        await session.execute(
+            insert(Practice), [{"code": row.code, "setting": row.setting, "version": 1} for row in new]
+        )
+    moved = [row for row in rows if row.code in settings and settings[row.code] != row.setting and row.setting]
+    for row in moved:
+        await session.execute(update(Practice).where(Practice.code == row.code).values(setting=row.setting))
+    entries = await _entries(session, rows, source, now, first or source.published_on)
+    commissioners = await _commissioners(session, rows, source, now)
+    return {row.code for row in new} | {k[0] for k in entries.changed | commissioners.changed}
+
+
+async def _entries(
+    session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime, first: date
+) -> Reconciled:
+    held = await held_pieces(session, PracticeEntry, "practice", ("name", "status"), [row.code for row in rows])
+    desired = {
+        (row.code,): from_day(held.get(row.code, []), first, row.open_span, (row.name, row.status)) for row in rows
+    }
+    return await reconcile(
+        session,
+        PracticeEntry,
+        key=("practice",),
+        values=("name", "status"),
+        desired=desired,
+        published=source.published,
+        now=now,
+    )
+
+
+async def _commissioners(session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime) -> Reconciled:
+    held = await held_pieces(session, PracticeCommissioner, "practice", ("commissioner",), [row.code for row in rows])
+    desired = {}
+    for row in rows:
+        earlier = [
+            Piece((p.span[0], min(p.span[1] or row.commissioned[0], row.commissioned[0])), p.values)
+            for p in held.get(row.code, [])
+            if p.span[0] < row.commissioned[0]
+        ]
+        desired[row.code,] = [*earlier, Piece(row.commissioned, (row.commissioner,))]
+    return await reconcile(
+        session,
+        PracticeCommissioner,
+        key=("practice",),
+        values=("commissioner",),
+        desired=desired,
+        published=source.published,
+        now=now,
+    )
+
+
+def publish_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
+    """Bulk facts by commissioner, cut into pieces."""
+    by_commissioner: Mapping[str, list[PracticeFact]] = defaultdict(list)
+    for row in rows:
+        closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
+        by_commissioner[row.commissioner].append(
+            PracticeFact(
+                practice=row.code,
+                practice_name=row.name,
+                commissioner=row.commissioner,
+                opened_on=row.open_span[0],
+                closed_on=closed,
+                status="closed" if closed is not None and closed < as_at else row.status.value,
+            )
+        )
+    return [
+        PracticesPublished(commissioner=commissioner, as_at=as_at, practices=facts[at : at + PRACTICES_IN_AN_EVENT])
+        for commissioner, facts in sorted(by_commissioner.items())
+        for at in range(0, len(facts), PRACTICES_IN_AN_EVENT)
+    ]
