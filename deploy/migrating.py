@@ -1,0 +1,53 @@
+"""Migrations from the command line: bring databases up, load what ships with the code, write the next migration."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from alembic import command
+
+from deploy.postgres import EmbeddedPostgres
+from shared import migrations
+from shared.service import Service
+
+
+def new_migration(
+    service: Annotated[str, typer.Argument(help="registry, funding, workforce or reporting")],
+    message: Annotated[str, typer.Argument(help="what it does, in a few words")],
+) -> None:
+    """Write the next numbered migration by comparing a service's models with its history; read it before keeping it."""
+    folder = Path(tempfile.mkdtemp(prefix="pcn-migration-"))
+    with EmbeddedPostgres(folder) as server:
+        server.ensure_databases([service])
+        url = server.url(service)
+        config = migrations.config_for(service, url)
+        versions = migrations.ROOT / "services" / service / "migrations" / "versions"
+        number = len(list(versions.glob("[0-9]*.py"))) + 1
+        if number > 1:
+            command.upgrade(config, "head")
+        # Alembic wants its template in each history's folder; one is enough, so it is lent for the moment
+        template = versions.parent / "script.py.mako"
+        shutil.copyfile(Path(__file__).with_name("migration.py.mako"), template)
+        try:
+            command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+        finally:
+            template.unlink()
+
+
+async def seed(service: Service, url: str) -> None:
+    """Load the reference data that ships with a service; loading it again changes nothing."""
+    from shared.database import engine_for, sessions_for
+
+    if service.seed is None:
+        return
+    engine = engine_for(url, pool_size=1)
+    try:
+        async with sessions_for(engine).begin() as session:
+            await service.seed(session, datetime.now(UTC))
+    finally:
+        await engine.dispose()

@@ -1,0 +1,257 @@
+"""A service as an ASGI application: its routes, one error shape, health, metrics, messages and audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import context
+from shared.errors import (
+    Conflict,
+    DomainError,
+    Fault,
+    Invalid,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+)
+from shared.http import Problem
+from shared.identity import Issuer
+from shared.log import logger
+from shared.messaging.inbox import database_trouble
+from shared.operating import operating_router
+from shared.service import Runtime, Service
+from shared.settings import CommonSettings
+
+log = logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem(error: DomainError, path: str) -> JSONResponse:
+    """A refusal as problem+json."""
+    body = Problem(
+        type=f"urn:pcn:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        code=error.code,
+        instance=path,
+        errors=[{"field": f.field, "code": f.code, "message": f.message} for f in error.errors],
+    )
+    headers = {"x-correlation-id": context.current().correlation_id}
+    if error.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="pcn"'
+    if error.status == 503:
+        headers["retry-after"] = "2"
+    return JSONResponse(body.model_dump(), error.status, headers=headers, media_type=PROBLEM_JSON)
+
+
+def _faults(error: RequestValidationError) -> list[Fault]:
+    return [
+        Fault(
+            ".".join(str(part) for part in fault["loc"]).encode(errors="replace").decode(),
+            str(fault["type"]),
+            str(fault["msg"]).encode(errors="replace").decode(),
+        )
+        for fault in error.errors()
+    ]
+
+
+def refusal_of(error: Exception) -> DomainError | None:
+    """What a failure of the machinery means to the caller, where it means anything."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return Invalid("The request is not valid; errors lists every fault.", errors=_faults(error))
+    if isinstance(error, HTTPException):
+        return _PlainRefusal(error.status_code, str(error.detail))
+    if isinstance(error, StaleDataError):
+        return PreconditionFailed("Somebody else changed this at the same time; read it again.")
+    if isinstance(error, IntegrityError):
+        name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        return Conflict(f"The database refuses this: {name or 'a constraint'} would be broken.")
+    if isinstance(error, DataError):
+        return Invalid("A value lies outside what can be stored.")
+    if isinstance(error, PoolTimeoutError) or database_trouble(error):
+        return Unavailable("The database does not answer just now.")
+    return None
+
+
+class _PlainRefusal(DomainError):
+    """A refusal of the framework itself: no such path, wrong method, unreadable body."""
+
+    CODES = {400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+    @property
+    def code(self) -> str:
+        return self.CODES.get(self.status, "HttpError")
+
+
+class Metrics:
+    """What Prometheus is told about one service."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "pcn_requests", "Requests answered", ["service", "method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "pcn_request_seconds", "Time to answer", ["service", "method", "route"], registry=self.registry
+        )
+        self.waiting = Gauge("pcn_outbox_waiting", "Events not sent yet", ["service"], registry=self.registry)
+        self.waiting_age = Gauge(
+            "pcn_outbox_oldest_seconds", "Age of the oldest event not sent", ["service"], registry=self.registry
+        )
+        self.parked = Gauge("pcn_parked", "Messages parked", ["service"], registry=self.registry)
+        self.service = service
+
+
+class Edge:
+    """The outermost layer: begins the context, bounds the body, counts and logs each request."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        here = context.begin(headers.get("x-correlation-id"), headers.get("traceparent"))
+        started, status, seen = time.perf_counter(), 500, 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body_bytes:
+                # FastAPI lets nothing but its own kind of refusal out of the reading of a body
+                raise HTTPException(TooLarge.status, f"A request may have {self._max_body_bytes} bytes at the most.")
+            return message
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-correlation-id", here.correlation_id.encode()),
+                    (b"traceparent", here.trace.traceparent.encode()),
+                ]
+            await send(message)
+
+        path = scope["path"]
+        refused: DomainError | None = None
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._max_body_bytes:
+            refused = TooLarge(f"A request may have {self._max_body_bytes} bytes at the most.")
+        elif "\x00" in path or b"%00" in scope.get("query_string", b""):
+            refused = Invalid("The address must not contain NUL.")
+        if refused is not None:
+            await problem(refused, path.replace("\x00", "")[:200])(scope, receive, told)
+        else:
+            await self._app(scope, bounded, told)
+        route = getattr(scope.get("route"), "path", "none")
+        seconds = time.perf_counter() - started
+        labels = (self._metrics.service, scope["method"], route)
+        self._metrics.requests.labels(*labels, str(status)).inc()
+        self._metrics.seconds.labels(*labels).observe(seconds)
+        log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+def _openapi(app: FastAPI, service: Service) -> Callable[[], dict[str, Any]]:
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=f"PCN {service.name}", version="1.0.0", routes=app.routes, description=service.base.__module__
+            )
+            document["info"]["description"] = f"The {service.name} service. Errors are problem+json (RFC 9457)."
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = Problem.model_json_schema()
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            document["components"]["securitySchemes"] = {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            }
+            for path in document["paths"].values():
+                for operation in path.values():
+                    if "422" in operation.get("responses", {}):
+                        operation["responses"]["422"] = {
+                            "description": "Malformed; every fault is listed",
+                            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                        }
+            document["security"] = [{"bearer": []}]
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    return build
+
+
+def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | None) -> FastAPI:
+    """The application of one service. Without a runtime it can only describe itself (contracts)."""
+    app = FastAPI(
+        title=f"PCN {service.name}",
+        openapi_url=f"/{service.name}/openapi.json",
+        docs_url=f"/{service.name}/docs",
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    metrics = Metrics(service.name)
+    app.state.service = service
+    app.state.metrics = metrics
+    if runtime is not None:
+        app.state.runtime = runtime
+        app.state.sessions = runtime.sessions
+        app.state.reading = runtime.reading
+    if common.jwks_url is not None:
+        app.state.issuer = Issuer(issuer=common.issuer, audience=common.audience, jwks_url=common.jwks_url)
+    for router in service.routers:
+        app.include_router(router)
+    app.include_router(operating_router(service.name))
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise error
+        return problem(refusal, request.url.path)
+
+    for kind in (DomainError, RequestValidationError, HTTPException, StaleDataError, DBAPIError, PoolTimeoutError):
+        app.add_exception_handler(kind, refuse)
+
+    async def fail(request: Request, error: Exception) -> Response:
+        log.error("unexpected error", path=request.url.path, exc_info=error)
+        unexpected = _Unexpected("Something went wrong on our side; quote the correlation id when you ask.")
+        return problem(unexpected, request.url.path)
+
+    app.add_exception_handler(Exception, fail)
+    app.add_middleware(Edge, metrics=metrics, max_body_bytes=service.settings.max_body_bytes)
+    app.openapi = _openapi(app, service)  # type: ignore[method-assign]
+    return app
+
+
+class _Unexpected(DomainError):
+    status = 500
+    title = "Unexpected error"
+
+    @property
+    def code(self) -> str:
+        return "Unexpected"

@@ -1,0 +1,136 @@
+"""What funding announces: rates, budgets, payments and the outcome of claims."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.base import MONTH_PATTERN, YEAR_PATTERN, Event, Fact, catalogued
+
+
+class FundingEvent(Event):
+    publisher: ClassVar[str] = "funding"
+
+
+@catalogued
+class TariffPublished(FundingEvent):
+    """A rate, sum or ceiling and the days it holds. `value` is `None` where its figure is not known.
+
+    `kind` tells them apart: `stream` is £ per head or bed, `arrs_sum` £ per weighted head, `role_maximum` £ per WTE
+    a year. `code` is the stream, the scope of the sum, or the role.
+    """
+
+    noun: ClassVar[str] = "tariffs"
+    name: ClassVar[str] = "tariff-published"
+
+    tariff: str
+    kind: Literal["stream", "arrs_sum", "role_maximum"]
+    code: str
+    zone: str = "national"
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    payee: Literal["network", "practice"] = "network"
+    basis: Literal["registered", "weighted", "adjusted", "beds", "wte"]
+    value: Decimal | None
+    rate_period: Literal["year", "window", "month"]
+    valid_from: date
+    valid_to: date
+    known_from: date | None
+    supersedes: str | None = None
+    confidence: Literal["confirmed_2", "one_source", "derived", "remembered"]
+
+    def subject(self) -> str:
+        return f"{self.kind}.{self.code}.{self.zone}"
+
+
+@catalogued
+class BudgetSet(FundingEvent):
+    """The most a network may be reimbursed for additional roles in a year; `None` while it cannot be computed."""
+
+    noun: ClassVar[str] = "budgets"
+    name: ClassVar[str] = "budget-set"
+
+    network: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    amount: Decimal | None
+    held_reason: str | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+class PaidLine(Fact):
+    """One line of an issued payment. `month` is what it pays for, which may be earlier than the run's month."""
+
+    line: str
+    payee: str
+    practice: str | None = None
+    stream: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    amount: Decimal
+    cause: str
+
+
+@catalogued
+class PaymentIssued(FundingEvent):
+    """All lines of one run for one network and its practices left for payment."""
+
+    noun: ClassVar[str] = "payments"
+    name: ClassVar[str] = "payment-issued"
+
+    run: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    network: str
+    commissioner: str
+    issued_on: date
+    lines: list[PaidLine]
+
+    def subject(self) -> str:
+        return self.network
+
+
+class ClaimEvent(FundingEvent):
+    noun: ClassVar[str] = "claims"
+
+    claim: str
+    network: str
+    post: str
+    month: str = Field(pattern=MONTH_PATTERN)
+
+    def subject(self) -> str:
+        return self.claim
+
+
+@catalogued
+class ClaimApproved(ClaimEvent):
+    """The commissioner accepted a claim; `payable` says what of it, `limited_by` which limit bit."""
+
+    name: ClassVar[str] = "claim-approved"
+
+    claimed: Decimal
+    payable: Decimal
+    limited_by: str | None = None
+
+
+@catalogued
+class ClaimRejected(ClaimEvent):
+    """A claim was turned down; `code` is stable, `reason` is for people."""
+
+    name: ClassVar[str] = "claim-rejected"
+
+    code: str
+    reason: str
+
+
+@catalogued
+class ClaimPaid(ClaimEvent):
+    """A claim was part of an issued payment."""
+
+    name: ClassVar[str] = "claim-paid"
+
+    run: str
+    amount: Decimal

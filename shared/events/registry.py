@@ -1,0 +1,304 @@
+"""What the registry announces: who is in which network, who decided it, how many patients each practice has."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.events.base import YEAR_PATTERN, Event, Fact, catalogued
+
+
+class RegistryEvent(Event):
+    publisher: ClassVar[str] = "registry"
+
+
+@catalogued
+class CommissionerRegistered(RegistryEvent):
+    """A commissioner (CCG, later sub-ICB location) and the system and region it belongs to from a day on."""
+
+    noun: ClassVar[str] = "commissioners"
+    name: ClassVar[str] = "commissioner-registered"
+
+    commissioner: str
+    commissioner_name: str
+    system: str
+    system_name: str
+    region: str
+    region_name: str
+    valid_from: date
+    valid_to: date | None = None
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
+class PracticeFact(Fact):
+    """A practice as the register has it. `valid_to` is the last day; `None` while it is open."""
+
+    practice: str
+    practice_name: str
+    commissioner: str
+    opened_on: date | None = None
+    closed_on: date | None = None
+    status: Literal["active", "dormant", "closed", "proposed"] = "active"
+
+
+@catalogued
+class PracticesPublished(RegistryEvent):
+    """Practices of one commissioner as a register file gives them: a bulk fact, cut into pieces."""
+
+    noun: ClassVar[str] = "practices"
+    name: ClassVar[str] = "practices-published"
+
+    commissioner: str
+    as_at: date
+    practices: list[PracticeFact]
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
+@catalogued
+class PracticeRegistered(RegistryEvent):
+    """One practice entered, or its entry changed, outside a register file."""
+
+    noun: ClassVar[str] = "practices"
+    name: ClassVar[str] = "practice-registered"
+
+    practice: PracticeFact
+
+    def subject(self) -> str:
+        return self.practice.commissioner
+
+
+class ListSize(Fact):
+    """The patients of one practice on the snapshot day. `network` is the one the publication names, if it names one."""
+
+    practice: str
+    network: str | None = None
+    value: Decimal
+
+
+@catalogued
+class ListSizesPublished(RegistryEvent):
+    """Populations of the practices of one commissioner on one day and basis: a bulk fact, cut into pieces.
+
+    `known_from` is the day the source was published; `confidence` is as in the tariffs.
+    """
+
+    noun: ClassVar[str] = "list-sizes"
+    name: ClassVar[str] = "list-sizes-published"
+
+    commissioner: str
+    basis: Literal["registered", "weighted", "adjusted"]
+    snapshot: date
+    known_from: date
+    source: str
+    confidence: Literal["confirmed_2", "one_source", "derived", "remembered"] = "one_source"
+    sizes: list[ListSize]
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
+class Member(Fact):
+    """One core membership. `valid_to` is the last day of it; `share` is under 1 only for a declared split."""
+
+    practice: str
+    valid_from: date
+    valid_to: date | None = None
+    share: Decimal = Decimal(1)
+
+
+@catalogued
+class NetworkApproved(RegistryEvent):
+    """A network may receive funding: decided in a round, or on the register already when it was loaded.
+
+    `members` is the whole membership history as known now and replaces what a reader held of it.
+    """
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "network-approved"
+
+    network: str
+    network_name: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    approved_on: date
+    valid_from: date
+    valid_to: date | None = None
+    payee: str | None = None
+    members: list[Member]
+    decided_by: Literal["round", "register"]
+    round: str | None = None
+    application: str | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class NetworkClosed(RegistryEvent):
+    """A network ended; `closed_on` is its last day."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "network-closed"
+
+    network: str
+    commissioner: str
+    closed_on: date
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class PracticeJoined(RegistryEvent):
+    """A practice became a core member of a network from a day on (which may lie in the past)."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "practice-joined"
+
+    network: str
+    commissioner: str
+    practice: str
+    valid_from: date
+    valid_to: date | None = None
+    share: Decimal = Decimal(1)
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class PracticeLeft(RegistryEvent):
+    """A practice stopped being a core member; `valid_to` is its last day, `valid_from` names the membership ended."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "practice-left"
+
+    network: str
+    commissioner: str
+    practice: str
+    valid_from: date
+    valid_to: date
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class PatientsAllocated(RegistryEvent):
+    """The list of a practice outside every network is served by a network of the area."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "patients-allocated"
+
+    network: str
+    commissioner: str
+    practice: str
+    valid_from: date
+    valid_to: date | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class RoundOpened(RegistryEvent):
+    """A registration round of one commissioner's area began."""
+
+    noun: ClassVar[str] = "rounds"
+    name: ClassVar[str] = "round-opened"
+
+    round: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    apply_by: date
+    decide_by: date
+
+    def subject(self) -> str:
+        return self.round
+
+
+@catalogued
+class RoundDecided(RegistryEvent):
+    """Every application of an area was decided together. `override_reason` is set when cover was incomplete."""
+
+    noun: ClassVar[str] = "rounds"
+    name: ClassVar[str] = "round-decided"
+
+    round: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    decided_on: date
+    approved: int
+    refused: int
+    override_reason: str | None = None
+
+    def subject(self) -> str:
+        return self.round
+
+
+class ApplicationEvent(RegistryEvent):
+    noun: ClassVar[str] = "applications"
+
+    application: str
+    round: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+
+    def subject(self) -> str:
+        return self.application
+
+
+@catalogued
+class NetworkApplied(ApplicationEvent):
+    """An application was submitted, in time or late."""
+
+    name: ClassVar[str] = "network-applied"
+
+    network_name: str
+    practices: list[str]
+    registered_patients: int
+    submitted_on: date
+    late: bool
+
+
+@catalogued
+class NetworkReturned(ApplicationEvent):
+    """An application went back to its network to be put right."""
+
+    name: ClassVar[str] = "network-returned"
+
+    returned_on: date
+    reason: str
+
+
+@catalogued
+class NetworkRefused(ApplicationEvent):
+    """An application was refused."""
+
+    name: ClassVar[str] = "network-refused"
+
+    refused_on: date
+    reason: str
+
+
+@catalogued
+class PayeeAppointed(RegistryEvent):
+    """Who receives a network's money from a day on: an ODS code, never bank details."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "payee-appointed"
+
+    network: str
+    payee: str
+    valid_from: date
+    valid_to: date | None = None
+
+    def subject(self) -> str:
+        return self.network

@@ -1,0 +1,105 @@
+"""What workforce announces: plans, vacancies, people in post and what their month cost. No names of people."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.events.base import MONTH_PATTERN, YEAR_PATTERN, Event, Fact, catalogued
+
+
+class WorkforceEvent(Event):
+    publisher: ClassVar[str] = "workforce"
+
+
+class PlannedRole(Fact):
+    role: str
+    wte: Decimal
+    start_month: str = Field(pattern=MONTH_PATTERN)
+
+
+@catalogued
+class PlanSubmitted(WorkforceEvent):
+    """A network handed in its workforce plan of a year."""
+
+    noun: ClassVar[str] = "plans"
+    name: ClassVar[str] = "plan-submitted"
+
+    plan: str
+    network: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    submitted_on: date
+    roles: list[PlannedRole]
+    planned_cost: Decimal
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class VacancyOpened(WorkforceEvent):
+    """A network looks for somebody for a role."""
+
+    noun: ClassVar[str] = "vacancies"
+    name: ClassVar[str] = "vacancy-opened"
+
+    vacancy: str
+    network: str
+    role: str
+    wte: Decimal
+    opened_on: date
+
+    def subject(self) -> str:
+        return self.vacancy
+
+
+@catalogued
+class RoleRecruited(WorkforceEvent):
+    """Somebody is in post: what a claim, a return and a report start from."""
+
+    noun: ClassVar[str] = "posts"
+    name: ClassVar[str] = "role-recruited"
+
+    post: str
+    vacancy: str
+    network: str
+    role: str
+    wte: Decimal
+    zone: str = "national"
+    employer: str
+    started_on: date
+    additional: bool
+    days_to_hire: int
+
+    def subject(self) -> str:
+        return self.post
+
+
+@catalogued
+class ClaimMade(WorkforceEvent):
+    """What one post cost in one month, claimed from the record of the person in post."""
+
+    noun: ClassVar[str] = "claims"
+    name: ClassVar[str] = "claim-made"
+
+    claim: str
+    network: str
+    post: str
+    role: str
+    zone: str = "national"
+    wte: Decimal
+    month: str = Field(pattern=MONTH_PATTERN)
+    worked_from: date
+    worked_to: date
+    salary: Decimal
+    employer_ni: Decimal
+    employer_pension: Decimal
+    supplier_fee: Decimal = Decimal("0.00")
+    additional: bool
+    made_on: date
+
+    def subject(self) -> str:
+        return self.claim

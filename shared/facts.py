@@ -1,0 +1,125 @@
+"""Facts with two times: `valid`, the days on which it is true, and `known`, the time during which we believed it.
+
+A correction never edits: it ends the belief in the old version and adds a new one, so "as at DATE as known on DAY" can
+always be answered. The database refuses two versions of one key that are true and believed at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Identity, func, inspect, select
+from sqlalchemy.dialects.postgresql import DATERANGE, TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+ONE_DAY = timedelta(days=1)
+
+
+class Dated:
+    """Mixin for a table of dated facts."""
+
+    fact_id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, sort_order=-1)
+    valid: Mapped[Range[date]] = mapped_column(DATERANGE)
+    known: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+
+    @property
+    def valid_from(self) -> date:
+        if self.valid.lower is None:
+            raise ValueError("a dated fact always has a first day")
+        return self.valid.lower
+
+    @property
+    def valid_to(self) -> date | None:
+        """The last day, itself included; `None` while open."""
+        return None if self.valid.upper is None else self.valid.upper - ONE_DAY
+
+
+def no_overlap(table: str, *key: str) -> ExcludeConstraint:
+    """The constraint that refuses two versions of one key, true on one day and believed at one time."""
+    elements: list[tuple[Any, str]] = [(column, "=") for column in key]
+    return ExcludeConstraint(*elements, ("valid", "&&"), ("known", "&&"), name=f"ex_{table}_overlap", using="gist")
+
+
+def days(first: date, last: date | None = None) -> Range[date]:
+    """The days from `first` to `last`, both included; open when there is no last one.
+
+    Raises `ValueError` when the last day lies before the first.
+    """
+    if last is None or last == date.max:
+        return Range(first, None)
+    if last < first:
+        raise ValueError(f"{last} lies before {first}")
+    return Range(first, last + ONE_DAY)
+
+
+def since(now: datetime) -> Range[datetime]:
+    """The belief that begins now."""
+    return Range(now, None)
+
+
+def currently_known(model: type[Dated]) -> ColumnElement[bool]:
+    return func.upper_inf(model.known)
+
+
+def as_at(model: type[Dated], day: date, known_at: datetime | None = None) -> ColumnElement[bool]:
+    """True of the facts that held on `day` as known at `known_at`, or as known now."""
+    belief = currently_known(model) if known_at is None else model.known.contains(known_at)
+    return model.valid.contains(day) & belief
+
+
+def parts_outside(held: Range[date], taken: Range[date]) -> list[Range[date]]:
+    """What is left of `held` when the days of `taken` are cut out: none, one or two ranges."""
+    left = []
+    if taken.lower is not None and (held.lower is None or held.lower < taken.lower):
+        left.append(Range(held.lower, min(taken.lower, held.upper) if held.upper else taken.lower))
+    if taken.upper is not None and (held.upper is None or held.upper > taken.upper):
+        left.append(Range(max(taken.upper, held.lower) if held.lower else taken.upper, held.upper))
+    return left
+
+
+def _copy(fact: Dated, valid: Range[date], known: Range[datetime]) -> Dated:
+    columns = {
+        attribute.key: getattr(fact, attribute.key)
+        for attribute in inspect(type(fact)).column_attrs
+        if attribute.key not in {"fact_id", "valid", "known"}
+    }
+    copy: Dated = type(fact)(**columns, **{"valid": valid, "known": known})
+    return copy
+
+
+async def withdraw(session: AsyncSession, model: type[Dated], *, now: datetime, days: Range[date], **key: Any) -> int:
+    """From now on nothing is believed of this key on those days; gives how many versions that touched.
+
+    What was believed before stays answerable; the parts of the old versions outside those days go on.
+    """
+    statement = (
+        select(model)
+        .where(
+            *(getattr(model, column) == value for column, value in key.items()),
+            currently_known(model),
+            model.valid.overlaps(days),
+        )
+        .with_for_update()
+    )
+    held = (await session.scalars(statement)).all()
+    for old in held:
+        kept = [_copy(old, part, since(now)) for part in parts_outside(old.valid, days)]
+        if old.known.lower is not None and old.known.lower >= now:
+            await session.delete(old)
+        else:
+            old.known = Range(old.known.lower, now)
+        # the end of the old belief must reach the database before the new one, or the two overlap there
+        await session.flush()
+        session.add_all(kept)
+    return len(held)
+
+
+async def record(session: AsyncSession, fact: Dated, *, key: Sequence[str], now: datetime) -> None:
+    """Add a fact believed from `now` on, in place of whatever was believed of its key on the same days."""
+    await withdraw(session, type(fact), now=now, days=fact.valid, **{column: getattr(fact, column) for column in key})
+    fact.known = since(now)
+    session.add(fact)
+    await session.flush()

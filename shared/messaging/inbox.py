@@ -1,0 +1,193 @@
+"""One event, arriving: recorded and handled in one transaction, so that a repeat has no second effect.
+
+What cannot be handled is parked with its reason, and what follows of the same subject parks behind it, so that a
+subject never skips a step. Trouble of the database is nobody's fault and is left to the caller to retry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from shared import context
+from shared.errors import DomainError, NotFound
+from shared.events.base import CATALOGUE, Envelope, Event
+from shared.log import logger
+from shared.messaging.tables import Inbox, Parked
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How and when an event came."""
+
+    envelope: Envelope
+    now: datetime
+
+
+Handler = Callable[[AsyncSession, Any, Arrival], Awaitable[None]]
+
+ATTEMPTS = 3
+
+
+def database_trouble(error: BaseException) -> bool:
+    """Whether to try again later: the database is away, full, or chose this transaction to end a deadlock."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+class Receiver:
+    """The receiving end of one service: its handlers, its inbox, its parked messages."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        handlers: Mapping[type[Event], Handler],
+        *,
+        name: str,
+    ) -> None:
+        self._sessions = sessions
+        self._handlers = {kind.event_type(): (kind, handler) for kind, handler in handlers.items()}
+        self.name = name
+
+    @property
+    def topics(self) -> frozenset[str]:
+        return frozenset(kind.topic() for kind, _ in self._handlers.values())
+
+    @property
+    def types(self) -> frozenset[str]:
+        return frozenset(self._handlers)
+
+    async def receive(self, batch: Sequence[Envelope]) -> None:
+        """Give every envelope its effect once, or park it. Raises only when the database is in trouble."""
+        mine = [envelope for envelope in batch if envelope.type in self._handlers]
+        if not mine:
+            return
+        try:
+            async with self._sessions.begin() as session:
+                if await self._parked_subjects(session, mine):
+                    raise _OneByOne
+                await self._handle(session, mine)
+            return
+        except _OneByOne:
+            pass
+        except Exception as error:
+            if database_trouble(error):
+                raise
+            log.warning("batch is taken apart", service=self.name, size=len(mine), trouble=repr(error))
+        for envelope in mine:
+            await self._receive_one(envelope)
+
+    async def _handle(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> None:
+        now = datetime.now(UTC)
+        rows = [{"event_id": e.id, "type": e.type, "received_at": now} for e in envelopes]
+        first = await session.scalars(insert(Inbox).on_conflict_do_nothing().returning(Inbox.event_id), rows)
+        new = set(first.all())
+        for envelope in envelopes:
+            if envelope.id in new:
+                new.discard(envelope.id)
+                kind, handler = self._handlers[envelope.type]
+                context.begin(envelope.correlationid, envelope.traceparent)
+                await handler(session, kind.model_validate(envelope.data), Arrival(envelope, now))
+
+    async def _receive_one(self, envelope: Envelope) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._sessions.begin() as session:
+                    if await self._parked_subjects(session, [envelope]):
+                        await self._park(session, envelope, "Waiting", "An earlier message of this subject is parked.")
+                    else:
+                        await self._handle(session, [envelope])
+                return
+            except (DomainError, ValidationError) as error:
+                await self.park(envelope, type(error).__name__, str(error))
+                return
+            except Exception as error:
+                if database_trouble(error):
+                    raise
+                if attempt == ATTEMPTS:
+                    log.error("message parked", service=self.name, type=envelope.type, exc_info=error)
+                    await self.park(envelope, type(error).__name__, traceback.format_exc())
+                    return
+                await asyncio.sleep(0.05 * attempt)
+
+    async def park(self, envelope: Envelope, code: str, reason: str) -> None:
+        """Put a message aside with the reason, unless it has had its effect already."""
+        async with self._sessions.begin() as session:
+            await self._park(session, envelope, code, reason)
+
+    async def _park(self, session: AsyncSession, envelope: Envelope, code: str, reason: str) -> None:
+        if await session.scalar(select(Inbox.event_id).where(Inbox.event_id == envelope.id)) is not None:
+            return
+        await session.execute(
+            insert(Parked)
+            .values(
+                event_id=envelope.id,
+                source=envelope.source,
+                subject=envelope.subject,
+                type=envelope.type,
+                envelope=envelope.model_dump(mode="json"),
+                code=code,
+                reason=reason.replace("\x00", "\ufffd"),
+                parked_at=datetime.now(UTC),
+                attempts=1,
+            )
+            .on_conflict_do_nothing(index_elements=["event_id"])
+        )
+
+    async def _parked_subjects(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> bool:
+        subjects = {(e.source, e.subject) for e in envelopes}
+        statement = select(Parked.id).where(
+            Parked.replayed_at.is_(None), tuple_(Parked.source, Parked.subject).in_(subjects)
+        )
+        return await session.scalar(statement.limit(1)) is not None
+
+    async def replay(self, source: str, subject: str) -> int:
+        """Handle the parked messages of one subject again, in order, up to the first that fails.
+
+        Gives how many succeeded. Raises `NotFound` when nothing of the subject is parked.
+        """
+        done = 0
+        while True:
+            async with self._sessions.begin() as session:
+                row = await session.scalar(
+                    select(Parked)
+                    .where(Parked.replayed_at.is_(None), Parked.source == source, Parked.subject == subject)
+                    .order_by(Parked.id)
+                    .limit(1)
+                    .with_for_update()
+                )
+                if row is None:
+                    if not done:
+                        raise NotFound(f"Nothing of {source} {subject} is parked.")
+                    return done
+                try:
+                    async with session.begin_nested():
+                        envelope = Envelope.model_validate(row.envelope)
+                        if envelope.type not in CATALOGUE:
+                            raise DomainError(f"{envelope.type} is not known.")
+                        await self._handle(session, [envelope])
+                    row.replayed_at = datetime.now(UTC)
+                    done += 1
+                except Exception as error:
+                    if database_trouble(error):
+                        raise
+                    row.attempts += 1
+                    row.code, row.reason = type(error).__name__, str(error).replace("\x00", "\ufffd")
+                    return done
+
+
+class _OneByOne(Exception):
+    """The batch holds a subject with something parked: take it message by message."""

@@ -1,0 +1,45 @@
+"""What operators set. Each service subclasses `ServiceSettings` with its own prefix; secrets have no default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EMBEDDED_ISSUER = "pcn-embedded"
+"""The issuer of the embedded default; a production setting refuses it."""
+
+
+class CommonSettings(BaseSettings):
+    """What all services of one stack share, prefix `PCN_`."""
+
+    model_config = SettingsConfigDict(env_prefix="PCN_", extra="ignore", populate_by_name=True)
+
+    environment: Literal["development", "production"] = "development"
+    home: Path = Path(".local")
+    issuer: str = EMBEDDED_ISSUER
+    audience: str = "pcn"
+    jwks_url: str | None = None
+    log_level: str = "INFO"
+    kafka_bootstrap_servers: str | None = Field(default=None, validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    kafka_topic_prefix: str = ""
+
+    @model_validator(mode="after")
+    def refuse_embedded_issuer_in_production(self) -> CommonSettings:
+        if self.environment == "production" and (self.issuer == EMBEDDED_ISSUER or not self.jwks_url):
+            raise ValueError("production needs PCN_ISSUER and PCN_JWKS_URL of a real issuer")
+        return self
+
+
+class ServiceSettings(BaseSettings):
+    """What one service needs; the prefix is the service's name."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    database_url: str
+    pool_size: int = Field(default=5, ge=1, le=100)
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    relay_batch: int = Field(default=500, ge=1, le=5000)
+    relay_poll_seconds: float = Field(default=5.0, gt=0)
