@@ -1,0 +1,1 @@
+"""People who applied: a reference their network gave them, never a name."""

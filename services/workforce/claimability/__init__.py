@@ -1,0 +1,1 @@
+"""The answer to the question whether a post could be claimed, month by month."""

@@ -1,0 +1,1 @@
+"""The workforce plan of a network and year."""

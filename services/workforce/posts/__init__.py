@@ -1,0 +1,1 @@
+"""People in post and what their month cost."""

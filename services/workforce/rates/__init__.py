@@ -1,0 +1,1 @@
+"""What workforce keeps of role ceilings and budgets, as funding announced them."""

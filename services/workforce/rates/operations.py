@@ -1,0 +1,98 @@
+"""Keep the ceilings and sums funding announces, and find the one that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workforce.rates.model import Budget, Ceiling
+from shared.events import funding
+
+
+async def note_tariff(session: AsyncSession, event: funding.TariffPublished, sequence: int) -> None:
+    """Role ceilings are kept; other rates are no concern of workforce."""
+    if event.kind != "role_maximum":
+        return
+    statement = insert(Ceiling).values(
+        tariff=event.tariff,
+        role=event.code,
+        zone=event.zone,
+        value=event.value,
+        valid_from=event.valid_from,
+        valid_to=event.valid_to,
+        known_from=event.known_from or event.valid_from,
+        confidence=event.confidence,
+        sequence=sequence,
+    )
+    new = statement.excluded
+    names = ("role", "zone", "value", "valid_from", "valid_to", "known_from", "confidence", "sequence")
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tariff"], set_={c: new[c] for c in names}, where=Ceiling.sequence < new.sequence
+        )
+    )
+
+
+async def note_budget(session: AsyncSession, event: funding.BudgetSet, sequence: int) -> None:
+    statement = insert(Budget).values(
+        network=event.network,
+        contract_year=event.contract_year,
+        amount=event.amount,
+        held_reason=event.held_reason,
+        sequence=sequence,
+    )
+    new = statement.excluded
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["network", "contract_year"],
+            set_={c: new[c] for c in ("amount", "held_reason", "sequence")},
+            where=Budget.sequence < new.sequence,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One ceiling as the rules need it: £ per WTE a year, `None` where published as unknown."""
+
+    role: str
+    zone: str
+    value: Decimal | None
+    valid_from: date
+    valid_to: date
+    known_from: date
+    sequence: int
+
+
+class Ceilings:
+    """All ceilings of some roles, asked by role, zone and day."""
+
+    def __init__(self, rates: Iterable[Rate]) -> None:
+        self._rates: dict[tuple[str, str], list[Rate]] = {}
+        for rate in rates:
+            self._rates.setdefault((rate.role, rate.zone), []).append(rate)
+
+    def on(self, role: str, zone: str, day: date, *, known: date) -> Decimal | None:
+        """The ceiling of a day by what had been published on the day `known`: the newest publication counts."""
+        held = [
+            rate
+            for rate in self._rates.get((role, zone), [])
+            if rate.valid_from <= day <= rate.valid_to and rate.known_from <= known
+        ]
+        newest = max(held, key=lambda rate: (rate.known_from, rate.valid_from, rate.sequence), default=None)
+        return None if newest is None else newest.value
+
+
+async def ceilings_of(session: AsyncSession, roles: Iterable[str]) -> Ceilings:
+    found = await session.scalars(select(Ceiling).where(Ceiling.role.in_(set(roles))))
+    return Ceilings(Rate(c.role, c.zone, c.value, c.valid_from, c.valid_to, c.known_from, c.sequence) for c in found)
+
+
+async def budget_of(session: AsyncSession, network: str, year: str) -> Budget | None:
+    return await session.get(Budget, (network, year))

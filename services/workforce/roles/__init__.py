@@ -1,0 +1,1 @@
+"""The dated catalogue of roles a network may be reimbursed for."""

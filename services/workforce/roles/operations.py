@@ -1,0 +1,95 @@
+"""Load the shipped catalogue of roles and ask it questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.workforce.base import Base
+from services.workforce.roles.model import Role, RoleCap, RoleShare
+
+DEFAULTS: dict[str, Any] = {
+    "claimable_to": None,
+    "employers": ["practice", "network", "federation", "trust"],
+    "supplier_fee": False,
+    "professional_register": True,
+    "note": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All of the shipped catalogue, as rows ready to load."""
+
+    roles: list[dict[str, Any]]
+    caps: list[dict[str, Any]]
+    shares: list[dict[str, Any]]
+
+
+@cache
+def shipped() -> Catalogue:
+    """The catalogue as the project ships it."""
+    text = resources.files("services.workforce.roles").joinpath("data/roles.yaml").read_text("utf-8")
+    data = yaml.safe_load(text)
+    return Catalogue(
+        roles=[DEFAULTS | row for row in data["roles"]],
+        caps=[
+            {"note": None}
+            | row
+            | {"below_100000": Decimal(row["below_100000"]), "from_100000": Decimal(row["from_100000"])}
+            for row in data["caps"]
+        ],
+        shares=[{"note": None} | row | {"share": Decimal(row["share"])} for row in data["shares"]],
+    )
+
+
+async def load_catalogue(session: AsyncSession) -> None:
+    """Bring the stored catalogue to what is shipped; running it again changes nothing."""
+    catalogue = shipped()
+    await _bring(session, Role, ["code"], catalogue.roles)
+    await _bring(session, RoleCap, ["role", "valid_from"], catalogue.caps)
+    await _bring(session, RoleShare, ["role", "valid_from"], catalogue.shares)
+    for model, rows in ((RoleCap, catalogue.caps), (RoleShare, catalogue.shares)):
+        keys = [(row["role"], row["valid_from"]) for row in rows]
+        await session.execute(delete(model).where(tuple_(model.role, model.valid_from).not_in(keys)))
+
+
+async def _bring(session: AsyncSession, model: type[Base], keys: list[str], rows: list[dict[str, Any]]) -> None:
+    statement = insert(model)
+    rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    differs = or_(*(getattr(model, name).is_distinct_from(value) for name, value in rest.items()))
+    await session.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=differs), rows)
+
+
+async def caps_of(session: AsyncSession, role: str) -> list[RoleCap]:
+    return list(await session.scalars(select(RoleCap).where(RoleCap.role == role).order_by(RoleCap.valid_from)))
+
+
+async def shares_of(session: AsyncSession, role: str) -> list[RoleShare]:
+    return list(await session.scalars(select(RoleShare).where(RoleShare.role == role).order_by(RoleShare.valid_from)))
+
+
+async def roles_as_at(session: AsyncSession, day: date | None) -> list[tuple[Role, list[RoleCap], list[RoleShare]]]:
+    """Roles claimable on a day (all of them without one), with the caps and shares of that day."""
+    statement = select(Role).order_by(Role.claimable_from, Role.code)
+    if day is not None:
+        statement = statement.where(
+            Role.claimable_from <= day, or_(Role.claimable_to.is_(None), Role.claimable_to >= day)
+        )
+    roles = list(await session.scalars(statement))
+    caps = list(await session.scalars(select(RoleCap).order_by(RoleCap.role, RoleCap.valid_from)))
+    shares = list(await session.scalars(select(RoleShare).order_by(RoleShare.role, RoleShare.valid_from)))
+
+    def held(row: RoleCap | RoleShare, role: Role) -> bool:
+        return row.role == role.code and (day is None or row.valid_from <= day <= row.valid_to)
+
+    return [(role, [c for c in caps if held(c, role)], [s for s in shares if held(s, role)]) for role in roles]
