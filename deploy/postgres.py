@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import pwd
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -126,14 +127,17 @@ class EmbeddedPostgres:
             self._share()
             return
         try:
-            self._end_leftovers()
-            if not (self.data / "PG_VERSION").exists():
-                self._initialise()
-            self._check_version()
-            self._launch()
+            self._bring_up(ends_with_us=True)
         except BaseException:
             self.stop()
             raise
+
+    def _bring_up(self, *, ends_with_us: bool) -> None:
+        self._end_leftovers()
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise()
+        self._check_version()
+        self._launch(ends_with_us=ends_with_us)
 
     def ensure_databases(self, names: Iterable[str]) -> None:
         """Creates those of the databases that are not there yet."""
@@ -154,9 +158,7 @@ class EmbeddedPostgres:
                 self._process.wait()
                 self._process = None
         finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._let_go()
 
     def _account(self) -> tuple[int, int]:
         """The user and group the server runs as: ourselves, or for root the owner of the folder, else nobody."""
@@ -191,6 +193,11 @@ class EmbeddedPostgres:
     def _take_lock(self) -> bool:
         self._lock = lock(self.home / "lock")
         return self._lock is not None
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _share(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -298,13 +305,13 @@ class EmbeddedPostgres:
                 f"{self.data} belongs to user {owner}: start it as that user, or choose another PCN_HOME."
             )
 
-    def _launch(self) -> None:
+    def _launch(self, *, ends_with_us: bool) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
         self._private(self.sockets)
         settings = SETTINGS | {"unix_socket_directories": str(self.sockets), "unix_socket_permissions": "0700"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        command = self._command("postgres", "-D", str(self.data), "-p", str(PORT), *options, ends_with_us=True)
+        command = self._command("postgres", "-D", str(self.data), "-p", str(PORT), *options, ends_with_us=ends_with_us)
         with self.log.open("ab") as log:
             start = log.tell()
             # Its own session: a Ctrl-C meant for the services must not reach the database they still write to.
@@ -332,6 +339,49 @@ class EmbeddedPostgres:
         with self.log.open("rb") as log:
             log.seek(start)
             return log.read()[-4000:].decode(errors="replace").strip()
+
+
+class SharedPostgres(EmbeddedPostgres):
+    """The same server for several runs at once, as tests are: the first to come starts it, the last to go stops it."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self._using: IO[str] | None = None
+
+    def start(self) -> None:
+        """Joins the server, or brings it up. Raises PostgresUnavailable."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self._turn():
+            if not (self.running and self._answers()):
+                self._bring_up(ends_with_us=False)
+            if self._using is None:
+                self._using = (self.home / "users").open("a")
+                fcntl.flock(self._using, fcntl.LOCK_SH)
+
+    def stop(self) -> None:
+        """Leaves the server, and shuts it down if nobody else uses it."""
+        if self._using is None:
+            return
+        with self._turn(), self._using as users:
+            self._using = None
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (found := self._postmaster()) is not None:
+                    end(found[0], *ENDING)
+        if self._process is not None:
+            self._process.poll()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        deadline = time.monotonic() + 2 * START_SECONDS
+        while not self._take_lock():
+            if time.monotonic() > deadline:
+                raise PostgresUnavailable(f"Another process has held {self.home} for a minute.")
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            self._let_go()
 
 
 def _programs() -> Path:
