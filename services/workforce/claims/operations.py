@@ -66,11 +66,8 @@ async def claim_month(session: AsyncSession, *, network: str, month: str, caller
         cost.post: cost
         for cost in await session.scalars(select(PostCost).where(PostCost.post.in_(ids), PostCost.month == month))
     }
-    held = dict(
-        (await session.execute(select(Claim.post, Claim.id).where(Claim.post.in_(ids), Claim.month == month)))
-        .tuples()
-        .all()
-    )
+    found = await session.execute(select(Claim.post, Claim.id).where(Claim.post.in_(ids), Claim.month == month))
+    held: dict[str, str] = dict(found.all())
     claims, reasons = [], []
     for post in posts:
         if post.id in held:

@@ -1,7 +1,7 @@
 """Claims over HTTP: made here, decided and paid by funding."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from services.workforce.claims import operations
 from services.workforce.claims.model import Claim, MonthNotEnded, NothingToClaim, Outcome, OutcomeState
@@ -127,7 +127,8 @@ async def list_claims(
     if state is not None:
         statement = statement.where(Outcome.state == state)
     rows, following = await page(session, statement, [Claim.__table__.c.id], paging)
-    return Page(items=[shown(*row.tuple()[:2]) for row in rows], next=following)
+    pairs: list[Any] = list(rows)
+    return Page(items=[shown(pair[0], pair[1]) for pair in pairs], next=following)
 
 
 @router.get("/claims/{claim_id}", responses=refusals(NotFound))
