@@ -1,19 +1,179 @@
-"""The `pcn` command."""
+"""The `pcn` command: run the stack or a part of it, and look after it."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from starlette.types import ASGIApp
 
-from deploy import migrating
+from deploy.issuer import EmbeddedIssuer
+from deploy.postgres import PostgresUnavailable
+from deploy.up import Home, PortTaken
+from shared.identity import Role
+from shared.settings import CommonSettings
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-app.command("migration")(migrating.new_migration)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+Port = Annotated[int, typer.Option(envvar="PORT", min=1, max=65000, help="The port to listen on")]
+Host = Annotated[str, typer.Option(envvar="HOST", help="The address to listen on")]
+ServiceName = Annotated[str, typer.Argument(help="registry, funding, workforce or reporting")]
 
 
 @app.callback()
 def _root() -> None:
-    """The back office of Primary Care Networks."""
+    """The back office of England's Primary Care Networks."""
+    from shared import log
+
+    log.configure(os.environ.get("PCN_LOG_LEVEL", "WARNING" if sys.stderr.isatty() else "INFO"))
+
+
+@app.command()
+def up(port: Port = 8000, host: Host = "127.0.0.1") -> None:
+    """Start PostgreSQL, migrate, and run the four services on one port until interrupted."""
+    from deploy.up import run_up
+
+    run_up(Home.given(), host=host, port=port)
+
+
+@app.command()
+def journey(
+    data: Annotated[Path | None, typer.Option(help="Folder of real files; the invented sample unless given")] = None,
+    once: Annotated[bool, typer.Option(help="Stop the stack after the table")] = False,
+    kafka: Annotated[bool, typer.Option(help="Four processes over Apache Kafka")] = False,
+    url: Annotated[str | None, typer.Option(help="Use the stack that answers there instead of starting one")] = None,
+    port: Port = 8000,
+) -> None:
+    """Run the main job: practices become approved networks that are paid, staffed and reported."""
+    from deploy.journey.run import run_journey
+
+    raise typer.Exit(run_journey(Home.given(), data=data, once=once, kafka=kafka, url=url, port=port))
+
+
+@app.command()
+def serve(name: ServiceName, port: Port = 8000, host: Host = "127.0.0.1", worker: bool = True) -> None:
+    """Run one service, API and worker in one process; `--no-worker` leaves relaying and receiving to `pcn work`."""
+    _run_one(name, host, port, answering=True, working=worker)
+
+
+@app.command()
+def work(name: ServiceName, port: Port = 8000, host: Host = "127.0.0.1") -> None:
+    """Relay and receive for one service; shows health and metrics only."""
+    _run_one(name, host, port, answering=False, working=True)
+
+
+def _run_one(name: str, host: str, port: int, *, answering: bool, working: bool) -> None:
+    from deploy.stack import build_service, run_services
+
+    common = CommonSettings()
+    if answering and common.jwks_url is None:
+        raise typer.BadParameter("set PCN_JWKS_URL to the key set of your issuer")
+
+    def alone(apps: Mapping[str, ASGIApp]) -> ASGIApp:
+        return apps[name]
+
+    service = build_service(name)
+    asyncio.run(
+        run_services([service], common, front=alone, host=host, port=port, answering=answering, working=working)
+    )
+
+
+@app.command()
+def migrate(names: Annotated[list[str] | None, typer.Argument(help="Services; all unless given")] = None) -> None:
+    """Bring databases to the newest migration and load the reference data that ships with the code."""
+    from deploy.migrating import bring_up
+    from deploy.stack import SERVICES, build_service
+
+    for name in names or SERVICES:
+        service = build_service(name)
+        asyncio.run(bring_up(service, service.settings.database_url))
+        typer.echo(f"{name}: migrated")
+
+
+@app.command()
+def migration(name: ServiceName, message: Annotated[str, typer.Argument(help="What it does, in a few words")]) -> None:
+    """Write the next numbered migration by comparing models with history; read it before keeping it."""
+    from deploy.migrating import new_migration
+
+    new_migration(name, message)
+
+
+@app.command()
+def token(
+    role: Annotated[list[Role], typer.Option(help="May be repeated")],
+    organisation: Annotated[list[str] | None, typer.Option(help="ODS code; may be repeated")] = None,
+    subject: Annotated[str, typer.Option("--subject", help="Who it is: two people are two subjects")] = "someone",
+) -> None:
+    """Print one bearer token of the embedded issuer, and nothing else."""
+    issuer = EmbeddedIssuer(Home.given().path, audience=CommonSettings().audience).ensure()
+    typer.echo(issuer.token(role, organisation or (), subject=subject))
+
+
+@app.command()
+def issuer() -> None:
+    """Make the embedded issuer's keys under PCN_HOME, for trying the stack out; production has an issuer of its own."""
+    typer.echo(EmbeddedIssuer(Home.given().path).ensure().jwks_url)
+
+
+@app.command()
+def gateway(port: Port = 8000, host: Host = "127.0.0.1") -> None:
+    """One port before the four services; REGISTRY_URL, FUNDING_URL, WORKFORCE_URL, REPORTING_URL say where they are."""
+    from deploy.gateway import create_gateway
+    from deploy.stack import SERVICES, serve_app
+
+    upstreams = {name: os.environ[f"{name.upper()}_URL"] for name in SERVICES}
+    jwks = os.environ.get("PCN_JWKS_FILE")
+    asyncio.run(serve_app(create_gateway(upstreams, jwks=Path(jwks) if jwks else None), host=host, port=port))
+
+
+@app.command()
+def contracts(
+    check: Annotated[bool, typer.Option(help="Fail where docs/api differs or breaks, instead of writing it")] = False,
+) -> None:
+    """Write the OpenAPI and AsyncAPI documents under docs/api from the code."""
+    from deploy.contracts import check_contracts, write_contracts
+
+    raise typer.Exit(check_contracts() if check else write_contracts())
+
+
+@app.command()
+def replay(
+    name: ServiceName,
+    source: Annotated[str, typer.Argument(help="Who announced it, like pcn.registry")],
+    subject: Annotated[str, typer.Argument(help="The record it is about")],
+) -> None:
+    """Handle the parked messages of one subject again, in order; *_DATABASE_URL says where."""
+    from deploy.stack import build_service
+    from shared.service import Runtime
+
+    async def run() -> int:
+        runtime = Runtime(build_service(name))
+        try:
+            return await runtime.receiver.replay(source, subject)
+        finally:
+            await runtime.stop()
+
+    typer.echo(f"{asyncio.run(run())} replayed")
+
+
+def main() -> None:
+    """Run the command; a trouble an operator can mend is one line, not a traceback."""
+    from deploy.broker import BrokerUnavailable
+    from shared.errors import DomainError
+
+    try:
+        app()
+    except (PortTaken, PostgresUnavailable, BrokerUnavailable, DomainError) as trouble:
+        typer.echo(f"pcn: {trouble}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
-    app()
+    main()

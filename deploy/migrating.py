@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from alembic import command
 
 from deploy.postgres import EmbeddedPostgres
 from shared import migrations
+from shared.database import engine_for, sessions_for
 from shared.service import Service
 
 
@@ -39,15 +41,16 @@ def new_migration(
             template.unlink()
 
 
-async def seed(service: Service, url: str) -> None:
-    """Load the reference data that ships with a service; loading it again changes nothing."""
-    from shared.database import engine_for, sessions_for
-
-    if service.seed is None:
-        return
+async def bring_up(service: Service, url: str) -> None:
+    """Migrate one service's database if it is behind, then load the reference data that ships with the code."""
     engine = engine_for(url, pool_size=1)
     try:
-        async with sessions_for(engine).begin() as session:
-            await service.seed(session, datetime.now(UTC))
+        async with engine.connect() as connection:
+            at = await connection.run_sync(migrations.current_of)
+        if at != migrations.head_of(service.name):
+            await asyncio.to_thread(migrations.upgrade, service.name, url)
+        if service.seed is not None:
+            async with sessions_for(engine).begin() as session:
+                await service.seed(session, datetime.now(UTC))
     finally:
         await engine.dispose()

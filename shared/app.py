@@ -206,8 +206,11 @@ def _openapi(app: FastAPI, service: Service) -> Callable[[], dict[str, Any]]:
     return build
 
 
-def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | None) -> FastAPI:
-    """The application of one service. Without a runtime it can only describe itself (contracts)."""
+def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | None, answering: bool = True) -> FastAPI:
+    """The application of one service.
+
+    Without a runtime it can only describe itself; when not `answering` it shows its health and metrics alone.
+    """
     app = FastAPI(
         title=f"PCN {service.name}",
         openapi_url=f"/{service.name}/openapi.json",
@@ -224,7 +227,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         app.state.reading = runtime.reading
     if common.jwks_url is not None:
         app.state.issuer = Issuer(issuer=common.issuer, audience=common.audience, jwks_url=common.jwks_url)
-    for router in service.routers:
+    for router in service.routers if answering else ():
         app.include_router(router)
     app.include_router(operating_router(service.name))
 

@@ -80,6 +80,7 @@ def operating_router(service: str) -> APIRouter:
         router.add_api_route(f"{prefix}/metrics", _metrics, tags=["operating"], include_in_schema=bool(prefix))
     if service:
         router.add_api_route("/openapi.json", _describe, include_in_schema=False)
+        router.add_api_route("/docs", _documented, include_in_schema=False)
         base = f"/{service}/v1"
         router.add_api_route(f"{base}/messages", _messages, tags=["operating"], response_model=Messages)
         router.add_api_route(f"{base}/messages/parked", _parked, tags=["operating"], response_model=Page[ParkedOut])
@@ -150,6 +151,10 @@ async def _describe(request: Request) -> Any:
     return request.app.openapi()
 
 
+async def _documented(request: Request) -> Response:
+    return Response(status_code=307, headers={"location": f"/{request.app.state.service.name}/docs"})
+
+
 async def _messages(
     request: Request, session: Reading, caller: Annotated[Caller, allow(Role.OPERATOR, Role.NATIONAL)]
 ) -> Messages:
@@ -159,8 +164,8 @@ async def _messages(
     received = await session.execute(select(Inbox.type, func.count()).group_by(Inbox.type))
     return Messages(
         service=runtime.service.name,
-        announced=dict(announced.t.all()),
-        received=dict(received.t.all()),
+        announced=dict(announced.all()),
+        received=dict(received.all()),
         listens_to=sorted(runtime.receiver.types),
         waiting=await session.scalar(select(func.count()).where(Outbox.published_at.is_(None))) or 0,
         parked=await session.scalar(select(func.count()).where(Parked.replayed_at.is_(None))) or 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -35,8 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     global _running
     if hasattr(config, "workerinput") or os.environ.get(_SERVER):
         return
-    home = Path(os.environ.get("PCN_HOME", ROOT / ".local")) / "test-postgres"
-    _running = EmbeddedPostgres(home)
+    # a folder of its own: two runs at once must not end each other's server
+    _running = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="pcn-test-")))
     _running.start()
     os.environ[_SERVER] = _running.url("postgres")
 
@@ -45,6 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     global _running
     if _running is not None:
         _running.stop()
+        shutil.rmtree(_running.home, ignore_errors=True)
         _running = None
         os.environ.pop(_SERVER, None)
 

@@ -1,4 +1,4 @@
-"""Apache Kafka between services: an idempotent producer waiting for every replica, offsets committed after the effect."""
+"""Apache Kafka between services: an idempotent producer that waits for every replica, offsets after the effect."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""What runs in one process: some of the services, each with its relay and receiver, behind one HTTP port."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import uvicorn
+from aiokafka.errors import KafkaError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deploy.gateway import create_gateway
+from shared.app import create_app
+from shared.events import CATALOGUE
+from shared.log import logger
+from shared.messaging.embedded import EmbeddedTransport
+from shared.messaging.kafka import KafkaConsumer, KafkaTransport, create_topics
+from shared.service import Runtime, Service
+from shared.settings import CommonSettings
+
+SERVICES = ("registry", "funding", "workforce", "reporting")
+
+log = logger(__name__)
+
+
+class NoTransport(RuntimeError):
+    """A service by itself needs a broker to reach the others."""
+
+
+def build_service(name: str, *, database_url: str | None = None) -> Service:
+    """The service called `name`, set up from the environment; `database_url` wins over it."""
+    settings_class = importlib.import_module(f"services.{name}.settings").Settings
+    settings = settings_class(**({"database_url": database_url} if database_url else {}))
+    service: Service = importlib.import_module(f"services.{name}.main").service(settings)
+    return service
+
+
+def database_variable(name: str) -> str:
+    return f"{name.upper()}_DATABASE_URL"
+
+
+class Front:
+    """All services behind one port, each under its own prefix; anything else goes to `other`."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp], other: ASGIApp) -> None:
+        self._apps = apps
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope.get("path", "/").split("/", 2)[1] if scope["type"] == "http" else ""
+        await self._apps.get(name, self._other)(scope, receive, send)
+
+
+def front_of(apps: Mapping[str, ASGIApp], *, jwks: Path | None) -> ASGIApp:
+    """The services of one process as one application; what is not theirs (index, health of all) the gateway answers."""
+    inside = dict(apps)
+    if "reporting" in apps:
+        inside["portal"] = apps["reporting"]
+    transport = httpx.ASGITransport(Front(inside, _nowhere))
+    gateway = create_gateway({name: f"http://stack/{name}" for name in apps}, jwks=jwks, transport=transport)
+    return Front(inside, gateway)
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(status_code=404)(scope, receive, send)
+
+
+async def serve_app(app: ASGIApp, *, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> None:
+    """Answer on a port until the process is told to stop."""
+    await uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            lifespan=lifespan,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    ).serve()
+
+
+async def _topics(common: CommonSettings, servers: str) -> None:
+    pause = 0.5
+    while True:
+        try:
+            await create_topics(
+                servers, {event.topic() for event in CATALOGUE.values()}, prefix=common.kafka_topic_prefix
+            )
+            return
+        except (KafkaError, OSError) as error:
+            log.warning("waiting for the broker", trouble=repr(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+async def run_services(
+    services: Sequence[Service],
+    common: CommonSettings,
+    *,
+    front: Callable[[Mapping[str, ASGIApp]], ASGIApp],
+    host: str,
+    port: int,
+    answering: bool = True,
+    working: bool = True,
+) -> None:
+    """Run services until the process is told to stop; then finish the work in hand and close.
+
+    `answering` without `working` is an API that only answers, `working` without `answering` relays and receives and
+    shows nothing but its health. Raises `NoTransport` where events could not reach the other services.
+    """
+    servers = common.kafka_bootstrap_servers
+    if servers is None and {service.name for service in services} != set(SERVICES):
+        raise NoTransport("Set KAFKA_BOOTSTRAP_SERVERS to run one service by itself.")
+    runtimes = {service.name: Runtime(service) for service in services}
+    transports: list[KafkaTransport] = []
+    apps = {
+        name: create_app(runtime.service, common, runtime=runtime, answering=answering)
+        for name, runtime in runtimes.items()
+    }
+    try:
+        if working and servers is None:
+            embedded = EmbeddedTransport()
+            for runtime in runtimes.values():
+                embedded.subscribe(runtime.receiver)
+            for runtime in runtimes.values():
+                runtime.start(embedded)
+        elif working and servers is not None:
+            await _topics(common, servers)
+            for name, runtime in runtimes.items():
+                transport = KafkaTransport(servers, client_id=f"pcn.{name}", prefix=common.kafka_topic_prefix)
+                transports.append(transport)
+                consumer = (
+                    KafkaConsumer(servers, runtime.receiver, prefix=common.kafka_topic_prefix)
+                    if runtime.receiver.topics
+                    else None
+                )
+                runtime.start(transport, consumer)
+        await serve_app(front(apps), host=host, port=port, lifespan="off")
+    finally:
+        await asyncio.gather(*(runtime.stop() for runtime in runtimes.values()))
+        await asyncio.gather(*(transport.stop() for transport in transports))
