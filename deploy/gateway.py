@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import httpx
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -27,75 +30,82 @@ READY_SECONDS = 3.0
 def create_gateway(
     upstreams: Mapping[str, str],
     *,
-    jwks: Path | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
+    apps: Mapping[str, ASGIApp] | None = None,
+    jwks_url: str | None = None,
     read_seconds: float = 300.0,
 ) -> Starlette:
-    """The gateway over `{"registry": "http://registry:8000", ...}`.
+    """The gateway over `{"registry": "http://registry:8000", ...}`; every path reaches its service unchanged.
 
-    `/registry/v1/...` reaches the registry under the same path, `/registry/docs` and `/registry/health/ready` its
-    `/docs` and `/health/ready`. `jwks` is the key set to publish, where the stack has an issuer of its own.
+    `apps` are services of this very process, asked without a network. `jwks_url` is published under
+    `/.well-known/jwks.json` where it is a file, that is where the stack has an issuer of its own.
     """
-    gateway = _Gateway(upstreams, transport=transport, read_seconds=read_seconds)
-    routes = [
-        Route("/", gateway.index),
-        Route("/health/live", _live),
-        Route("/health/ready", gateway.ready),
-    ]
-    if jwks is not None:
+    gateway = _Gateway(upstreams, apps or {}, read_seconds=read_seconds)
+    routes = [Route("/", gateway.index), Route("/health/live", _live), Route("/health/ready", gateway.ready)]
+    if jwks_url is not None and jwks_url.startswith("file:"):
+        key_set = Path(url2pathname(urlsplit(jwks_url).path))
 
         async def keys(_: Request) -> Response:
-            return FileResponse(jwks, media_type="application/json")
+            return FileResponse(key_set, media_type="application/json")
 
         routes.append(Route("/.well-known/jwks.json", keys))
-    for name in upstreams:
+    for name in gateway.upstreams:
         routes += [
             Route(f"/{name}", gateway.service_index),
             Route(f"/{name}/{{rest:path}}", gateway.forward, methods=METHODS),
         ]
-    if "reporting" in upstreams:
+    if "reporting" in gateway.upstreams:
         routes += [
             Route("/portal", gateway.forward, methods=METHODS),
             Route("/portal/{rest:path}", gateway.forward, methods=METHODS),
         ]
-    app = Starlette(
+    return Starlette(
         routes=routes,
         lifespan=gateway.lifespan,
         exception_handlers={404: _not_found, 405: _not_found, ClientDisconnect: _gone},
     )
-    app.state.gateway = gateway
-    return app
+
+
+async def serve_gateway(app: Starlette, *, host: str, port: int) -> None:
+    """Answers on this port until the process is told to stop; requests in hand are finished first."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    await uvicorn.Server(config).serve()
 
 
 class _Gateway:
-    def __init__(
-        self, upstreams: Mapping[str, str], *, transport: httpx.AsyncBaseTransport | None, read_seconds: float
-    ) -> None:
+    def __init__(self, upstreams: Mapping[str, str], apps: Mapping[str, ASGIApp], *, read_seconds: float) -> None:
         self.upstreams = {name: url.rstrip("/") for name, url in upstreams.items()}
+        self.upstreams |= {name: f"http://{name}.here" for name in apps}
         # Kept shorter than the services keep an idle connection, so that none is used just as it is closed.
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=3)
-        timeout = httpx.Timeout(read_seconds, connect=5, pool=10)
-        transport = transport or httpx.AsyncHTTPTransport(limits=limits, retries=1)
-        self.client = httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+        self.client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(limits=limits, retries=1),
+            mounts={f"all://{name}.here": httpx.ASGITransport(app) for name, app in apps.items()},
+            timeout=httpx.Timeout(read_seconds, connect=5, pool=10),
+            follow_redirects=False,
+            trust_env=False,
+        )
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: ASGIApp) -> AsyncIterator[None]:
         async with self.client:
             yield
 
-    def target(self, request: Request) -> tuple[str, bytes]:
-        """The service a request is for, and the path it has there."""
-        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-        raw = raw.partition(b"?")[0]
-        name = request.url.path.split("/")[1]
-        if name == "portal":
-            return "reporting", raw
-        rest = raw.removeprefix(b"/" + name.encode())
-        return name, raw if rest.startswith(b"/v1/") or rest == b"/v1" else rest
-
     async def forward(self, request: Request) -> Response:
-        name, path = self.target(request)
-        if path.strip(b"/").decode("latin-1") in PRIVATE:
+        """The service's own answer, body and all, as it comes."""
+        raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        path = raw.partition(b"?")[0]
+        name, _, rest = request.url.path[1:].partition("/")
+        name = "reporting" if name == "portal" else name
+        if rest.rstrip("/") in PRIVATE:
             return _problem(404, "NotFound", "There is nothing at this address.", request)
         url = httpx.URL(self.upstreams[name]).copy_with(raw_path=path + _query(request))
         passed = self.client.build_request(

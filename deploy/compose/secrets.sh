@@ -1,0 +1,16 @@
+#!/bin/sh
+# Run once for a new stack: passwords nobody has to choose, in volumes only those who need them can see.
+set -eu
+[ -s /secrets/services/pgpass ] && exit 0
+random() { python -c 'import secrets; print(secrets.token_urlsafe(32))'; }
+umask 022
+random > /secrets/database/superuser
+: > /secrets/database/services
+umask 077
+: > /secrets/services/pgpass.new
+for service in registry funding workforce reporting; do
+    password=$(random)
+    echo "$service $password" >> /secrets/database/services
+    echo "postgres:5432:$service:$service:$password" >> /secrets/services/pgpass.new
+done
+mv /secrets/services/pgpass.new /secrets/services/pgpass
