@@ -75,10 +75,12 @@ async def test_any_answer_stays_reproducible_after_later_corrections(
 
 
 async def test_the_database_refuses_two_truths_of_one_day(toy_live: Harness) -> None:
-    with pytest.raises(IntegrityError, match="ex_labels_overlap"):
-        async with toy_live.session() as session:
-            session.add(Label(counter="a", text="x", valid=days(day(0)), known=since(NOW)))
-            session.add(Label(counter="a", text="y", valid=days(day(5), day(5)), known=since(NOW)))
+    async with toy_live.session() as session:
+        session.add(Label(counter="a", text="x", valid=days(day(0)), known=since(NOW)))
+        session.add(Label(counter="a", text="y", valid=days(day(5), day(5)), known=since(NOW)))
+        with pytest.raises(IntegrityError, match="ex_labels_overlap"):
+            await session.flush()
+        await session.rollback()
 
 
 def test_a_last_day_is_included() -> None:

@@ -55,16 +55,15 @@ async def waiting(harness: Harness) -> int:
 
 async def until_sent(harness: Harness, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while await waiting(harness):
+        while await waiting(harness):  # noqa: ASYNC110 - another connection does the work we wait for
             await asyncio.sleep(0.02)
 
 
 async def test_nothing_is_announced_by_a_transaction_that_fails(toy_live: Harness) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with toy_live.session() as session:
-            announce(session, raised("a", 1))
-            await announce_many(session, [raised("a", 2)])
-            raise ZeroDivisionError
+    async with toy_live.session() as session:
+        announce(session, raised("a", 1))
+        await announce_many(session, [raised("a", 2)])
+        await session.rollback()
     assert await toy_live.announced() == []
 
 
