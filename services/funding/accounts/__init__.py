@@ -1,0 +1,1 @@
+"""Accounts: where a network's money goes."""

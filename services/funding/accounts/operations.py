@@ -1,0 +1,45 @@
+"""Opening accounts and knowing whom to pay."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.accounts.model import Account, AppointedPayee
+from shared.facts import as_at, currently_known, days, record
+
+
+async def open_account(session: AsyncSession, network: str, *, on: date, now: datetime) -> None:
+    """A network has an account from its approval on; a second approval opens no second one."""
+    await session.execute(
+        insert(Account)
+        .values(network=network, opened_on=on, opened_at=now, version=1)
+        .on_conflict_do_nothing(index_elements=["network"])
+    )
+
+
+async def appoint_payee(
+    session: AsyncSession, network: str, payee: str, first: date, last: date | None, *, position: int, now: datetime
+) -> None:
+    """From a day on a network's money goes to another organisation; news older than what is held is ignored."""
+    valid = days(first, last)
+    held = (
+        await session.scalars(
+            select(AppointedPayee).where(
+                AppointedPayee.network == network, currently_known(AppointedPayee), AppointedPayee.valid.overlaps(valid)
+            )
+        )
+    ).all()
+    if any(fact.position > position or (fact.payee == payee and fact.valid == valid) for fact in held):
+        return
+    fact = AppointedPayee(network=network, payee=payee, valid=valid, position=position)
+    await record(session, fact, key=["network"], now=now)
+
+
+async def payees_on(session: AsyncSession, day: date) -> dict[str, str]:
+    """Who is appointed to receive each network's money on a day; networks without anybody are not in it."""
+    rows = await session.execute(select(AppointedPayee.network, AppointedPayee.payee).where(as_at(AppointedPayee, day)))
+    return {row.network: row.payee for row in rows}

@@ -1,0 +1,89 @@
+"""Accounts over HTTP."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+from sqlalchemy import Select, func, select
+
+from services.funding.accounts.model import Account, AppointedPayee
+from services.funding.networks.model import Network
+from services.funding.scope import networks_seen
+from shared.errors import NotFound
+from shared.facts import as_at as held_at
+from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, refusals, service_router, tag
+from shared.identity import Caller, Role, allow
+
+router = service_router("funding", tags=["accounts"])
+
+Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
+
+
+class AccountOut(Out):
+    """`payee` is who is paid on the day asked about: the appointed organisation, or the network itself."""
+
+    network: str
+    network_name: str
+    commissioner: str
+    payee: str
+    appointed: bool
+    opened_on: date
+
+
+class AccountNotFound(NotFound):
+    """No such account, or none the caller may see."""
+
+
+def _accounts(caller: Caller, day: date, known_at: KnownAt) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Account.network,
+            Network.name.label("network_name"),
+            Network.commissioner,
+            func.coalesce(AppointedPayee.payee, Account.network).label("payee"),
+            AppointedPayee.payee.is_not(None).label("appointed"),
+            Account.opened_on,
+        )
+        .join(Network, Network.code == Account.network)
+        .outerjoin(AppointedPayee, (AppointedPayee.network == Account.network) & held_at(AppointedPayee, day, known_at))
+        .where(networks_seen(caller))
+    )
+
+
+@router.get("/accounts", summary="Accounts of networks")
+async def list_accounts(
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    today: Today,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    commissioner: Annotated[str | None, Query(max_length=32)] = None,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
+) -> Page[AccountOut]:
+    """Every approved network's account, with whoever is paid on the day `as_at`."""
+    statement = _accounts(caller, as_at or today, known_at)
+    if network is not None:
+        statement = statement.where(Account.network == network)
+    if commissioner is not None:
+        statement = statement.where(Network.commissioner == commissioner)
+    found, following = await page(session, statement, [Account.network], paging)
+    return Page(items=[AccountOut.model_validate(row) for row in found], next=following)
+
+
+@router.get("/accounts/{network}", responses=refusals(AccountNotFound), summary="One network's account")
+async def read_account(
+    session: Reading,
+    response: Response,
+    caller: Seen,
+    today: Today,
+    network: Annotated[str, Path(max_length=32)],
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
+) -> AccountOut:
+    """The account and whoever is paid on the day `as_at`."""
+    row = (await session.execute(_accounts(caller, as_at or today, known_at).where(Account.network == network))).first()
+    if row is None:
+        raise AccountNotFound(f"No account of {network}.")
+    tag(response, await session.get_one(Account, network))
+    return AccountOut.model_validate(row)

@@ -1,0 +1,99 @@
+"""A network's sum for additional roles: a ceiling of claims, never a payment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.funding.base import Base
+from services.funding.money import to_pence
+from services.funding.payments.engine import Headcount, Hold
+from services.funding.payments.trace import heads_of
+from services.funding.tariffs.model import Tariff
+from services.funding.tariffs.shipped import Posts
+from services.funding.years import months_between
+from shared.database import Code, Money, Timestamp, Versioned, Words
+
+GP_SCOPE = "gp_only"
+
+
+class Budget(Base, Versioned):
+    """One sum of one network and year; `amount` is null, with the reason, while something it needs is missing.
+
+    `scope` tells a sum for all roles from a ring-fenced one. `trace` holds what it was computed from.
+    """
+
+    __tablename__ = "budgets"
+
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    contract_year: Mapped[Code] = mapped_column(primary_key=True)
+    scope: Mapped[Code] = mapped_column(primary_key=True)
+    commissioner: Mapped[Code]
+    amount: Mapped[Money | None]
+    held_code: Mapped[str | None]
+    held_reason: Mapped[Words | None]
+    trace: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    set_at: Mapped[Timestamp]
+
+    def concerns(self) -> Iterable[str]:
+        return [self.network, self.commissioner]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A budget as computed: an amount or the reason there is none, and the trace."""
+
+    scope: str
+    amount: Decimal | None
+    hold: Hold | None
+    trace: dict[str, Any]
+
+
+def sum_by_head(tariff: Tariff, heads: Headcount, counted_on: date) -> Sum:
+    """Sum rate × the weighted population of those served, for the whole of the rate's days."""
+    trace = {
+        "kind": "by-head",
+        "tariff": tariff.id,
+        "rate": None if tariff.value is None else str(tariff.value),
+        "confidence": tariff.confidence.value,
+        "members_on": counted_on.isoformat(),
+        **heads_of(heads),
+    }
+    if tariff.value is None:
+        return Sum(tariff.code, None, Hold("rate-unknown", f"The sum {tariff.id} is not known."), trace)
+    if heads.hold is not None:
+        return Sum(tariff.code, None, heads.hold, trace)
+    return Sum(tariff.code, to_pence(tariff.value * heads.total), None, trace)
+
+
+def sum_by_posts(
+    posts: Sequence[Posts], maxima: Mapping[str, Tariff | None], heads: Headcount, counted_on: date
+) -> Sum:
+    """In a year without a sum per head: so many posts of each role per network, at their ceilings, for their months."""
+    trace: dict[str, Any] = {"kind": "by-posts", "members_on": counted_on.isoformat(), "posts": [], **heads_of(heads)}
+    if heads.hold is not None:
+        return Sum("all_roles", None, heads.hold, trace)
+    total = Decimal(0)
+    for post in posts:
+        ceiling = maxima.get(post.role)
+        if ceiling is None or ceiling.value is None:
+            return Sum("all_roles", None, Hold("rate-unknown", f"The ceiling of {post.role} is not known."), trace)
+        months = len(months_between(post.valid_from, post.valid_to))
+        total += post.allowed(heads.total) * ceiling.value * months
+        trace["posts"].append(
+            {
+                "role": post.role,
+                "wte": str(post.allowed(heads.total)),
+                "tariff": ceiling.id,
+                "rate": str(ceiling.value),
+                "confidence": ceiling.confidence.value,
+                "months": months,
+            }
+        )
+    return Sum("all_roles", to_pence(total, Decimal(12)), None, trace)

@@ -1,0 +1,212 @@
+"""Setting budgets whenever something they depend on arrives, and announcing only those that changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts
+from services.funding.payments.engine import Headcount, Hold, Populations, Serving
+from services.funding.tariffs.model import Tariff, TariffKind, in_force
+from services.funding.tariffs.shipped import posts
+from services.funding.years import end_of, snapshot_of, start_of
+from shared.events.funding import BudgetSet
+from shared.messaging import announce_many
+
+# One row per practice a network serves on the day that decides its budget: the later of the year's first day (1 July in
+# 2019, when networks began) and the network's own, with the practice's figures at the year's snapshot.
+_SERVED = text("""
+SELECT n.code AS network, n.commissioner, y.contract_year, s.practice, s.share, s.how,
+       greatest(y.begins, n.valid_from) AS counted_on,
+       p.commissioner AS practice_commissioner,
+       max(f.value) FILTER (WHERE f.basis = 'weighted') AS weighted,
+       max(f.value) FILTER (WHERE f.basis = 'registered') AS registered,
+       coalesce(bool_or(pub.commissioner IS NOT NULL), false) AS published
+FROM networks AS n
+CROSS JOIN unnest(CAST(:years AS text[]), CAST(:begins AS date[]), CAST(:ends AS date[]), CAST(:snapshots AS date[]))
+    AS y (contract_year, begins, ends, snapshot)
+LEFT JOIN LATERAL (
+    SELECT m.practice, m.share, 'member' AS how FROM memberships AS m
+    WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
+    UNION ALL
+    SELECT a.practice, 1, 'allocated' FROM allocations AS a
+    WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
+) AS s ON true
+LEFT JOIN practices AS p ON p.code = s.practice
+LEFT JOIN populations AS f
+    ON f.practice = s.practice AND f.snapshot = y.snapshot AND upper_inf(f.known)
+    AND f.basis IN ('weighted', 'registered')
+LEFT JOIN LATERAL (
+    SELECT q.commissioner FROM populations AS q
+    WHERE f.practice IS NULL AND q.snapshot = y.snapshot AND q.basis = 'registered' AND upper_inf(q.known)
+      AND q.commissioner IN (p.commissioner, n.commissioner) LIMIT 1
+) AS pub ON true
+WHERE n.approved_on IS NOT NULL AND n.valid_from <= y.ends AND (n.valid_to IS NULL OR n.valid_to >= y.begins)
+  AND n.code = ANY(:networks)
+GROUP BY n.code, y.contract_year, y.begins, s.practice, s.share, s.how, p.commissioner
+ORDER BY n.code, y.contract_year, s.practice
+""")
+
+
+def _begins(year: str) -> date:
+    return date(2019, 7, 1) if year == "2019-20" else start_of(year)
+
+
+async def set_budgets(
+    session: AsyncSession, networks: Collection[str], years: Iterable[str], now: datetime
+) -> list[BudgetSet]:
+    """Compute the budgets of networks in years, keep those that changed and announce them."""
+    chosen = sorted(set(years))
+    if not networks or not chosen:
+        return []
+    rows = (
+        await session.execute(
+            _SERVED,
+            {
+                "years": chosen,
+                "begins": [_begins(year) for year in chosen],
+                "ends": [end_of(year) for year in chosen],
+                "snapshots": [snapshot_of(year) for year in chosen],
+                "networks": sorted(networks),
+            },
+        )
+    ).all()
+    grouped: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row.network, row.contract_year].append(row)
+    if not grouped:
+        return []
+    tariffs = await _tariffs(session, chosen)
+    columns = (Budget.network, Budget.contract_year, Budget.scope, Budget.amount, Budget.held_reason, Budget.trace)
+    held = {
+        (b.network, b.contract_year, b.scope): b
+        for b in await session.execute(
+            select(*columns).where(tuple_(Budget.network, Budget.contract_year).in_(list(grouped)))
+        )
+    }
+    changed: dict[tuple[str, str], list[Sum]] = {}
+    values: list[dict[str, Any]] = []
+    for (network, year), served in grouped.items():
+        sums = _sums(year, served, tariffs, now.date())
+        for made in sums:
+            before = held.get((network, year, made.scope))
+            if before is None or (before.amount, before.trace, before.held_reason) != (
+                made.amount,
+                made.trace,
+                made.hold.detail if made.hold else None,
+            ):
+                values.append(_values(network, served[0].commissioner, year, made, now))
+            if before is None or before.amount != made.amount or (before.held_reason is None) != (made.hold is None):
+                changed[network, year] = sums
+    if values:
+        upsert = insert(Budget)
+        names = ("commissioner", "amount", "held_code", "held_reason", "trace", "set_at")
+        await session.execute(
+            upsert.on_conflict_do_update(
+                index_elements=["network", "contract_year", "scope"],
+                set_={**{name: upsert.excluded[name] for name in names}, "version": Budget.version + 1},
+            ),
+            values,
+        )
+    events = [
+        _announcement(network, grouped[network, year][0].commissioner, year, sums)
+        for (network, year), sums in changed.items()
+    ]
+    await announce_many(session, events)
+    return events
+
+
+def _values(network: str, commissioner: str, year: str, made: Sum, now: datetime) -> dict[str, Any]:
+    return {
+        "network": network,
+        "contract_year": year,
+        "scope": made.scope,
+        "commissioner": commissioner,
+        "amount": made.amount,
+        "held_code": made.hold.code if made.hold else None,
+        "held_reason": made.hold.detail if made.hold else None,
+        "trace": made.trace,
+        "set_at": now,
+        "version": 1,
+    }
+
+
+def _announcement(network: str, commissioner: str, year: str, sums: Iterable[Sum]) -> BudgetSet:
+    """One announcement for a year: the sums together, or held while one of them is."""
+    made = list(sums)
+    reasons = [s.hold.detail for s in made if s.hold is not None]
+    amounts = [s.amount for s in made if s.amount is not None]
+    return BudgetSet(
+        network=network,
+        commissioner=commissioner,
+        contract_year=year,
+        amount=None if reasons else sum(amounts, Decimal("0.00")),
+        held_reason=" ".join(reasons) or None,
+    )
+
+
+async def _tariffs(session: AsyncSession, years: Collection[str]) -> list[Tariff]:
+    """The sums of those years, and the ceilings of posts where a year has no sum per head."""
+    sums = (Tariff.kind == TariffKind.ARRS_SUM) & Tariff.contract_year.in_(years)
+    roles = {post.role for post in posts() if post.contract_year in years}
+    wanted = sums if not roles else sums | ((Tariff.kind == TariffKind.ROLE_MAXIMUM) & Tariff.code.in_(roles))
+    return list((await session.scalars(select(Tariff).where(wanted))).all())
+
+
+def _sums(year: str, served: list[Any], tariffs: list[Tariff], known_on: date) -> list[Sum]:
+    populations = Populations(
+        snapshot=snapshot_of(year),
+        figures={
+            "weighted": {r.practice: r.weighted for r in served if r.weighted is not None},
+            "registered": {r.practice: r.registered for r in served if r.registered is not None},
+        },
+        published=frozenset(r.practice_commissioner or r.commissioner for r in served if r.published),
+        commissioners={r.practice: r.practice_commissioner or r.commissioner for r in served},
+    )
+    whom = tuple(Serving(r.practice, r.share, r.how) for r in served if r.practice is not None)
+    network, counted_on = served[0].commissioner, served[0].counted_on
+    rules = [post for post in posts() if post.contract_year == year]
+    if rules:
+        maxima: Mapping[str, Tariff | None] = {
+            post.role: in_force(
+                [t for t in tariffs if t.code == post.role and t.zone == "national"], post.valid_from, known_on
+            )
+            for post in rules
+        }
+        return [sum_by_posts(rules, maxima, _heads(populations, "registered", whom, network), counted_on)]
+    scopes: dict[str, list[Tariff]] = defaultdict(list)
+    for tariff in tariffs:
+        if tariff.kind is TariffKind.ARRS_SUM and tariff.contract_year == year:
+            scopes[tariff.code].append(tariff)
+    chosen = (in_force(found, found[0].valid_to, known_on) for _, found in sorted(scopes.items()))
+    heads = _heads(populations, "weighted", whom, network)
+    return [sum_by_head(tariff, heads, counted_on) for tariff in chosen if tariff is not None]
+
+
+def _heads(populations: Populations, basis: str, whom: tuple[Serving, ...], commissioner: str) -> Headcount:
+    """A network nobody belongs to has no sum: its members are not known yet."""
+    heads = populations.count(basis, whom, commissioner)
+    if whom:
+        return heads
+    return Headcount(basis, heads.snapshot, heads.total, (), Hold("members-missing", "No members are known."))
+
+
+async def years_with_weights(session: AsyncSession, now: datetime) -> set[str]:
+    """The contract years for which any weighted population is held."""
+    years = [f"{start}-{(start + 1) % 100:02d}" for start in range(2019, now.year + 1)]
+    found = await session.scalars(
+        text("""
+            SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[]))
+                AS y (contract_year, snapshot)
+            WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
+        """),
+        {"years": years, "snapshots": [snapshot_of(year) for year in years]},
+    )
+    return set(found.all())

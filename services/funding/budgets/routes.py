@@ -1,0 +1,84 @@
+"""Budgets for additional roles over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from sqlalchemy import func, select
+
+from services.funding.budgets.model import Budget
+from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.networks.model import Network
+from services.funding.scope import networks_seen
+from shared.events.base import YEAR_PATTERN
+from shared.http import MoneyOut, Out, Page, Paging, Reading, page, service_router
+from shared.identity import Caller, Role, allow
+
+router = service_router("funding", tags=["budgets"])
+
+
+class BudgetOut(Out):
+    """`amount` is null while held. `approved` is what claims approved or paid have taken, `waiting` what others ask."""
+
+    network: str
+    contract_year: str
+    scope: str
+    commissioner: str
+    amount: MoneyOut | None
+    held_code: str | None
+    held_reason: str | None
+    approved: MoneyOut
+    waiting: MoneyOut
+    trace: dict[str, Any]
+    set_at: datetime
+
+
+def _claimed(*statuses: ClaimStatus) -> Any:
+    return (
+        select(func.coalesce(func.sum(Claim.payable), 0))
+        .where(
+            Claim.network == Budget.network,
+            Claim.contract_year == Budget.contract_year,
+            Claim.scope == Budget.scope,
+            Claim.status.in_(statuses),
+        )
+        .correlate(Budget)
+        .scalar_subquery()
+    )
+
+
+@router.get("/budgets", summary="The most a network may be reimbursed for additional roles")
+async def list_budgets(
+    session: Reading,
+    paging: Paging,
+    caller: Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)],
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    held: bool | None = None,
+) -> Page[BudgetOut]:
+    """Sums by network and year with what claims have taken of them; `held=true` gives those that cannot be computed."""
+    statement = (
+        select(
+            Budget.network,
+            Budget.contract_year,
+            Budget.scope,
+            Budget.commissioner,
+            Budget.amount,
+            Budget.held_code,
+            Budget.held_reason,
+            _claimed(ClaimStatus.APPROVED, ClaimStatus.PAID).label("approved"),
+            _claimed(ClaimStatus.SUBMITTED).label("waiting"),
+            Budget.trace,
+            Budget.set_at,
+        )
+        .join(Network, Network.code == Budget.network)
+        .where(networks_seen(caller))
+    )
+    if network is not None:
+        statement = statement.where(Budget.network == network)
+    if contract_year is not None:
+        statement = statement.where(Budget.contract_year == contract_year)
+    if held is not None:
+        statement = statement.where(Budget.amount.is_(None) if held else Budget.amount.is_not(None))
+    found, following = await page(session, statement, [Budget.network, Budget.contract_year, Budget.scope], paging)
+    return Page(items=[BudgetOut.model_validate(row) for row in found], next=following)

@@ -1,0 +1,143 @@
+"""What of a claim is payable: the least of the share of its cost, the role's ceiling and what is left of the sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from services.funding.money import to_pence
+from services.funding.tariffs.model import Tariff
+from services.funding.tariffs.shipped import Share, share_of, supplier_fees
+from services.funding.years import first_day, last_day
+from shared.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a post cost in a month, and how much of the month was worked."""
+
+    role: str
+    zone: str
+    wte: Decimal
+    month: str
+    worked_from: date
+    worked_to: date
+    salary: Decimal
+    employer_ni: Decimal
+    employer_pension: Decimal
+    supplier_fee: Decimal
+    additional: bool
+
+    @property
+    def days_in_month(self) -> int:
+        return last_day(self.month).day
+
+    @property
+    def days_worked(self) -> int:
+        return (self.worked_to - self.worked_from).days + 1
+
+    def pro_rata(self, yearly: Decimal) -> Decimal:
+        """A yearly figure for this post's hours and days, to the penny."""
+        return to_pence(yearly * self.wte * self.days_worked, Decimal(12 * self.days_in_month))
+
+    def fee_allowed(self) -> Decimal:
+        """What of a supplier's charges may be claimed: nothing, but for roles that may be bought from one."""
+        allowance = next(
+            (
+                self.pro_rata(fee.value)
+                for fee in supplier_fees()
+                if fee.role == self.role and fee.valid_from <= self.worked_to <= fee.valid_to
+            ),
+            Decimal("0.00"),
+        )
+        return min(self.supplier_fee, allowance)
+
+    @property
+    def total(self) -> Decimal:
+        return self.salary + self.employer_ni + self.employer_pension + self.fee_allowed()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of checking a claim: what is payable and which limit bit, or every fault that stands in the way."""
+
+    payable: Decimal | None
+    limited_by: str
+    cost: Decimal
+    fee_allowed: Decimal
+    share: Decimal | None
+    share_amount: Decimal | None
+    tariff: str | None
+    maximum: Decimal | None
+    confidence: str | None
+    ceiling: Decimal | None
+    room: Decimal | None
+    faults: tuple[Fault, ...]
+
+
+def _faults(cost: Cost, share: Share | None, ceiling: Tariff | None) -> list[Fault]:
+    faults = []
+    if not cost.additional:
+        faults.append(
+            Fault("additional", "not_additional", "The post is not additional to the staff of 31 March 2019.")
+        )
+    if not first_day(cost.month) <= cost.worked_from <= cost.worked_to <= last_day(cost.month):
+        faults.append(Fault("worked_from", "outside_month", f"The days worked do not lie in {cost.month}."))
+    if not 0 < cost.wte <= 2:
+        faults.append(Fault("wte", "out_of_range", "The whole-time equivalent must be above 0 and at most 2."))
+    if min(cost.salary, cost.employer_ni, cost.employer_pension, cost.supplier_fee) < 0:
+        faults.append(Fault("salary", "negative", "No part of the cost may be negative."))
+    if share is None:
+        faults.append(Fault("role", "role_not_open", f"{cost.role} is not reimbursed in {cost.month}."))
+    elif ceiling is None or ceiling.value is None:
+        faults.append(
+            Fault("role", "rate_unknown", f"The ceiling of {cost.role} ({cost.zone}) in {cost.month} is not known.")
+        )
+    return faults
+
+
+def check(
+    cost: Cost,
+    ceiling: Tariff | None,
+    room: Decimal | None,
+    *,
+    room_fault: Fault | None = None,
+    earlier: Decimal = Decimal(0),
+) -> Check:
+    """Check a claim against the share paid, the role's ceiling and `room`, what is left of the network's sum.
+
+    `earlier` is what claims made before ask of the same sum; `room_fault` says why there is no room to speak of.
+    """
+    share = share_of(cost.role, first_day(cost.month))
+    faults = _faults(cost, share, ceiling)
+    if room_fault is not None:
+        faults.append(room_fault)
+    left = None if room is None else max(room - earlier, Decimal("0.00"))
+    if left == 0:
+        faults.append(Fault("network", "sum_exhausted", "Nothing is left of the network's sum for the year."))
+    limit = cost.pro_rata(ceiling.value) if ceiling is not None and ceiling.value is not None and not faults else None
+    share_amount = None if share is None else to_pence(cost.total * share.share)
+    payable, limited_by = None, "none"
+    if not faults and limit is not None and share_amount is not None and left is not None and share is not None:
+        payable = min(share_amount, limit, left)
+        if payable < min(share_amount, limit):
+            limited_by = "network_sum"
+        elif payable < share_amount:
+            limited_by = "role_maximum"
+        elif share.share < 1:
+            limited_by = "share"
+    return Check(
+        payable=payable,
+        limited_by=limited_by,
+        cost=cost.total,
+        fee_allowed=cost.fee_allowed(),
+        share=None if share is None else share.share,
+        share_amount=share_amount,
+        tariff=None if ceiling is None else ceiling.id,
+        maximum=None if ceiling is None else ceiling.value,
+        confidence=None if ceiling is None else ceiling.confidence.value,
+        ceiling=limit,
+        room=left,
+        faults=tuple(faults),
+    )

@@ -1,0 +1,129 @@
+"""What other services' events do in funding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.accounts.operations import appoint_payee, open_account
+from services.funding.budgets.operations import set_budgets, years_with_weights
+from services.funding.claims.operations import recheck_waiting, submit_claim
+from services.funding.networks import operations as networks
+from services.funding.populations.operations import keep_populations
+from services.funding.years import year_of_day
+from shared.events.base import Event
+from shared.events.registry import (
+    CommissionerRegistered,
+    ListSizesPublished,
+    NetworkApproved,
+    NetworkClosed,
+    PatientsAllocated,
+    PayeeAppointed,
+    PracticeJoined,
+    PracticeLeft,
+    PracticeRegistered,
+    PracticesPublished,
+)
+from shared.events.workforce import ClaimMade
+from shared.messaging import Arrival, Handler
+
+
+async def know_commissioner(session: AsyncSession, event: CommissionerRegistered, arrival: Arrival) -> None:
+    await networks.keep_commissioner(session, event, arrival.envelope.position)
+
+
+async def know_practices(session: AsyncSession, event: PracticesPublished, arrival: Arrival) -> None:
+    await networks.keep_practices(session, event.practices, arrival.envelope.position)
+
+
+async def know_practice(session: AsyncSession, event: PracticeRegistered, arrival: Arrival) -> None:
+    await networks.keep_practices(session, [event.practice], arrival.envelope.position)
+
+
+async def open_network_account(session: AsyncSession, event: NetworkApproved, arrival: Arrival) -> None:
+    """An approved network gets an account, its payee and its budgets."""
+    position, now = arrival.envelope.position, arrival.now
+    if not await networks.approve_network(session, event, position, now):
+        return
+    await open_account(session, event.network, on=event.approved_on, now=now)
+    if event.payee is not None:
+        await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
+    await _set_budgets(session, [event.network], now, {event.contract_year})
+
+
+async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Arrival) -> None:
+    await networks.close_network(session, event, arrival.envelope.position)
+
+
+async def join_network(session: AsyncSession, event: PracticeJoined, arrival: Arrival) -> None:
+    await networks.join_network(session, event, arrival.envelope.position, arrival.now)
+    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_from)})
+
+
+async def leave_network(session: AsyncSession, event: PracticeLeft, arrival: Arrival) -> None:
+    await networks.leave_network(session, event, arrival.envelope.position, arrival.now)
+    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_to)})
+
+
+async def serve_patients(session: AsyncSession, event: PatientsAllocated, arrival: Arrival) -> None:
+    await networks.allocate_patients(session, event, arrival.envelope.position, arrival.now)
+    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_from)})
+
+
+async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:
+    await appoint_payee(
+        session,
+        event.network,
+        event.payee,
+        event.valid_from,
+        event.valid_to,
+        position=arrival.envelope.position,
+        now=arrival.now,
+    )
+
+
+async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arrival: Arrival) -> None:
+    """Populations arrive or are restated; budgets that rest on them are set again."""
+    changed = await keep_populations(session, event, arrival.envelope.position, arrival.now)
+    if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
+        served = await networks.networks_of(session, changed)
+        year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
+        await _set_budgets(session, served, arrival.now, {year}, only=True)
+
+
+async def take_claim(session: AsyncSession, event: ClaimMade, arrival: Arrival) -> None:
+    await submit_claim(session, event, arrival.envelope.position, arrival.now)
+
+
+async def _set_budgets(
+    session: AsyncSession, codes: Collection[str], now: datetime, years: set[str], *, only: bool = False
+) -> None:
+    """Set budgets of the years named, of those set already and of those with weighted populations."""
+    if not codes:
+        return
+    if not only:
+        already = await session.scalars(
+            text("SELECT DISTINCT contract_year FROM budgets WHERE network = ANY(:codes)"), {"codes": list(codes)}
+        )
+        years = years | set(already.all()) | await years_with_weights(session, now)
+    events = await set_budgets(session, codes, years, now)
+    if events:
+        await recheck_waiting(session, sorted({event.network for event in events}), now)
+
+
+HANDLERS: dict[type[Event], Handler] = {
+    CommissionerRegistered: know_commissioner,
+    PracticesPublished: know_practices,
+    PracticeRegistered: know_practice,
+    ListSizesPublished: keep_list_sizes,
+    NetworkApproved: open_network_account,
+    NetworkClosed: close_network,
+    PracticeJoined: join_network,
+    PracticeLeft: leave_network,
+    PatientsAllocated: serve_patients,
+    PayeeAppointed: pay_another,
+    ClaimMade: take_claim,
+}

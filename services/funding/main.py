@@ -1,0 +1,44 @@
+"""Funding, wired together."""
+
+from __future__ import annotations
+
+from services.funding.accounts import routes as accounts
+from services.funding.base import Base
+from services.funding.budgets import routes as budgets
+from services.funding.claims import routes as claims
+from services.funding.entitlements import routes as entitlements
+from services.funding.handlers import HANDLERS
+from services.funding.payments import routes as payments
+from services.funding.populations import routes as populations
+from services.funding.seed import seed
+from services.funding.settings import Settings
+from services.funding.tariffs import routes as tariffs
+from shared.events.funding import (
+    BudgetSet,
+    ClaimApproved,
+    ClaimPaid,
+    ClaimRejected,
+    PaymentIssued,
+    TariffPublished,
+)
+from shared.service import Service
+
+
+def service(settings: Settings) -> Service:
+    return Service(
+        name="funding",
+        base=Base,
+        settings=settings,
+        routers=[
+            tariffs.router,
+            populations.router,
+            accounts.router,
+            budgets.router,
+            entitlements.router,
+            payments.router,
+            claims.router,
+        ],
+        handlers=HANDLERS,
+        announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimRejected, ClaimPaid],
+        seed=seed,
+    )

@@ -1,0 +1,1 @@
+"""Funding's own copy of commissioners, practices and networks, fed by the registry's events."""

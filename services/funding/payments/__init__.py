@@ -1,0 +1,1 @@
+"""What is due, runs that pay it, and lines that explain themselves."""

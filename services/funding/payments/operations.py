@@ -1,0 +1,347 @@
+"""Calculating a run, approving it, issuing it, giving it up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.accounts.operations import payees_on
+from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.networks.model import Network
+from services.funding.payments.engine import Due, Held, differences
+from services.funding.payments.model import (
+    PaymentLine,
+    PaymentRun,
+    RunInProgress,
+    RunStatus,
+)
+from services.funding.payments.queries import last_traces, load_year, totals_of, years_paid
+from services.funding.payments.trace import Trace, causes_of, trace_of
+from services.funding.years import first_day, year_of
+from shared.audit import audit
+from shared.database import copy_rows, new_id
+from shared.errors import NotFound
+from shared.events.funding import PaidLine, PaymentIssued
+from shared.http import require_match
+from shared.messaging import announce_many
+
+PAYMENTS_LOCK = 5_201_907
+"""Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""
+
+COLUMNS = (
+    "id",
+    "run",
+    "network",
+    "practice",
+    "payee",
+    "stream",
+    "month",
+    "contract_year",
+    "amount",
+    "cause",
+    "held_code",
+    "claim",
+    "trace",
+)
+
+
+class RunNotFound(NotFound):
+    """No such payment run."""
+
+
+@dataclass
+class Drafted:
+    """A run's lines as rows to write, and what they add up to."""
+
+    run: str
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    lines: Counter[str] = field(default_factory=Counter)
+    amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: Decimal("0.00")))
+    held: Counter[str] = field(default_factory=Counter)
+    without_list: set[str] = field(default_factory=set)
+
+    def add(
+        self,
+        *,
+        network: str,
+        practice: str | None,
+        payee: str,
+        stream: str,
+        month: str,
+        amount: Decimal | None,
+        cause: str,
+        trace: Trace,
+        held_code: str | None = None,
+        claim: str | None = None,
+    ) -> None:
+        number = f"{self.run}-{len(self.rows) + 1:06d}"
+        year = year_of(month)
+        self.rows.append(
+            (
+                number,
+                self.run,
+                network,
+                practice,
+                payee,
+                stream,
+                month,
+                year,
+                amount,
+                cause,
+                held_code,
+                claim,
+                json.dumps(trace, separators=(",", ":")),
+            )
+        )
+        if amount is None:
+            self.held[held_code or ""] += 1
+        else:
+            self.lines[stream] += 1
+            self.amounts[stream] += amount
+
+
+async def calculate_run(session: AsyncSession, month: str, *, by: str, now: datetime) -> PaymentRun:
+    """Work out what every payee is due for the year through `month` and has not been paid. Raises `RunInProgress`."""
+    await session.execute(select(func.pg_advisory_xact_lock(PAYMENTS_LOCK)))
+    await _refuse_beside_another(session, month)
+    run_id = new_id("run")
+    drafted = Drafted(run_id)
+    payees = await payees_on(session, first_day(month))
+    year = year_of(month)
+    for contract_year, through in [*await years_paid(session, year), (year, month)]:
+        await _draft_year(session, drafted, contract_year, through, month, payees, now)
+    await _draft_claims(session, drafted, month, payees)
+    run = PaymentRun(
+        id=run_id,
+        month=month,
+        contract_year=year,
+        status=RunStatus.CALCULATED,
+        known_at=now,
+        total=sum(drafted.amounts.values(), Decimal("0.00")),
+        lines=sum(drafted.lines.values()),
+        totals={
+            stream: {"lines": drafted.lines[stream], "amount": str(drafted.amounts[stream])}
+            for stream in sorted(drafted.lines)
+        },
+        held=dict(sorted(drafted.held.items())),
+        notes={"practices_without_list": sorted(drafted.without_list)},
+        calculated_by=by,
+        calculated_at=now,
+        version=1,
+    )
+    session.add(run)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise RunInProgress("Another run was calculated at the same moment.") from error
+    await copy_rows(session, PaymentLine.__table__, COLUMNS, drafted.rows)  # type: ignore[arg-type]
+    audit(
+        session,
+        action="calculated",
+        record=f"payment_runs/{run_id}/lines",
+        after={"lines": run.lines, "held": sum(drafted.held.values()), "total": run.total},
+    )
+    return run
+
+
+async def _refuse_beside_another(session: AsyncSession, month: str) -> None:
+    others = (
+        await session.execute(
+            select(PaymentRun.id, PaymentRun.month, PaymentRun.status).where(
+                PaymentRun.status != RunStatus.ABANDONED,
+                (PaymentRun.month == month) | PaymentRun.status.in_([RunStatus.CALCULATED, RunStatus.APPROVED]),
+            )
+        )
+    ).all()
+    for run_id, other, status in others:
+        if status is RunStatus.ISSUED:
+            raise RunInProgress(f"{other} was paid by {run_id}; what is different now comes out in the next run.")
+        raise RunInProgress(f"{run_id} for {other} is {status.value}; issue or abandon it first.")
+
+
+async def _draft_year(
+    session: AsyncSession,
+    drafted: Drafted,
+    contract_year: str,
+    through: str,
+    month: str,
+    payees: dict[str, str],
+    now: datetime,
+) -> None:
+    inputs = await load_year(session, contract_year, through, now)
+    dues, helds = differences(inputs)
+    before = await last_traces(session, contract_year, [(due.key, due.month) for due in dues if due.paid is not None])
+    for due in dues:
+        trace = trace_of(due)
+        paid = before.get((due.key, due.month))
+        causes = ["due"] if paid is None else causes_of(paid, trace)
+        if paid is not None:
+            trace["causes"] = causes
+        _note_without_list(drafted, due)
+        drafted.add(
+            network=due.key.network,
+            practice=due.key.practice,
+            payee=due.key.practice or payees.get(due.key.network, due.key.network),
+            stream=due.key.stream,
+            month=due.month,
+            amount=due.amount,
+            cause=causes[0],
+            trace=trace,
+        )
+    if through != month:
+        # what an earlier year holds was shown by the runs of that year
+        return
+    for held in helds:
+        _draft_held(drafted, held, payees)
+
+
+def _note_without_list(drafted: Drafted, due: Due) -> None:
+    if due.portions:
+        drafted.without_list.update(c.practice for c in due.portions[-1].heads.counted if c.how == "no-list")
+
+
+def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
+    key = held.key
+    drafted.add(
+        network=key.network,
+        practice=key.practice,
+        payee=key.practice or payees.get(key.network, key.network),
+        stream=key.stream,
+        month=held.months[-1],
+        amount=None,
+        cause="held",
+        held_code=held.hold.code,
+        trace={
+            "kind": "held",
+            "month": held.months[-1],
+            "months": list(held.months),
+            "code": held.hold.code,
+            "detail": held.hold.detail,
+        },
+    )
+
+
+async def _draft_claims(session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str]) -> None:
+    claims = await session.scalars(
+        select(Claim)
+        .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
+        .order_by(Claim.network, Claim.month, Claim.id)
+    )
+    for claim in claims:
+        drafted.add(
+            network=claim.network,
+            practice=None,
+            payee=payees.get(claim.network, claim.network),
+            stream="arrs",
+            month=claim.month,
+            amount=claim.payable,
+            cause="due" if claim.month == month else "claim-late",
+            claim=claim.id,
+            trace=claim.trace(),
+        )
+
+
+async def run_seen(session: AsyncSession, run_id: str, *, lock: bool = False) -> PaymentRun:
+    """A payment run. Raises `RunNotFound`."""
+    run = await session.get(PaymentRun, run_id, with_for_update=lock or None)
+    if run is None:
+        raise RunNotFound(f"No payment run {run_id}.")
+    return run
+
+
+async def approve_run(
+    session: AsyncSession, run_id: str, if_match: str | None, *, by: str, now: datetime
+) -> PaymentRun:
+    """A second person agrees to a run. Raises `SamePerson`, `RunNotCalculated`, `ControlTotalsDiffer`."""
+    run = await run_seen(session, run_id, lock=True)
+    require_match(run, if_match)
+    run.check_totals(await totals_of(session, run_id))
+    run.approve(by, now)
+    await session.flush()
+    return run
+
+
+async def abandon_run(
+    session: AsyncSession, run_id: str, if_match: str | None, *, by: str, now: datetime
+) -> PaymentRun:
+    """Give a run up before it is issued. Raises `RunIssued`."""
+    run = await run_seen(session, run_id, lock=True)
+    require_match(run, if_match)
+    run.abandon(by, now)
+    await session.flush()
+    return run
+
+
+async def issue_run(session: AsyncSession, run_id: str, if_match: str | None, *, by: str, now: datetime) -> PaymentRun:
+    """Leave an approved run for payment, once: asked again, it answers the same and does nothing.
+
+    Raises `RunNotApproved` and `ControlTotalsDiffer`.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(PAYMENTS_LOCK)))
+    run = await run_seen(session, run_id, lock=True)
+    if run.status is RunStatus.ISSUED:
+        return run
+    require_match(run, if_match)
+    if not run.issue(by, now):
+        return run
+    run.check_totals(await totals_of(session, run_id))
+    await session.flush()
+    rows = (
+        await session.execute(
+            select(
+                PaymentLine.id,
+                PaymentLine.network,
+                PaymentLine.practice,
+                PaymentLine.payee,
+                PaymentLine.stream,
+                PaymentLine.month,
+                PaymentLine.amount,
+                PaymentLine.cause,
+                PaymentLine.claim,
+                Network.commissioner,
+            )
+            .outerjoin(Network, Network.code == PaymentLine.network)
+            .where(PaymentLine.run == run_id, PaymentLine.amount.is_not(None))
+            .order_by(PaymentLine.network, PaymentLine.id)
+        )
+    ).all()
+    paid = [row.claim for row in rows if row.claim is not None]
+    claims = (await session.scalars(select(Claim).where(Claim.id.in_(paid)).with_for_update())).all() if paid else []
+    await announce_many(session, [*_payments(run, rows, now), *(claim.pay(run_id) for claim in claims)])
+    await session.flush()
+    return run
+
+
+def _payments(run: PaymentRun, rows: Iterable[Any], now: datetime) -> Iterator[PaymentIssued]:
+    for network, lines in groupby(rows, key=lambda row: row.network):
+        of_network = list(lines)
+        yield PaymentIssued(
+            run=run.id,
+            month=run.month,
+            contract_year=run.contract_year,
+            network=network,
+            commissioner=of_network[0].commissioner or "",
+            issued_on=now.date(),
+            lines=[
+                PaidLine(
+                    line=row.id,
+                    payee=row.payee,
+                    practice=row.practice,
+                    stream=row.stream,
+                    month=row.month,
+                    amount=row.amount,
+                    cause=row.cause,
+                )
+                for row in of_network
+            ],
+        )

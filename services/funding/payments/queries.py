@@ -1,0 +1,213 @@
+"""Loading everything a year's money depends on, in a few statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, func, literal, select, text
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.networks.model import Allocation, Membership, Network, Practice
+from services.funding.payments.engine import Key, Populations, Serving, Year
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.payments.trace import Trace
+from services.funding.populations.model import Population
+from services.funding.tariffs.model import Basis
+from services.funding.tariffs.operations import rates_of
+from services.funding.tariffs.shipped import counted_on
+from services.funding.years import months_of, snapshot_of
+from shared.facts import currently_known, days
+
+
+async def load_year(
+    session: AsyncSession,
+    contract_year: str,
+    through: str,
+    known_at: datetime,
+    *,
+    networks: Collection[str] | None = None,
+) -> Year:
+    """What is known now of a contract year up to a month, of all networks or of some."""
+    months = tuple(month for month in months_of(contract_year) if month <= through)
+    snapshot = snapshot_of(contract_year)
+    rates = await rates_of(session, months, known_at)
+    approved = await _networks(session, networks)
+    served = await _served(session, approved, months, networks)
+    commissioners = {code: commissioner for code, commissioner, _, _ in approved}
+    return Year(
+        contract_year=contract_year,
+        months=months,
+        rates=rates,
+        populations=await _populations(session, snapshot, None if networks is None else served, commissioners),
+        commissioners=commissioners,
+        served=served,
+        paid=await paid_so_far(session, contract_year, networks),
+    )
+
+
+async def _networks(
+    session: AsyncSession, networks: Collection[str] | None
+) -> list[tuple[str, str, date | None, date | None]]:
+    statement = select(Network.code, Network.commissioner, Network.valid_from, Network.valid_to).where(
+        Network.approved_on.is_not(None)
+    )
+    if networks is not None:
+        statement = statement.where(Network.code.in_(networks))
+    rows = await session.execute(statement.order_by(Network.code))
+    return [(code, commissioner, first, last) for code, commissioner, first, last in rows]
+
+
+async def _spans(
+    session: AsyncSession, months: tuple[str, ...], networks: Collection[str] | None
+) -> dict[str, list[tuple[str, Decimal, str, Range[date]]]]:
+    """By network: practice, share, how it is served and the days of it, wherever they touch the months."""
+    window = days(counted_on(months[0]), counted_on(months[-1]))
+    found: dict[str, list[tuple[str, Decimal, str, Range[date]]]] = defaultdict(list)
+    members: Select[*tuple[Any, ...]] = select(
+        Membership.network, Membership.practice, Membership.share, Membership.valid
+    ).where(currently_known(Membership), Membership.valid.overlaps(window))
+    allocated: Select[*tuple[Any, ...]] = select(
+        Allocation.network, Allocation.practice, literal(Decimal(1)), Allocation.valid
+    ).where(currently_known(Allocation), Allocation.valid.overlaps(window))
+    if networks is not None:
+        members = members.where(Membership.network.in_(networks))
+        allocated = allocated.where(Allocation.network.in_(networks))
+    for how, statement in (("member", members), ("allocated", allocated)):
+        for network, practice, share, valid in await session.execute(statement):
+            found[network].append((practice, share, how, valid))
+    return found
+
+
+async def _served(
+    session: AsyncSession,
+    approved: list[tuple[str, str, date | None, date | None]],
+    months: tuple[str, ...],
+    networks: Collection[str] | None,
+) -> dict[str, dict[str, tuple[Serving, ...]]]:
+    if not months:
+        return {}
+    spans = await _spans(session, months, networks)
+    counting = [(month, counted_on(month)) for month in months]
+    served: dict[str, dict[str, tuple[Serving, ...]]] = {}
+    for code, _, first, last in approved:
+        of_network = sorted(spans.get(code, []), key=lambda span: (span[2] != "member", span[0]))
+        by_month: dict[str, tuple[Serving, ...]] = {}
+        for month, day in counting:
+            if first is None or day < first or (last is not None and day > last):
+                continue
+            by_month[month] = tuple(
+                Serving(practice, share, how)
+                for practice, share, how, valid in of_network
+                if (valid.lower is None or valid.lower <= day) and (valid.upper is None or day < valid.upper)
+            )
+        if by_month:
+            served[code] = by_month
+    return served
+
+
+async def _populations(
+    session: AsyncSession,
+    snapshot: date,
+    served: dict[str, dict[str, tuple[Serving, ...]]] | None,
+    commissioners: dict[str, str],
+) -> Populations:
+    """The figures of a snapshot: everybody's, or those of the practices served."""
+    held = (Population.snapshot == snapshot, func.upper_inf(Population.known))
+    wanted = select(Population.basis, Population.practice, Population.value, Population.commissioner).where(*held)
+    registered = select(Practice.code, Practice.commissioner)
+    if served is not None:
+        codes = {who.practice for months in served.values() for whom in months.values() for who in whom}
+        wanted = wanted.where(Population.practice.in_(codes))
+        registered = registered.where(Practice.code.in_(codes))
+    figures: dict[str, dict[str, Decimal]] = {basis.value: {} for basis in Basis}
+    published = set()
+    for basis, practice, value, commissioner in await session.execute(wanted):
+        figures[basis][practice] = value
+        if basis == "registered":
+            published.add(commissioner)
+    of = {row.code: row.commissioner for row in await session.execute(registered)}
+    if served is not None:
+        around = {*of.values(), *commissioners.values()}
+        lists = select(Population.commissioner).where(
+            *held, Population.basis == Basis.REGISTERED, Population.commissioner.in_(around)
+        )
+        published.update((await session.scalars(lists.distinct())).all())
+    return Populations(snapshot, figures, frozenset(published), of)
+
+
+async def paid_so_far(
+    session: AsyncSession, contract_year: str, networks: Collection[str] | None = None
+) -> dict[Key, dict[str, Decimal]]:
+    """What issued runs paid by head or bed for each month of a year."""
+    chosen = "" if networks is None else "AND l.network = ANY(:networks)"
+    rows = await session.execute(
+        text(f"""
+            SELECT network, practice, stream, array_agg(month), array_agg(amount) FROM (
+                SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount
+                FROM payment_lines AS l JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
+                WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.claim IS NULL {chosen}
+                GROUP BY l.network, l.practice, l.stream, l.month
+            ) AS by_month
+            GROUP BY network, practice, stream
+        """),  # noqa: S608 - the only part put in is a constant
+        {"year": contract_year, **({} if networks is None else {"networks": sorted(networks)})},
+    )
+    return {
+        Key(network, practice, stream): dict(zip(months, amounts, strict=True))
+        for network, practice, stream, months, amounts in rows
+    }
+
+
+async def last_traces(
+    session: AsyncSession, contract_year: str, wanted: Collection[tuple[Key, str]]
+) -> dict[tuple[Key, str], Trace]:
+    """The trace of the newest issued line for each key and month."""
+    if not wanted:
+        return {}
+    rows = await session.execute(
+        text("""
+            SELECT DISTINCT ON (w.network, w.practice, w.stream, w.month)
+                   w.network, w.practice, w.stream, w.month, l.trace
+            FROM unnest(CAST(:networks AS text[]), CAST(:practices AS text[]), CAST(:streams AS text[]),
+                        CAST(:months AS text[])) AS w (network, practice, stream, month)
+            JOIN payment_lines AS l
+              ON l.contract_year = :year AND l.network = w.network AND l.practice IS NOT DISTINCT FROM w.practice
+             AND l.stream = w.stream AND l.month = w.month AND l.amount IS NOT NULL AND l.claim IS NULL
+            JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
+            ORDER BY w.network, w.practice, w.stream, w.month, r.issued_at DESC
+        """),
+        {
+            "year": contract_year,
+            "networks": [key.network for key, _ in wanted],
+            "practices": [key.practice for key, _ in wanted],
+            "streams": [key.stream for key, _ in wanted],
+            "months": [month for _, month in wanted],
+        },
+    )
+    return {(Key(network, practice, stream), month): trace for network, practice, stream, month, trace in rows}
+
+
+async def years_paid(session: AsyncSession, before: str) -> list[tuple[str, str]]:
+    """Earlier contract years, each with the last month a run was issued for: late news of months run is still paid."""
+    found = await session.execute(
+        select(PaymentRun.contract_year, func.max(PaymentRun.month))
+        .where(PaymentRun.status == RunStatus.ISSUED, PaymentRun.contract_year < before)
+        .group_by(PaymentRun.contract_year)
+        .order_by(PaymentRun.contract_year)
+    )
+    return [(year, month) for year, month in found]
+
+
+async def totals_of(session: AsyncSession, run: str) -> dict[str, tuple[int, Decimal]]:
+    """Lines and amount by stream, as stored."""
+    rows = await session.execute(
+        select(PaymentLine.stream, func.count(), func.sum(PaymentLine.amount))
+        .where(PaymentLine.run == run, PaymentLine.amount.is_not(None))
+        .group_by(PaymentLine.stream)
+    )
+    return {stream: (count, amount or Decimal("0.00")) for stream, count, amount in rows}

@@ -1,0 +1,72 @@
+"""Keeping published populations, restatements included."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.events.registry import ListSizesPublished
+
+_INCOMING = """
+    unnest(CAST(:practices AS text[]), CAST(:networks AS text[]), CAST(:figures AS numeric[]))
+    AS incoming (practice, network, value)
+"""
+
+# A figure counts as known from the day it was published, or from now if something else was known from that day on.
+_CORRECTED = f"""
+UPDATE populations AS p
+SET known = tstzrange(
+    lower(p.known),
+    CASE WHEN lower(p.known) < CAST(:known AS timestamptz) THEN CAST(:known AS timestamptz)
+         ELSE greatest(CAST(:now AS timestamptz), lower(p.known) + interval '1 microsecond') END)
+FROM {_INCOMING}
+WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot AND upper_inf(p.known)
+  AND (p.published_on, p.position) < (:published_on, :position)
+  AND (p.value, p.network) IS DISTINCT FROM (incoming.value, incoming.network)
+RETURNING p.practice, upper(p.known)
+"""  # noqa: S608 - put together from constants of this file
+
+_ADDED = f"""
+INSERT INTO populations (practice, basis, snapshot, value, network, commissioner, source, confidence, published_on,
+                         known, position)
+SELECT incoming.practice, :basis, :snapshot, incoming.value, incoming.network, :commissioner, :source, :confidence,
+       :published_on,
+       tstzrange(coalesce((SELECT max(upper(p.known)) FROM populations AS p
+                           WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot),
+                          CAST(:known AS timestamptz)), NULL),
+       :position
+FROM {_INCOMING}
+WHERE NOT EXISTS (SELECT FROM populations AS p
+                  WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot
+                    AND upper_inf(p.known))
+RETURNING practice
+"""  # noqa: S608 - put together from constants of this file
+
+
+async def keep_populations(session: AsyncSession, event: ListSizesPublished, position: int, now: datetime) -> list[str]:
+    """Keep a publication's figures in place of older ones that differ; gives the practices whose figure is new.
+
+    A publication older than what is held changes nothing, in whatever order they arrive.
+    """
+    sizes = {size.practice: size for size in event.sizes}
+    if not sizes:
+        return []
+    values: dict[str, Any] = {
+        "practices": list(sizes),
+        "networks": [size.network for size in sizes.values()],
+        "figures": [size.value for size in sizes.values()],
+        "basis": event.basis,
+        "snapshot": event.snapshot,
+        "commissioner": event.commissioner,
+        "source": event.source[:200],
+        "confidence": event.confidence,
+        "published_on": event.known_from,
+        "known": datetime.combine(event.known_from, time.min, tzinfo=UTC),
+        "now": now,
+        "position": position,
+    }
+    await session.execute(text(_CORRECTED), values)
+    return list((await session.scalars(text(_ADDED), values)).all())

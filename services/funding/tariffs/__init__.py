@@ -1,0 +1,1 @@
+"""Rates, sums and ceilings: dated, never edited, superseded by later ones."""

@@ -1,0 +1,136 @@
+"""Publishing rates, loading the shipped ones, and finding the rate in force."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.payments.engine import Rate
+from services.funding.tariffs.model import (
+    Basis,
+    Confidence,
+    Payee,
+    RatePeriod,
+    Tariff,
+    TariffKind,
+    in_force,
+)
+from services.funding.tariffs.shipped import FILES, rows
+from services.funding.years import first_day
+from shared.messaging import announce, announce_many
+
+SHIPPED_BY = "shipped with the service"
+
+
+def _optional_day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _shipped() -> Iterable[Tariff]:
+    for kind, name in FILES.items():
+        for row in rows(name):
+            yield Tariff(
+                id=row["id"],
+                kind=kind,
+                code=row["code"],
+                zone=row["zone"],
+                contract_year=row["contract_year"],
+                payee=Payee(row["payee"]),
+                basis=Basis(row["basis"]),
+                value=Decimal(row["value"]) if row["value"] else None,
+                rate_period=RatePeriod(row["rate_period"]),
+                valid_from=date.fromisoformat(row["valid_from"]),
+                valid_to=date.fromisoformat(row["valid_to"]),
+                known_from=_optional_day(row["known_from"]),
+                supersedes=row["supersedes"] or None,
+                confidence=Confidence(row["confidence"]),
+                sources=row["sources"].split(),
+                note=row["note"],
+                published_by=SHIPPED_BY,
+            )
+
+
+async def load_shipped(session: AsyncSession, now: datetime) -> int:
+    """Enter the shipped rates that are not there yet and announce them; gives how many.
+
+    A rate already there is left alone even if its file changed: a correction is a new row that supersedes it.
+    """
+    present = set((await session.scalars(select(Tariff.id))).all())
+    added = [tariff for tariff in _shipped() if tariff.id not in present]
+    for tariff in added:
+        tariff.published_at = now
+    session.add_all(added)
+    await announce_many(session, [tariff.published() for tariff in added])
+    return len(added)
+
+
+async def publish_tariff(session: AsyncSession, tariff: Tariff, *, by: str, now: datetime) -> Tariff:
+    """Publish a new rate. Raises `RateOverlaps` and `SupersededUnknown`."""
+    same = (Tariff.kind == tariff.kind, Tariff.code == tariff.code, Tariff.zone == tariff.zone)
+    others = (await session.scalars(select(Tariff).where(*same).with_for_update())).all()
+    event = tariff.publish(by, now, others)
+    session.add(tariff)
+    announce(session, event)
+    return tariff
+
+
+async def rates_of(session: AsyncSession, months: Iterable[str], known_at: datetime) -> Mapping[str, tuple[Rate, ...]]:
+    """The rate of every stream in force in each month, as known at a moment."""
+    months = tuple(months)
+    if not months:
+        return {}
+    found = await session.scalars(
+        select(Tariff).where(
+            Tariff.kind == TariffKind.STREAM,
+            Tariff.zone == "national",
+            Tariff.valid_from <= first_day(months[-1]),
+            Tariff.valid_to >= first_day(months[0]),
+        )
+    )
+    streams: dict[str, list[Tariff]] = defaultdict(list)
+    for tariff in found:
+        streams[tariff.code].append(tariff)
+    made: dict[str, Rate] = {}
+    rates: dict[str, tuple[Rate, ...]] = {}
+    for month in months:
+        chosen = (in_force(streams[code], first_day(month), known_at.date()) for code in sorted(streams))
+        # one object per tariff: the engine tells "nothing changed since last month" by identity
+        rates[month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
+    return rates
+
+
+def rate_from(tariff: Tariff) -> Rate:
+    return Rate(
+        tariff=tariff.id,
+        stream=tariff.code,
+        payee=tariff.payee.value,
+        basis=tariff.basis.value,
+        value=tariff.value,
+        rate_period=tariff.rate_period.value,
+        months=tariff.window_months,
+        confidence=tariff.confidence.value,
+    )
+
+
+async def role_maximum(session: AsyncSession, role: str, zone: str, day: date, known_on: date) -> Tariff | None:
+    """The ceiling of a role at a place on a day; both parts of London fall back on a figure given for all of London."""
+    places = [zone, "london"] if zone in {"inner_london", "outer_london"} else [zone]
+    found = (
+        await session.scalars(
+            select(Tariff).where(Tariff.kind == TariffKind.ROLE_MAXIMUM, Tariff.code == role, Tariff.zone.in_(places))
+        )
+    ).all()
+    for place in places:
+        tariff = in_force([t for t in found if t.zone == place], day, known_on)
+        if tariff is not None:
+            return tariff
+    return None
+
+
+def end_of_day(day: date) -> datetime:
+    return datetime.combine(day, time.max, tzinfo=UTC)
