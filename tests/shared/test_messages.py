@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
@@ -225,13 +226,13 @@ async def test_data_that_does_not_fit_is_parked_and_an_unknown_type_is_passed_ov
 
 async def test_trouble_of_the_database_is_retried_by_the_sender_and_parks_nothing(toy_live: Harness) -> None:
     envelope = toy_live.envelope(raised("a", 1))
-    async with toy_live.runtime.engine.connect() as holder:
-        await holder.execute(text("LOCK TABLE seen IN ACCESS EXCLUSIVE MODE"))
-        async with toy_live.session() as session:
-            await session.execute(
-                text(f"ALTER DATABASE {toy_live.runtime.engine.url.database} SET lock_timeout = '200ms'")
-            )
-        await toy_live.runtime.engine.dispose()
+    url = toy_live.service.settings.database_url
+    async with toy_live.session() as session:
+        name = toy_live.runtime.engine.url.database
+        await session.execute(text(f"ALTER DATABASE {name} SET lock_timeout = '200ms'"))
+    await toy_live.runtime.engine.dispose()  # so that new connections see the setting
+    async with await psycopg.AsyncConnection.connect(url.replace("+psycopg", "")) as holder:
+        await holder.execute("LOCK TABLE seen IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(OperationalError):
             await toy_live.receive(envelope)
         await holder.rollback()
