@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+from services.registry.allocations.routes import router as allocations
+from services.registry.applications.routes import router as applications
 from services.registry.base import Base
+from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.imports.routes import router as imports
+from services.registry.list_sizes.routes import router as list_sizes
+from services.registry.networks.routes import router as networks
+from services.registry.practices.routes import router as practices
+from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
+from services.registry.statistics.routes import router as statistics
 from shared.events import registry as events
 from shared.service import Service
 
@@ -13,7 +21,7 @@ def service(settings: Settings) -> Service:
         name="registry",
         base=Base,
         settings=settings,
-        routers=[imports],
+        routers=[hierarchy, practices, networks, list_sizes, rounds, applications, allocations, statistics, imports],
         announces=[
             events.CommissionerRegistered,
             events.PracticesPublished,

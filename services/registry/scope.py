@@ -25,8 +25,6 @@ async def area_of(session: AsyncSession, caller: Caller, day: date) -> frozenset
     if caller.has(Role.COMMISSIONER, Role.LMC):
         area |= caller.organisations
     if caller.has(Role.SYSTEM):
-        placed = select(Placement.commissioner).where(
-            as_at(Placement, day), Placement.system.in_(caller.organisations)
-        )
+        placed = select(Placement.commissioner).where(as_at(Placement, day), Placement.system.in_(caller.organisations))
         area |= set((await session.scalars(placed)).all())
     return frozenset(area)

@@ -207,7 +207,9 @@ class Application(Versioned, Base):
         size = self.size(known)
         if size is not None and size < SMALLEST_NETWORK and not self.size_waiver_reason:
             found.append(
-                NetworkTooSmall(f"{self.network_name} has {size:.0f} registered patients, fewer than {SMALLEST_NETWORK}.")
+                NetworkTooSmall(
+                    f"{self.network_name} has {size:.0f} registered patients, fewer than {SMALLEST_NETWORK}."
+                )
             )
         for line in self.practices:
             elsewhere = [o for o in others if line.practice in o.practice_codes]
@@ -220,26 +222,36 @@ class Application(Versioned, Base):
             if held is not None and held not in (self.network, line.leaves) and line.share == 1:
                 found.append(PracticeInAnotherNetwork(f"{line.practice} is a member of {held} and does not leave it."))
             if practice and practice.allocated_to:
-                found.append(PracticeListAllocated(f"The list of {line.practice} is allocated to {practice.allocated_to}."))
+                found.append(
+                    PracticeListAllocated(f"The list of {line.practice} is allocated to {practice.allocated_to}.")
+                )
         if self.network and any(o.network == self.network for o in others):
             found.append(NetworkAppliedAlready(f"{self.network} is in another application of this round."))
         if self.proposed_code and any(o.proposed_code == self.proposed_code for o in others):
-            found.append(NetworkAppliedAlready(f"{self.proposed_code} is proposed in another application of this round."))
+            found.append(
+                NetworkAppliedAlready(f"{self.proposed_code} is proposed in another application of this round.")
+            )
         return found
 
     def warnings(self, size: Decimal | None) -> list[Fault]:
         """What the commissioner should look at before deciding."""
         found: list[Fault] = []
         if size is not None and size < SMALLEST_NETWORK:
-            found.append(Fault("practices", "size_waived", f"Under {SMALLEST_NETWORK} patients: {self.size_waiver_reason}"))
+            found.append(
+                Fault("practices", "size_waived", f"Under {SMALLEST_NETWORK} patients: {self.size_waiver_reason}")
+            )
         if size is not None and size > LARGE_NETWORK:
             found.append(Fault("practices", "over_50000", f"{size:.0f} registered patients, over {LARGE_NETWORK}."))
         if size is not None and size > LOCALITIES_FROM:
-            found.append(Fault("practices", "localities_asked_for", "Over 100,000 patients: say how localities are organised."))
+            found.append(
+                Fault("practices", "localities_asked_for", "Over 100,000 patients: say how localities are organised.")
+            )
         if len(self.practices) == 1:
             found.append(Fault("practices", "one_practice", "One practice alone: the commissioner must agree."))
         if self.late:
-            found.append(Fault("submission", "late", f"Submitted on {self.submitted_on}, after the deadline of the round."))
+            found.append(
+                Fault("submission", "late", f"Submitted on {self.submitted_on}, after the deadline of the round.")
+            )
         return found
 
     def submit(

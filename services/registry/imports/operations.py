@@ -8,12 +8,16 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.hierarchy.model import Placement
 from services.registry.imports.model import Import, ImportKind, NewerFileImported
+from services.registry.list_sizes.model import ListSize
+from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.ods.hierarchy import load_hierarchy
 from services.registry.ods.networks import load_networks
 from services.registry.ods.populations import load_adjusted_populations, load_weighted_lists
 from services.registry.ods.practices import load_practices
 from services.registry.ods.readers import Outcome, Source, Upload
+from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry
 from shared.audit import audit
 from shared.database import new_id
 from shared.errors import Fault, Invalid
@@ -28,6 +32,12 @@ LOADERS: dict[ImportKind, Loader] = {
     ImportKind.ADJUSTED_POPULATIONS: load_adjusted_populations,
     ImportKind.PRACTICE_PAYMENTS: load_weighted_lists,
 }
+
+
+CHANGED_TABLES = [
+    model.__tablename__
+    for model in (Placement, Practice, PracticeEntry, PracticeCommissioner, Network, NetworkEntry, Membership, ListSize)
+]
 
 
 async def import_file(
@@ -97,6 +107,8 @@ async def import_file(
         after={"kind": kind, "file": record.file_name, "sha256": record.sha256, "changes": record.changes},
     )
     await announce_many(session, outcome.events)
+    # tens of thousands of rows may have just come in; without fresh statistics the next readers wait for bad plans
+    await session.execute(text(f"ANALYZE {', '.join(CHANGED_TABLES)}"))
     return record
 
 

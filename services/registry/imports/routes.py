@@ -10,7 +10,20 @@ from services.registry.imports import operations
 from services.registry.imports.model import Import, ImportKind, ImportNotFound, NewerFileImported
 from services.registry.ods.readers import FileRefused, Upload
 from shared.errors import Fault, Invalid
-from shared.http import Idempotent, In, Now, Out, Page, Paging, Reading, Transaction, page, refusals, service_router, tag
+from shared.http import (
+    Idempotent,
+    In,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+    tag,
+)
 from shared.identity import Caller, Role, allow
 
 router = service_router("registry", tags=["imports"])
@@ -90,7 +103,9 @@ async def _upload(form: FormData, name: str) -> Upload | None:
 
 def _asked(form: FormData) -> ImportForm:
     given: dict[str, Any] = {k: v for k, v in form.items() if isinstance(v, str) and v}
-    faults = [] if isinstance(form.get("file"), UploadFile) else [Fault("body.file", "missing", "Send the file itself.")]
+    faults = (
+        [] if isinstance(form.get("file"), UploadFile) else [Fault("body.file", "missing", "Send the file itself.")]
+    )
     try:
         asked = ImportForm.model_validate(given)
     except ValidationError as error:
@@ -139,9 +154,7 @@ async def take_in(
 
 
 @router.get("/imports", response_model=Page[ImportOut])
-async def list_imports(
-    session: Reading, _: Importer, paging: Paging, kind: ImportKind | None = None
-) -> dict[str, Any]:
+async def list_imports(session: Reading, _: Importer, paging: Paging, kind: ImportKind | None = None) -> dict[str, Any]:
     statement = select(Import)
     if kind is not None:
         statement = statement.where(Import.kind == kind)

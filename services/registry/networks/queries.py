@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Text, any_, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from services.registry.networks.model import Membership, Payee
-from shared.facts import as_at, currently_known
+from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
+from shared.facts import ONE_DAY, as_at, currently_known
 
 
 async def member_histories(session: AsyncSession, networks: Sequence[str]) -> dict[str, list[Membership]]:
@@ -31,3 +33,77 @@ async def payees_on(session: AsyncSession, networks: Sequence[str], day: date) -
         as_at(Payee, day), Payee.network == any_(literal(list(networks), ARRAY(Text)))
     )
     return dict((await session.execute(statement)).tuples().all())
+
+
+def networks_on(day: date, known_at: datetime | None, *, commissioner: str | None = None) -> Select[Any]:
+    """Networks open on a day as known at an instant, with lead commissioner, payee and number of members."""
+    payee = select(Payee.payee).where(Payee.network == Network.code, as_at(Payee, day, known_at)).scalar_subquery()
+    members = (
+        select(func.count(Membership.practice.distinct()))
+        .where(Membership.network == Network.code, as_at(Membership, day, known_at))
+        .scalar_subquery()
+    )
+    found = (
+        select(
+            Network.code,
+            Network.version,
+            NetworkEntry.name,
+            NetworkEntry.commissioner,
+            *_life(known_at),
+            payee.label("payee"),
+            members.label("members"),
+        )
+        .join(NetworkEntry, NetworkEntry.network == Network.code)
+        .where(as_at(NetworkEntry, day, known_at))
+    )
+    return found if commissioner is None else found.where(NetworkEntry.commissioner == commissioner)
+
+
+def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The first day of a network and the day after its last, over all that is believed of it."""
+    piece = aliased(NetworkEntry)
+    belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
+    of_network = (piece.network == Network.code, belief)
+    opened = select(func.min(func.lower(piece.valid))).where(*of_network).scalar_subquery()
+    closed = (
+        select(func.max(func.upper(piece.valid)))
+        .where(*of_network)
+        .having(~func.bool_or(func.upper_inf(piece.valid)))
+        .scalar_subquery()
+    )
+    return opened.label("opened_on"), closed.label("closed_after")
+
+
+def shown(row: Row[Any]) -> dict[str, Any]:
+    """A network as callers see it."""
+    network = dict(row._mapping)
+    until = network.pop("closed_after")
+    return {**network, "closed_on": None if until is None else until - ONE_DAY}
+
+
+async def read_network(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> Row[Any]:
+    """One network on a day; a closed one is shown as it was on its last day.
+
+    Raises `NetworkNotFound`.
+    """
+    row: Row[Any] | None = (await session.execute(networks_on(day, known_at).where(Network.code == code))).first()
+    if row is None:
+        belief = currently_known(NetworkEntry) if known_at is None else NetworkEntry.known.contains(known_at)
+        last = await session.scalar(
+            select(func.max(func.upper(NetworkEntry.valid))).where(
+                NetworkEntry.network == code, belief, func.upper(NetworkEntry.valid) <= day
+            )
+        )
+        if last is not None:
+            row = (await session.execute(networks_on(last - ONE_DAY, known_at).where(Network.code == code))).first()
+    if row is None:
+        raise NetworkNotFound(f"No network {code} on that day.")
+    return row
+
+
+async def lead_of(session: AsyncSession, code: str, day: date) -> str | None:
+    """The commissioner that leads a network on a day."""
+    lead: str | None = await session.scalar(
+        select(NetworkEntry.commissioner).where(NetworkEntry.network == code, as_at(NetworkEntry, day))
+    )
+    return lead

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.model import Commissioner, Placement
 from services.registry.ods.readers import BadCell, Outcome, Source, find_table, open_sheets, organisation, refused, text
-from services.registry.ods.reconcile import Piece, from_day, held_pieces, reconcile
+from services.registry.ods.reconcile import Key, Piece, from_day, held_pieces, reconcile
 from shared.events.registry import CommissionerRegistered
 from shared.facts import ONE_DAY
 
@@ -56,8 +56,10 @@ async def load_hierarchy(session: AsyncSession, source: Source, now: datetime) -
         [{"code": code, "delegated": True, "version": 1} for code in sorted(placed)],
     )
     held = await held_pieces(session, Placement, "commissioner", VALUES, list(placed))
-    desired = {
-        (code,): from_day(held.get(code, []), first, (min([first, *(p.span[0] for p in held.get(code, []))]), None), values)
+    desired: dict[Key, list[Piece]] = {
+        (code,): from_day(
+            held.get(code, []), first, (min([first, *(p.span[0] for p in held.get(code, []))]), None), values
+        )
         for code, values in placed.items()
     }
     done = await reconcile(

@@ -31,7 +31,6 @@ from services.registry.ods.readers import (
 )
 from services.registry.ods.reconcile import Key, Piece, Reconciled, Span, from_day, held_pieces, reconcile
 from services.registry.practices.model import Practice, PracticeStatus
-from shared.events import Event
 from shared.events.registry import Member, NetworkApproved, NetworkClosed, PracticeJoined, PracticeLeft
 from shared.facts import ONE_DAY, currently_known
 
@@ -174,7 +173,11 @@ async def _register_members(
 ) -> None:
     """A member the practice file did not bring is entered from what this file says of it."""
     known = set(
-        (await session.scalars(select(Practice.code).where(Practice.code == any_(literal(list(memberships), ARRAY(Text)))))).all()
+        (
+            await session.scalars(
+                select(Practice.code).where(Practice.code == any_(literal(list(memberships), ARRAY(Text))))
+            )
+        ).all()
     )
     rows = []
     for practice, held in memberships.items():
@@ -249,7 +252,7 @@ async def _announce(
     """New and renamed networks with their whole history; otherwise each join and leave by itself."""
     leads = {code: row.commissioner for code, row in networks.items()}
     told_whole = {code for (code,) in entries.changed}
-    moves: list[Event] = []
+    moves: list[PracticeJoined | PracticeLeft] = []
     for k in sorted(members.changed):
         joins, leaves, corrected = _moves(k, members, leads)
         told_whole |= corrected
@@ -288,7 +291,9 @@ async def _announce(
     outcome.events.extend(moves)
 
 
-def _moves(k: Key, members: Reconciled, leads: Mapping[str, str]) -> tuple[list[PracticeJoined], list[PracticeLeft], set[str]]:
+def _moves(
+    k: Key, members: Reconciled, leads: Mapping[str, str]
+) -> tuple[list[PracticeJoined], list[PracticeLeft], set[str]]:
     """What became of one practice: networks joined, networks left, and networks whose history was put right instead."""
     practice = k[0]
     begun, ended = members.begun.get(k, []), members.ended.get(k, [])
@@ -300,11 +305,15 @@ def _moves(k: Key, members: Reconciled, leads: Mapping[str, str]) -> tuple[list[
         before = starts.pop((code, piece.span[0]), None)
         if before is None:
             joins.append(
-                PracticeJoined(network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last)
+                PracticeJoined(
+                    network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last
+                )
             )
         elif before.span[1] is None and last is not None:
             leaves.append(
-                PracticeLeft(network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last)
+                PracticeLeft(
+                    network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last
+                )
             )
         else:
             corrected.add(code)

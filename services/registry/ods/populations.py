@@ -1,4 +1,4 @@
-"""List sizes: the adjusted-populations workbook (registered and adjusted), and weighted lists from the payments file."""
+"""List sizes: registered and adjusted from the adjusted-populations workbook, weighted from the payments file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
-from services.registry.ods.reconcile import Piece, reconcile
+from services.registry.ods.reconcile import Key, Piece, reconcile
 from services.registry.practices.model import Practice, PracticeStatus
 from shared.events.registry import ListSize as PublishedSize
 from shared.events.registry import ListSizesPublished
@@ -55,7 +55,7 @@ NO_NETWORK = {"", "U", "UNALLOCATED", "UNKNOWN OR NO PCN", "UNKNOWN"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One practice of a population file: its name, commissioner, the network the file names, and a head count a basis."""
+    """One practice of a population file: name, commissioner, the network it names, a head count a basis."""
 
     practice: str
     name: str
@@ -71,7 +71,7 @@ def _snapshot(source: Source) -> date:
 
 
 async def load_adjusted_populations(session: AsyncSession, source: Source, now: datetime) -> Outcome:
-    """Registered and adjusted populations per practice, exactly as the cells have them, with the network the sheet names."""
+    """Registered and adjusted populations per practice, as the cells have them, with the network the sheet names."""
     table = find_table(open_sheets(source.upload), ADJUSTED)
     if table is None:
         raise refused("not_adjusted_populations", "No practice sheet with raw list and adjusted population was found.")
@@ -148,7 +148,9 @@ async def _enter_unknown(
 ) -> None:
     """A place with registered patients that the practice file did not bring is entered from this sheet."""
     known = set(
-        (await session.scalars(select(Practice.code).where(Practice.code == any_(literal(list(lines), ARRAY(Text)))))).all()
+        (
+            await session.scalars(select(Practice.code).where(Practice.code == any_(literal(list(lines), ARRAY(Text)))))
+        ).all()
     )
     rows = [
         PracticeRow(code, line.name, PracticeStatus.ACTIVE, line.commissioner, (snapshot, None), (snapshot, None), None)
@@ -174,7 +176,7 @@ async def _store(
     if not lines:
         raise refused("no_rows", "The file holds no list size that can be read.")
     span = (snapshot, snapshot + timedelta(days=1))
-    desired = {
+    desired: dict[Key, list[Piece]] = {
         (practice, basis.value): [Piece(span, (count, line.commissioner, line.network, words, confidence))]
         for practice, line in lines.items()
         for basis, count in line.counts

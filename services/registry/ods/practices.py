@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership
 from services.registry.ods.readers import BadCell, Outcome, Source, day, open_sheets, organisation, refused, text
-from services.registry.ods.reconcile import Piece, Reconciled, Span, from_day, held_pieces, reconcile
+from services.registry.ods.reconcile import Key, Piece, Reconciled, Span, from_day, held_pieces, reconcile
 from services.registry.practices.model import (
     GP_PRACTICE_SETTING,
     Practice,
@@ -150,7 +150,7 @@ async def _entries(
     session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime, first: date
 ) -> Reconciled:
     held = await held_pieces(session, PracticeEntry, "practice", ("name", "status"), [row.code for row in rows])
-    desired = {
+    desired: dict[Key, list[Piece]] = {
         (row.code,): from_day(held.get(row.code, []), first, row.open_span, (row.name, row.status)) for row in rows
     }
     return await reconcile(
@@ -166,7 +166,7 @@ async def _entries(
 
 async def _commissioners(session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime) -> Reconciled:
     held = await held_pieces(session, PracticeCommissioner, "practice", ("commissioner",), [row.code for row in rows])
-    desired = {}
+    desired: dict[Key, list[Piece]] = {}
     for row in rows:
         earlier = [
             Piece((p.span[0], min(p.span[1] or row.commissioned[0], row.commissioned[0])), p.values)

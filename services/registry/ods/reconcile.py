@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, any_, cast, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Table, Text, any_, cast, delete, func, inspect, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, NUMRANGE, TSTZRANGE
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -85,19 +85,26 @@ async def reconcile(
             outcome.begun[k] = sorted(new, key=lambda piece: piece.span[0])
             belief = f"[{moment.isoformat()},)"
             rows.extend([*k, *(_cell(v) for v in piece.values), span_text(piece.span), belief] for piece in new)
-    table = model.__table__
-    if not isinstance(table, Table):
-        raise TypeError(f"{model.__name__} is not mapped to a table")
+    table = table_of(model)
     if erased:
         await session.execute(delete(model).where(model.fact_id == any_(literal(erased, ARRAY(table.c.fact_id.type)))))
     for moment, ids in closing.items():
-        belief = func.tstzrange(func.lower(model.known), literal(moment), type_=TSTZRANGE)
+        shorter = func.tstzrange(func.lower(model.known), literal(moment), type_=TSTZRANGE)
         await session.execute(
-            update(table).where(table.c.fact_id == any_(literal(ids, ARRAY(table.c.fact_id.type)))).values(known=belief)
+            update(table)
+            .where(table.c.fact_id == any_(literal(ids, ARRAY(table.c.fact_id.type))))
+            .values(known=shorter)
         )
     if rows:
         await copy_rows(session, table, [*key, *values, "valid", "known"], rows)
     return outcome
+
+
+def table_of(model: type[Dated]) -> Table:
+    table = inspect(model).local_table
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is not mapped to a table")
+    return table
 
 
 async def _held(

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base
 from shared.database import Code, Versioned, Words, text_enum
-from shared.errors import Fault, Forbidden, NotFound, Refused
-from shared.errors import Conflict as ConflictError
+from shared.errors import Conflict, Fault, Forbidden, NotFound, Refused
 from shared.events.registry import RoundDecided, RoundOpened
 
 
@@ -20,7 +19,7 @@ class RoundNotFound(NotFound):
     """No such round, or none the caller may see."""
 
 
-class RoundAlreadyOpen(ConflictError):
+class RoundAlreadyOpen(Conflict):
     """One round at a time is open in an area for a contract year."""
 
 
@@ -92,7 +91,7 @@ class Coverage:
                 for cover in self.uncovered
             ]
             raise CoverageIncomplete(
-                f"{self.patients_uncovered.normalize():f} patients of {len(faults)} practices are covered by no network.",
+                f"{self.patients_uncovered.normalize():f} patients of {len(faults)} practices are left out.",
                 errors=faults,
             )
 
@@ -143,7 +142,14 @@ class Round(Versioned, Base):
             raise RoundAlreadyDecided(f"The round {self.id} was decided on {self.decided_on}.")
 
     def decide(
-        self, coverage: Coverage, *, on: date, by: str, national: bool, override_reason: str | None, outcome: Sequence[int]
+        self,
+        coverage: Coverage,
+        *,
+        on: date,
+        by: str,
+        national: bool,
+        override_reason: str | None,
+        outcome: Sequence[int],
     ) -> RoundDecided:
         """Decide the area as a whole. `outcome` counts the applications approved and refused.
 

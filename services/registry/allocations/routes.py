@@ -1,0 +1,144 @@
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from pydantic import Field
+from sqlalchemy import select
+
+from services.registry.allocations import operations
+from services.registry.allocations.model import (
+    Allocation,
+    AllocationNotFound,
+    PracticeAlreadyAllocated,
+    PracticeIsMember,
+)
+from services.registry.applications.model import ApplicationNotFound
+from services.registry.codes import NetworkCode, OrganisationCode
+from services.registry.networks.model import NetworkNotFound
+from services.registry.practices.queries import PracticeNotFound
+from services.registry.rounds.model import NotYoursToDecide
+from shared.facts import as_at as true_at
+from shared.facts import currently_known
+from shared.http import (
+    AsAt,
+    Idempotent,
+    In,
+    KnownAt,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Today,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+)
+from shared.identity import Caller, Role, allow
+
+router = service_router("registry", tags=["allocations"])
+Reader = Annotated[
+    Caller,
+    allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.LMC, Role.NETWORK, Role.PRACTICE),
+]
+
+
+class AllocationIn(In):
+    """Whose list, and the network or the application that serves it."""
+
+    practice: OrganisationCode
+    network: NetworkCode | None = None
+    application: Annotated[str | None, Field(max_length=32)] = None
+    valid_from: date
+    valid_to: date | None = None
+    reason: Annotated[str, Field(min_length=3, max_length=10_000)]
+    round: Annotated[str | None, Field(max_length=32)] = None
+
+
+class AllocationOut(Out):
+    id: str
+    practice: str
+    commissioner: str
+    network: str | None
+    application: str | None
+    valid_from: date
+    valid_to: date | None
+    reason: str
+    round: str | None
+    made_by: str
+
+
+@router.post(
+    "/allocations",
+    response_model=AllocationOut,
+    status_code=201,
+    responses=refusals(
+        PracticeNotFound,
+        NetworkNotFound,
+        ApplicationNotFound,
+        NotYoursToDecide,
+        PracticeIsMember,
+        PracticeAlreadyAllocated,
+    ),
+)
+async def allocate(
+    wanted: AllocationIn,
+    session: Transaction,
+    response: Response,
+    caller: Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)],
+    now: Now,
+    _: Idempotent,
+) -> Allocation:
+    """Have the list of a practice outside every network served by a network of the area."""
+    made = await operations.allocate_patients(
+        session,
+        caller=caller,
+        practice=wanted.practice,
+        network=wanted.network,
+        application=wanted.application,
+        first=wanted.valid_from,
+        last=wanted.valid_to,
+        reason=wanted.reason,
+        round=wanted.round,
+        now=now,
+    )
+    response.headers["Location"] = f"/registry/v1/allocations/{made.id}"
+    response.headers["ETag"] = f'"{made.fact_id}"'
+    return made
+
+
+@router.get("/allocations", response_model=Page[AllocationOut])
+async def list_allocations(
+    session: Reading,
+    caller: Reader,
+    paging: Paging,
+    today: Today,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
+    network: Annotated[str | None, Query(max_length=6)] = None,
+    practice: Annotated[str | None, Query(max_length=12)] = None,
+    round: Annotated[str | None, Query(max_length=32)] = None,
+) -> dict[str, Any]:
+    """Allocations known now or then; with `as_at` those that hold on that day."""
+    statement = select(Allocation).where(await operations.visible_allocations(session, caller, today))
+    if as_at is not None:
+        statement = statement.where(true_at(Allocation, as_at, known_at))
+    else:
+        known = currently_known(Allocation) if known_at is None else Allocation.known.contains(known_at)
+        statement = statement.where(known)
+    if network is not None:
+        statement = statement.where(Allocation.network == network)
+    if practice is not None:
+        statement = statement.where(Allocation.practice == practice)
+    if round is not None:
+        statement = statement.where(Allocation.round == round)
+    rows, following = await page(session, statement, [Allocation.id, Allocation.fact_id], paging)
+    return {"items": [row[0] for row in rows], "next": following}
+
+
+@router.get("/allocations/{id}", response_model=AllocationOut, responses=refusals(AllocationNotFound))
+async def read_allocation(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Allocation:
+    found = await operations.find_allocation(session, id, caller, today)
+    response.headers["ETag"] = f'"{found.fact_id}"'
+    return found

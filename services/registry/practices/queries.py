@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Text, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from services.registry.networks.model import Membership
+from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
+from shared.errors import NotFound
+from shared.facts import ONE_DAY, as_at, currently_known
+
+CODE = Practice.code
+
+
+class PracticeNotFound(NotFound):
+    """No such practice on the register on that day."""
+
+
+def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The first day of a practice and the day after its last, over all that is believed of it."""
+    piece = aliased(PracticeEntry)
+    belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
+    of_practice = (piece.practice == Practice.code, belief)
+    opened = select(func.min(func.lower(piece.valid))).where(*of_practice).scalar_subquery()
+    # max() passes over the null of an open piece, so whether one is open is asked first
+    closed = (
+        select(func.max(func.upper(piece.valid)))
+        .where(*of_practice)
+        .having(~func.bool_or(func.upper_inf(piece.valid)))
+        .scalar_subquery()
+    )
+    return opened.label("opened_on"), closed.label("closed_after")
+
+
+def _described(day: date, known_at: datetime | None) -> Select[Any]:
+    networks = (
+        select(func.array_agg(aggregate_order_by(Membership.network, Membership.network), type_=ARRAY(Text)))
+        .where(Membership.practice == Practice.code, as_at(Membership, day, known_at))
+        .scalar_subquery()
+    )
+    commissioner = (
+        select(PracticeCommissioner.commissioner)
+        .where(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, day, known_at))
+        .scalar_subquery()
+    )
+    return select(
+        Practice.code,
+        Practice.setting,
+        Practice.contract,
+        Practice.version,
+        PracticeEntry.name,
+        PracticeEntry.status,
+        *_life(known_at),
+        commissioner.label("commissioner"),
+        networks.label("networks"),
+    ).join(PracticeEntry, PracticeEntry.practice == Practice.code)
+
+
+def practices_on(
+    day: date, known_at: datetime | None, *, commissioner: str | None = None, network: str | None = None
+) -> Select[Any]:
+    """Practices open on a day as known at an instant, narrowed to a commissioner or a network."""
+    found = _described(day, known_at).where(as_at(PracticeEntry, day, known_at))
+    if commissioner is not None:
+        of_commissioner = select(PracticeCommissioner.practice).where(
+            as_at(PracticeCommissioner, day, known_at), PracticeCommissioner.commissioner == commissioner
+        )
+        found = found.where(Practice.code.in_(of_commissioner))
+    if network is not None:
+        members = select(Membership.practice).where(as_at(Membership, day, known_at), Membership.network == network)
+        found = found.where(Practice.code.in_(members))
+    return found
+
+
+def shown(row: Row[Any], day: date) -> dict[str, Any]:
+    """A practice as callers see it on a day: closed once its last day is past."""
+    practice = dict(row._mapping)
+    until = practice.pop("closed_after")
+    closed = until is not None and until <= day
+    return {
+        **practice,
+        "closed_on": None if until is None else until - ONE_DAY,
+        "status": PracticeStatus.CLOSED if closed else practice["status"],
+        "networks": practice["networks"] or [],
+    }
+
+
+async def read_practice(
+    session: AsyncSession, code: str, day: date, known_at: datetime | None
+) -> tuple[dict[str, Any], int]:
+    """A practice on a day, or as it last was where it has closed, and its version."""
+    belief = currently_known(PracticeEntry) if known_at is None else PracticeEntry.known.contains(known_at)
+    begun = func.lower(PracticeEntry.valid) <= day
+    statement = _described(day, known_at).where(Practice.code == code, belief, begun)
+    row = (await session.execute(statement.order_by(func.lower(PracticeEntry.valid).desc()).limit(1))).first()
+    if row is None:
+        raise PracticeNotFound(f"No practice {code} on that day.")
+    return shown(row, day), row.version

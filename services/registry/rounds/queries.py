@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, Text, and_, any_, false, func, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from services.registry.allocations.model import Allocation
+from services.registry.applications.model import Application, ApplicationStatus, KnownPractice
+from services.registry.hierarchy.model import Commissioner
+from services.registry.list_sizes.model import Basis, ListSize
+from services.registry.networks.model import Membership, NetworkEntry
+from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
+from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
+from services.registry.scope import area_of
+from shared.facts import as_at, currently_known
+from shared.identity import Caller, Role
+
+
+async def visible_rounds(session: AsyncSession, caller: Caller, today: date) -> ColumnElement[bool]:
+    """Rounds of the caller's area, and for networks and practices those of the commissioner they belong to."""
+    area = await area_of(session, caller, today)
+    if area is None:
+        return true()
+    seen: list[ColumnElement[bool]] = [Round.commissioner.in_(area)] if area else []
+    if caller.has(Role.PRACTICE, Role.NETWORK):
+        mine = select(PracticeCommissioner.commissioner).where(
+            currently_known(PracticeCommissioner), PracticeCommissioner.practice.in_(caller.organisations)
+        )
+        ours = select(NetworkEntry.commissioner).where(
+            currently_known(NetworkEntry), NetworkEntry.network.in_(caller.organisations)
+        )
+        applied = select(Application.commissioner).where(
+            or_(Application.network.in_(caller.organisations), Application.proposed_code.in_(caller.organisations))
+        )
+        seen += [Round.commissioner.in_(mine), Round.commissioner.in_(ours), Round.commissioner.in_(applied)]
+    return or_(*seen) if seen else false()
+
+
+async def find_round(session: AsyncSession, id: str, caller: Caller, today: date, *, lock: bool = False) -> Round:
+    """A round the caller may see. Raises `RoundNotFound`. Locked, it serialises all that decides the area."""
+    statement = select(Round).where(Round.id == id, await visible_rounds(session, caller, today))
+    found = await session.scalar(statement.with_for_update() if lock else statement)
+    if found is None:
+        raise RoundNotFound(f"No round {id}.")
+    return found
+
+
+async def require_decider(session: AsyncSession, commissioner: str, caller: Caller) -> None:
+    """Only the area's commissioner decides, where commissioning is delegated to it; the national team always may."""
+    if caller.has(Role.NATIONAL):
+        return
+    if caller.has(Role.COMMISSIONER) and commissioner in caller.organisations:
+        delegated = await session.scalar(select(Commissioner.delegated).where(Commissioner.code == commissioner))
+        if delegated is not False:
+            return
+    raise NotYoursToDecide(f"The area of {commissioner} is not yours to decide.")
+
+
+async def submitted_applications(session: AsyncSession, round: str) -> list[Application]:
+    """The applications of a round that wait for its decision, in the order in which they were made."""
+    statement = (
+        select(Application)
+        .where(Application.round == round, Application.status == ApplicationStatus.SUBMITTED)
+        .options(selectinload(Application.practices))
+        .order_by(Application.id)
+        .execution_options(populate_existing=True)
+    )
+    return list((await session.scalars(statement)).all())
+
+
+async def coverage_of(session: AsyncSession, round: Round, applications: Sequence[Application]) -> Coverage:
+    """How every patient of the area is covered if exactly these applications are approved."""
+    names = (
+        select(PracticeEntry.name)
+        .where(PracticeEntry.practice == ListSize.practice, currently_known(PracticeEntry))
+        .order_by(func.lower(PracticeEntry.valid).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    lists = select(ListSize.practice, ListSize.value, names).where(
+        as_at(ListSize, round.snapshot),
+        ListSize.basis == Basis.REGISTERED,
+        ListSize.commissioner == round.commissioner,
+        ListSize.value > 0,
+    )
+    rows = (await session.execute(lists.order_by(ListSize.practice))).tuples().all()
+    codes = [practice for practice, _, _ in rows]
+    covered = await _covered(session, codes, round, applications)
+    return Coverage(
+        tuple(
+            Cover(
+                practice,
+                name or practice,
+                patients,
+                sum((share for share, _, _ in covered[practice]), Decimal(0)),
+                tuple((kind, by) for _, kind, by in covered[practice]),
+            )
+            for practice, patients, name in rows
+        )
+    )
+
+
+async def _covered(
+    session: AsyncSession, codes: Sequence[str], round: Round, applications: Sequence[Application]
+) -> dict[str, list[tuple[Decimal, str, str]]]:
+    """Per practice what covers which share of its list: an application, a network that goes on, an allocation."""
+    covered: dict[str, list[tuple[Decimal, str, str]]] = defaultdict(list)
+    applying = {line.practice for application in applications for line in application.practices}
+    again = {application.network for application in applications if application.network}
+    leaving = {(line.practice, line.leaves) for application in applications for line in application.practices}
+    for application in applications:
+        for line in application.practices:
+            covered[line.practice].append((line.share, "application", application.id))
+    wanted = literal(list(codes), ARRAY(Text))
+    members = select(Membership.practice, Membership.network, Membership.portion).where(
+        as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
+    )
+    for practice, network, portion in (await session.execute(members)).tuples():
+        share = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
+        goes_on = network not in again and (practice, network) not in leaving
+        if goes_on and (practice not in applying or share < 1):
+            covered[practice].append((share, "network", network))
+    allocations = select(Allocation.practice, Allocation.network, Allocation.application).where(
+        as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
+    )
+    served = {application.id for application in applications}
+    for practice, serving, application_id in (await session.execute(allocations)).tuples():
+        if application_id in served or (serving is not None and application_id is None):
+            covered[practice].append((Decimal(1), "allocation", serving or application_id or ""))
+    return covered
+
+
+async def known_practices(session: AsyncSession, codes: Iterable[str], round: Round) -> dict[str, KnownPractice]:
+    """What the register knows of these practices for a round: lists of the snapshot day, the rest on its first day."""
+    wanted = literal(sorted(set(codes)), ARRAY(Text))
+    entry = select(PracticeEntry.practice, PracticeEntry.name, PracticeEntry.status).where(
+        as_at(PracticeEntry, round.starts_on), PracticeEntry.practice == any_(wanted)
+    )
+    open_ones = {code: (name, status) for code, name, status in (await session.execute(entry)).tuples()}
+    lists = select(ListSize.practice, ListSize.value, ListSize.commissioner).where(
+        as_at(ListSize, round.snapshot), ListSize.basis == Basis.REGISTERED, ListSize.practice == any_(wanted)
+    )
+    sizes = {code: (value, by) for code, value, by in (await session.execute(lists)).tuples()}
+    facts = select(Practice.code, Practice.contract, PracticeCommissioner.commissioner).outerjoin(
+        PracticeCommissioner,
+        and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on)),
+    )
+    members = select(Membership.practice, Membership.network).where(
+        as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
+    )
+    networks = dict((await session.execute(members)).tuples().all())
+    allocated = select(Allocation.practice, func.coalesce(Allocation.network, Allocation.application)).where(
+        as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
+    )
+    served = dict((await session.execute(allocated)).tuples().all())
+    known = {}
+    for code, contract, commissioner in (await session.execute(facts.where(Practice.code == any_(wanted)))).tuples():
+        name, status = open_ones.get(code, (code, None))
+        known[code] = KnownPractice(
+            code=code,
+            name=name,
+            open=status in (PracticeStatus.ACTIVE, PracticeStatus.DORMANT),
+            commissioner=commissioner or sizes.get(code, (None, None))[1],
+            contract=contract,
+            patients=sizes.get(code, (None, None))[0],
+            network=networks.get(code),
+            allocated_to=served.get(code),
+        )
+    return known

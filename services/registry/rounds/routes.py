@@ -1,0 +1,217 @@
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from pydantic import Field, StringConstraints
+from sqlalchemy import select
+
+from services.registry.codes import OrganisationCode
+from services.registry.hierarchy.operations import CommissionerNotFound
+from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
+from services.registry.rounds import operations
+from services.registry.rounds.model import (
+    Coverage,
+    CoverageIncomplete,
+    NotYoursToDecide,
+    OnlyNationalOverrides,
+    Round,
+    RoundAlreadyDecided,
+    RoundAlreadyOpen,
+    RoundNotFound,
+    RoundStatus,
+)
+from services.registry.rounds.queries import find_round, visible_rounds
+from shared.events.base import YEAR_PATTERN
+from shared.http import (
+    Idempotent,
+    IfMatch,
+    In,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Today,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+    tag,
+)
+from shared.identity import Caller, Role, allow
+
+router = service_router("registry", tags=["rounds"])
+Decider = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+Reader = Annotated[
+    Caller,
+    allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.LMC, Role.NETWORK, Role.PRACTICE),
+]
+AreaReader = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.LMC)]
+
+
+class RoundIn(In):
+    """`starts_on`: from when members count; `snapshot`: the day of the list sizes."""
+
+    commissioner: OrganisationCode
+    contract_year: Annotated[str, StringConstraints(pattern=YEAR_PATTERN)]
+    opens_on: date
+    apply_by: date
+    decide_by: date
+    starts_on: date
+    snapshot: date
+
+
+class RoundOut(Out):
+    id: str
+    commissioner: str
+    contract_year: str
+    opens_on: date
+    apply_by: date
+    decide_by: date
+    starts_on: date
+    snapshot: date
+    status: RoundStatus
+    decided_on: date | None
+    decided_by: str | None
+    override_reason: str | None
+
+
+class CoveredBy(Out):
+    kind: str
+    by: str
+
+
+class CoverOut(Out):
+    practice: str
+    name: str
+    patients: Decimal
+    uncovered: Decimal
+    covered_by: list[CoveredBy]
+
+
+class CoverageOut(Out):
+    round: str
+    complete: bool
+    patients: Decimal
+    patients_uncovered: Decimal
+    uncovered: list[CoverOut]
+    practices: list[CoverOut]
+
+
+class RefusalIn(In):
+    application: Annotated[str, Field(max_length=32)]
+    reason: Annotated[str, Field(min_length=3, max_length=10_000)]
+
+
+class DecisionIn(In):
+    decided_on: date
+    refusals: Annotated[list[RefusalIn], Field(max_length=500)] = []
+    override_reason: Annotated[str | None, Field(min_length=3, max_length=10_000)] = None
+
+
+@router.post(
+    "/rounds",
+    response_model=RoundOut,
+    status_code=201,
+    responses=refusals(CommissionerNotFound, NotYoursToDecide, RoundAlreadyOpen),
+)
+async def open_round(terms: RoundIn, session: Transaction, response: Response, caller: Decider, _: Idempotent) -> Round:
+    """Open a registration round of a commissioner's area."""
+    made = await operations.open_round(session, caller=caller, **terms.model_dump())
+    await session.flush()
+    response.headers["Location"] = f"/registry/v1/rounds/{made.id}"
+    tag(response, made)
+    return made
+
+
+@router.get("/rounds", response_model=Page[RoundOut])
+async def list_rounds(
+    session: Reading,
+    caller: Reader,
+    paging: Paging,
+    today: Today,
+    commissioner: Annotated[str | None, Query(max_length=12)] = None,
+    contract_year: Annotated[str | None, Query(max_length=7)] = None,
+    status: RoundStatus | None = None,
+) -> dict[str, Any]:
+    statement = select(Round).where(await visible_rounds(session, caller, today))
+    if commissioner is not None:
+        statement = statement.where(Round.commissioner == commissioner)
+    if contract_year is not None:
+        statement = statement.where(Round.contract_year == contract_year)
+    if status is not None:
+        statement = statement.where(Round.status == status)
+    rows, following = await page(session, statement, [Round.id], paging)
+    return {"items": [row[0] for row in rows], "next": following}
+
+
+@router.get("/rounds/{id}", response_model=RoundOut, responses=refusals(RoundNotFound))
+async def read_round(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Round:
+    found = await find_round(session, id, caller, today)
+    tag(response, found)
+    return found
+
+
+def _cover(coverage: Coverage) -> dict[str, list[CoverOut]]:
+    shown = [
+        CoverOut(
+            practice=cover.practice,
+            name=cover.name,
+            patients=cover.patients,
+            uncovered=cover.uncovered,
+            covered_by=[CoveredBy(kind=kind, by=by) for kind, by in cover.by],
+        )
+        for cover in coverage.practices
+    ]
+    return {"practices": shown, "uncovered": [cover for cover in shown if cover.uncovered > 0]}
+
+
+@router.get("/rounds/{id}/coverage", response_model=CoverageOut, responses=refusals(RoundNotFound))
+async def read_coverage(id: str, session: Reading, caller: AreaReader, today: Today) -> dict[str, Any]:
+    """How every patient of the area's practices is covered, and who is left out."""
+    coverage = await operations.assess_coverage(session, id, caller, today)
+    return {
+        "round": id,
+        "complete": coverage.complete,
+        "patients": coverage.patients,
+        "patients_uncovered": coverage.patients_uncovered,
+        **_cover(coverage),
+    }
+
+
+@router.put(
+    "/rounds/{id}/decision",
+    response_model=RoundOut,
+    responses=refusals(
+        RoundNotFound,
+        NotYoursToDecide,
+        OnlyNationalOverrides,
+        RoundAlreadyDecided,
+        CoverageIncomplete,
+        NetworkCodeTaken,
+        PracticeAlreadyMember,
+    ),
+)
+async def decide(
+    id: str,
+    decision: DecisionIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Round:
+    """Decide all submitted applications of the area together."""
+    decided = await operations.decide_round(
+        session,
+        id,
+        caller=caller,
+        decided_on=decision.decided_on,
+        refusals={refusal.application: refusal.reason for refusal in decision.refusals},
+        override_reason=decision.override_reason,
+        if_match=if_match,
+        now=now,
+    )
+    tag(response, decided)
+    return decided
