@@ -33,7 +33,7 @@ async def submit_claim(session: AsyncSession, event: ClaimMade, position: int, n
         return None
     year = year_of(event.month)
     if claim is None:
-        claim = Claim(id=event.claim, version=1, submitted_at=now)
+        claim = Claim(id=event.claim, version=1, submitted_at=now, checked={})
         session.add(claim)
     claim.network, claim.post, claim.role, claim.zone = event.network, event.post, event.role, event.zone
     claim.wte, claim.month, claim.contract_year = event.wte, event.month, year

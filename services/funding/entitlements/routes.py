@@ -95,7 +95,7 @@ async def read_entitlements(
         str | None, Query(pattern=MONTH_PATTERN, description="Through this month; the whole year unless given")
     ] = None,
 ) -> EntitlementsOut:
-    """Every stream paid by head or bed; a practice sees its own. Claims are under `/claims`, sums under `/budgets`"""
+    """What is paid by head or bed; a practice sees its own. Claims stand under `/claims`, sums under `/budgets`"""
     if not is_year(contract_year):
         raise one_fault("query.contract_year", "not_a_year", "A contract year is written like 2022-23.")
     through = month or months_of(contract_year)[-1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Date, DateTime, Numeric, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events.registry import ListSizesPublished
 
 _INCOMING = """
-    unnest(CAST(:practices AS text[]), CAST(:networks AS text[]), CAST(:figures AS numeric[]))
+    unnest(:practices, :networks, :figures)
     AS incoming (practice, network, value)
 """
 
@@ -20,8 +21,8 @@ _CORRECTED = f"""
 UPDATE populations AS p
 SET known = tstzrange(
     lower(p.known),
-    CASE WHEN lower(p.known) < CAST(:known AS timestamptz) THEN CAST(:known AS timestamptz)
-         ELSE greatest(CAST(:now AS timestamptz), lower(p.known) + interval '1 microsecond') END)
+    CASE WHEN lower(p.known) < :known THEN :known
+         ELSE greatest(:now, lower(p.known) + interval '1 microsecond') END)
 FROM {_INCOMING}
 WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot AND upper_inf(p.known)
   AND (p.published_on, p.position) < (:published_on, :position)
@@ -36,7 +37,7 @@ SELECT incoming.practice, :basis, :snapshot, incoming.value, incoming.network, :
        :published_on,
        tstzrange(coalesce((SELECT max(upper(p.known)) FROM populations AS p
                            WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot),
-                          CAST(:known AS timestamptz)), NULL),
+                          :known), NULL),
        :position
 FROM {_INCOMING}
 WHERE NOT EXISTS (SELECT FROM populations AS p
@@ -44,6 +45,22 @@ WHERE NOT EXISTS (SELECT FROM populations AS p
                     AND upper_inf(p.known))
 RETURNING practice
 """  # noqa: S608 - put together from constants of this file
+
+
+_TYPES = (
+    bindparam("practices", type_=ARRAY(Text)),
+    bindparam("networks", type_=ARRAY(Text)),
+    bindparam("figures", type_=ARRAY(Numeric)),
+    bindparam("basis", type_=Text),
+    bindparam("snapshot", type_=Date),
+    bindparam("published_on", type_=Date),
+    bindparam("known", type_=DateTime(timezone=True)),
+    bindparam("position", type_=BigInteger),
+)
+_CORRECT = text(_CORRECTED).bindparams(*_TYPES, bindparam("now", type_=DateTime(timezone=True)))
+_ADD = text(_ADDED).bindparams(
+    *_TYPES, *(bindparam(name, type_=Text) for name in ("commissioner", "source", "confidence"))
+)
 
 
 async def keep_populations(session: AsyncSession, event: ListSizesPublished, position: int, now: datetime) -> list[str]:
@@ -68,5 +85,5 @@ async def keep_populations(session: AsyncSession, event: ListSizesPublished, pos
         "now": now,
         "position": position,
     }
-    await session.execute(text(_CORRECTED), values)
-    return list((await session.scalars(text(_ADDED), values)).all())
+    await session.execute(_CORRECT, values)
+    return list((await session.scalars(_ADD, values)).all())
