@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,6 +73,8 @@ async def serve_gateway(app: Starlette, *, host: str, port: int) -> None:
         host=host,
         port=port,
         lifespan="on",
+        # Only operators know whether something before us may say who is asking (FORWARDED_ALLOW_IPS, read by uvicorn).
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         log_config=None,
         access_log=False,
         server_header=False,

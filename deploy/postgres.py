@@ -120,7 +120,7 @@ class EmbeddedPostgres:
 
         Raises PostgresUnavailable with the end of the server's log.
         """
-        if self.owned and self._process is not None and self._process.poll() is None and self.running:
+        if self.owned and self._process is not None and self._process.poll() is None and self._answers():
             return
         self.home.mkdir(parents=True, exist_ok=True)
         if not self.owned and not self._take_lock():
@@ -157,6 +157,9 @@ class EmbeddedPostgres:
                 end(self._process.pid, *ENDING)
                 self._process.wait()
                 self._process = None
+            if self.home not in self.sockets.parents:
+                with contextlib.suppress(OSError):
+                    self.sockets.rmdir()
         finally:
             self._let_go()
 
@@ -368,8 +371,8 @@ class SharedPostgres(EmbeddedPostgres):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if (found := self._postmaster()) is not None:
                     end(found[0], *ENDING)
-        if self._process is not None:
-            self._process.poll()
+        if self._process is not None and self._process.poll() is None:
+            self._process.returncode = 0  # left running on purpose; Python would warn of a forgotten child
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
