@@ -123,12 +123,11 @@ def issuer() -> None:
 @app.command()
 def gateway(port: Port = 8000, host: Host = "127.0.0.1") -> None:
     """One port before the four services; REGISTRY_URL, FUNDING_URL, WORKFORCE_URL, REPORTING_URL say where they are."""
-    from deploy.gateway import create_gateway
-    from deploy.stack import SERVICES, serve_app
+    from deploy.gateway import create_gateway, serve_app
+    from deploy.stack import SERVICES
 
     upstreams = {name: os.environ[f"{name.upper()}_URL"] for name in SERVICES}
-    jwks = os.environ.get("PCN_JWKS_FILE")
-    asyncio.run(serve_app(create_gateway(upstreams, jwks=Path(jwks) if jwks else None), host=host, port=port))
+    asyncio.run(serve_app(create_gateway(upstreams, jwks_url=CommonSettings().jwks_url), host=host, port=port))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -66,13 +67,13 @@ def create_gateway(
     )
 
 
-async def serve_gateway(app: Starlette, *, host: str, port: int) -> None:
+async def serve_app(app: ASGIApp, *, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> None:
     """Answers on this port until the process is told to stop; requests in hand are finished first."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        lifespan="on",
+        lifespan=lifespan,
         # Only operators know whether something before us may say who is asking (FORWARDED_ALLOW_IPS, read by uvicorn).
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         log_config=None,

@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Literal
 
-import httpx
-import uvicorn
 from aiokafka.errors import KafkaError
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.gateway import create_gateway
+from deploy.gateway import create_gateway, serve_app
 from shared.app import create_app
 from shared.events import CATALOGUE
 from shared.log import logger
@@ -56,34 +51,12 @@ class Front:
         await self._apps.get(name, self._other)(scope, receive, send)
 
 
-def front_of(apps: Mapping[str, ASGIApp], *, jwks: Path | None) -> ASGIApp:
+def front_of(apps: Mapping[str, ASGIApp], *, jwks_url: str | None) -> ASGIApp:
     """The services of one process as one application; what is not theirs (index, health of all) the gateway answers."""
     inside = dict(apps)
     if "reporting" in apps:
         inside["portal"] = apps["reporting"]
-    transport = httpx.ASGITransport(Front(inside, _nowhere))
-    gateway = create_gateway({name: f"http://stack/{name}" for name in apps}, jwks=jwks, transport=transport)
-    return Front(inside, gateway)
-
-
-async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    await Response(status_code=404)(scope, receive, send)
-
-
-async def serve_app(app: ASGIApp, *, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> None:
-    """Answer on a port until the process is told to stop."""
-    await uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            lifespan=lifespan,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-    ).serve()
+    return Front(inside, create_gateway({}, apps=apps, jwks_url=jwks_url))
 
 
 async def _topics(common: CommonSettings, servers: str) -> None:

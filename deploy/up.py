@@ -14,15 +14,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from deploy import migrating
-from deploy.gateway import create_gateway
+from deploy.gateway import create_gateway, serve_app
 from deploy.issuer import EmbeddedIssuer
 from deploy.postgres import EmbeddedPostgres
 from deploy.process import end, launcher, living
-from deploy.stack import SERVICES, build_service, database_variable, front_of, run_services, serve_app
+from deploy.stack import SERVICES, build_service, database_variable, front_of, run_services
 from shared.log import logger
 from shared.migrations import ROOT
 from shared.service import Service
@@ -119,12 +117,6 @@ def common_settings(home: Home, bootstrap_servers: str | None) -> CommonSettings
     )
 
 
-def key_set(common: CommonSettings) -> Path | None:
-    """The file of the embedded issuer's public keys, to be published; `None` where the issuer is somebody else's."""
-    url = common.jwks_url or ""
-    return Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
-
-
 def run_up(home: Home, *, host: str, port: int) -> None:
     """Start what the home holds and run it until interrupted."""
     if home.holds()["transport"] == "kafka" or os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
@@ -149,7 +141,7 @@ async def _prepare_and_run(
     await run_services(
         services,
         common,
-        front=lambda apps: front_of(apps, jwks=key_set(common)),
+        front=lambda apps: front_of(apps, jwks_url=common.jwks_url),
         host=host,
         port=port,
     )
@@ -180,7 +172,7 @@ async def _bring_up_all(urls: dict[str, str]) -> None:
 async def _gateway(upstreams: dict[str, str], common: CommonSettings, host: str, port: int, children: Children) -> None:
     watch = asyncio.create_task(children.watch())
     try:
-        await serve_app(create_gateway(upstreams, jwks=key_set(common)), host=host, port=port)
+        await serve_app(create_gateway(upstreams, jwks_url=common.jwks_url), host=host, port=port)
     finally:
         watch.cancel()
 
@@ -206,6 +198,7 @@ class Children:
             "PCN_KAFKA_TOPIC_PREFIX": self._common.kafka_topic_prefix,
             "PCN_ISSUER": self._common.issuer,
             "PCN_JWKS_URL": str(self._common.jwks_url),
+            "FORWARDED_ALLOW_IPS": "127.0.0.1",
         }
         words = ["serve", name, "--host", "127.0.0.1", "--port", str(self._port + PORTS_AFTER[name])]
         self._running[name] = subprocess.Popen(

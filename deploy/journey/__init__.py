@@ -1,0 +1,1 @@
+"""The main job from end to end over REST: practices become approved networks that are paid, staffed and reported."""
