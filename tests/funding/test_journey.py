@@ -71,7 +71,7 @@ async def test_a_month_is_paid_and_every_line_explains_itself(funding_app: Harne
     told = (await funding_app.client.get(f"/funding/v1/lines/{director['id']}/explanation", headers=alice)).json()
     assert "remembered" not in told["sentence"]
     assert any("no published source" in warning for warning in told["warnings"])
-    assert "A00001" == director["payee"]
+    assert director["payee"] == "A00001"
 
     events = await funding_app.announced()
     payments = [event for event in events if isinstance(event, PaymentIssued)]
