@@ -1,0 +1,1 @@
+"""Commissioners, systems, practices and networks: the map every report is drawn on."""

@@ -1,0 +1,1 @@
+"""Which patients are covered by a network, on any day."""

@@ -1,0 +1,166 @@
+"""Count again how practices are covered whenever a list, a membership, an allocation or a closing changes.
+
+A practice counts with its newest list by the day, until it closes (or a list counted after its closing says otherwise).
+Its members' shares are covered; what an allocation serves of the rest is allocated; what is left is not covered. Shares
+above the whole, and an allocation beside a whole membership, are covered twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.events import registry
+
+_ADD_UP = """
+    INSERT INTO coverage_changes AS held (
+        commissioner, day, registered, covered, allocated, uncovered, twice, practices, practices_uncovered
+    )
+    SELECT commissioner, day, sum(sign * registered), sum(sign * covered), sum(sign * allocated),
+           sum(sign * uncovered), sum(sign * twice), sum(sign), sum(sign * CAST(uncovered > 0 AS int))
+    FROM changes GROUP BY commissioner, day
+    ON CONFLICT (commissioner, day) DO UPDATE SET
+        registered = held.registered + excluded.registered,
+        covered = held.covered + excluded.covered,
+        allocated = held.allocated + excluded.allocated,
+        uncovered = held.uncovered + excluded.uncovered,
+        twice = held.twice + excluded.twice,
+        practices = held.practices + excluded.practices,
+        practices_uncovered = held.practices_uncovered + excluded.practices_uncovered
+"""
+
+_TAKE_OUT = text(
+    """
+    WITH old AS (
+        DELETE FROM practice_coverage WHERE practice = ANY(CAST(:practices AS text[])) RETURNING *
+    ), changes AS (
+        SELECT old.*, first AS day, -1 AS sign FROM old
+        UNION ALL
+        SELECT old.*, until, 1 FROM old WHERE until IS NOT NULL
+    )
+    """  # noqa: S608 - both parts are constants of this module
+    + _ADD_UP
+    + " RETURNING commissioner"
+)
+
+_PUT_IN = text(
+    """
+    WITH touched AS (
+        SELECT unnest(CAST(:practices AS text[])) AS practice
+    ), turns AS (
+        SELECT practice, snapshot AS day FROM list_sizes JOIN touched USING (practice)
+        UNION SELECT practice, valid_from FROM memberships JOIN touched USING (practice)
+        UNION SELECT practice, valid_to + 1 FROM memberships JOIN touched USING (practice) WHERE valid_to IS NOT NULL
+        UNION SELECT practice, valid_from FROM allocations JOIN touched USING (practice)
+        UNION SELECT practice, valid_to + 1 FROM allocations JOIN touched USING (practice) WHERE valid_to IS NOT NULL
+        UNION SELECT practice, closed_on + 1 FROM practices JOIN touched USING (practice) WHERE closed_on IS NOT NULL
+    ), stretches AS (
+        SELECT practice, day AS first, lead(day) OVER (PARTITION BY practice ORDER BY day) AS until FROM turns
+    ), counted AS (
+        SELECT s.practice, s.first, s.until, list.commissioner, list.patients,
+               (SELECT coalesce(sum(m.share), 0) FROM memberships m
+                WHERE m.practice = s.practice AND m.valid_from <= s.first
+                  AND (m.valid_to IS NULL OR m.valid_to >= s.first)) AS share,
+               EXISTS (SELECT FROM allocations a
+                WHERE a.practice = s.practice AND a.valid_from <= s.first
+                  AND (a.valid_to IS NULL OR a.valid_to >= s.first)) AS served
+        FROM stretches s
+        CROSS JOIN LATERAL (
+            SELECT l.commissioner, l.patients, l.snapshot FROM list_sizes l
+            WHERE l.practice = s.practice AND l.snapshot <= s.first ORDER BY l.snapshot DESC LIMIT 1
+        ) AS list
+        LEFT JOIN practices p ON p.practice = s.practice
+        WHERE list.patients > 0 AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
+    ), new AS (
+        INSERT INTO practice_coverage (
+            practice, first, until, commissioner, registered, covered, allocated, uncovered, twice
+        )
+        SELECT practice, first, until, commissioner, patients,
+               patients * least(share, 1),
+               CASE WHEN served THEN patients * (1 - least(share, 1)) ELSE 0 END,
+               CASE WHEN served THEN 0 ELSE patients * (1 - least(share, 1)) END,
+               CASE WHEN served AND share >= 1 THEN patients ELSE patients * greatest(share - 1, 0) END
+        FROM counted
+        RETURNING *
+    ), changes AS (
+        SELECT new.*, first AS day, 1 AS sign FROM new
+        UNION ALL
+        SELECT new.*, until, -1 FROM new WHERE until IS NOT NULL
+    )
+    """  # noqa: S608 - both parts are constants of this module
+    + _ADD_UP
+    + " RETURNING commissioner"
+)
+
+# a day on which nothing changes any more is no row, or a rebuild would not come out the same
+_TIDY = text(
+    """
+    DELETE FROM coverage_changes
+    WHERE commissioner = ANY(CAST(:commissioners AS text[])) AND practices = 0 AND practices_uncovered = 0
+      AND registered = 0 AND covered = 0 AND allocated = 0 AND uncovered = 0 AND twice = 0
+    """
+)
+
+_LISTS = text(
+    """
+    INSERT INTO list_sizes AS held (practice, snapshot, patients, commissioner, sequence)
+    SELECT new.practice, :snapshot, new.patients, :commissioner, :sequence
+    FROM unnest(CAST(:practices AS text[]), CAST(:patients AS numeric[])) AS new (practice, patients)
+    ON CONFLICT (practice, snapshot) DO UPDATE SET
+        patients = excluded.patients, commissioner = excluded.commissioner, sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    RETURNING practice
+    """
+)
+
+
+async def recount(session: AsyncSession, practices: Sequence[str]) -> None:
+    """Work out anew how these practices are covered, and what that changes for their areas."""
+    if not practices:
+        return
+    params = {"practices": list(practices)}
+    areas = set((await session.execute(_TAKE_OUT, params)).scalars())
+    areas |= set((await session.execute(_PUT_IN, params)).scalars())
+    if areas:
+        await session.execute(_TIDY, {"commissioners": sorted(areas)})
+
+
+async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublished, sequence: int) -> None:
+    """Registered lists say who is to be covered; weighted and adjusted ones count money, not people."""
+    if event.basis != "registered" or not event.sizes:
+        return
+    sizes = {size.practice: size.value for size in event.sizes}
+    touched = await session.scalars(
+        _LISTS,
+        {
+            "practices": list(sizes),
+            "patients": list(sizes.values()),
+            "snapshot": event.snapshot,
+            "commissioner": event.commissioner,
+            "sequence": sequence,
+        },
+    )
+    await recount(session, touched.all())
+
+
+_ALLOCATION = text(
+    """
+    INSERT INTO allocations (practice, network, valid_from, valid_to) VALUES (:practice, :network, :first, :last)
+    ON CONFLICT (practice, network, valid_from) DO UPDATE SET valid_to = excluded.valid_to
+    """
+)
+
+
+async def note_allocation(session: AsyncSession, event: registry.PatientsAllocated) -> None:
+    await session.execute(
+        _ALLOCATION,
+        {
+            "practice": event.practice,
+            "network": event.network,
+            "first": event.valid_from,
+            "last": event.valid_to,
+        },
+    )
+    await recount(session, [event.practice])

@@ -1,0 +1,1 @@
+"""How registration goes against its deadlines."""

@@ -1,0 +1,135 @@
+"""What each event changes in the projections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.reporting.areas import operations as areas
+from services.reporting.coverage import operations as coverage
+from services.reporting.deadlines import operations as deadlines
+from services.reporting.deadlines.model import ApplicationState
+from services.reporting.spend import operations as spend
+from services.reporting.workforce import operations as people
+from shared.events import funding, registry, workforce
+from shared.events.base import Event
+from shared.messaging import Arrival, Handler
+
+
+async def _commissioner(session: AsyncSession, event: registry.CommissionerRegistered, arrival: Arrival) -> None:
+    await areas.note_commissioner(session, event, arrival.envelope.position)
+
+
+async def _practices(session: AsyncSession, event: registry.PracticesPublished, arrival: Arrival) -> None:
+    await areas.note_practices(session, event.practices, arrival.envelope.position)
+
+
+async def _practice(session: AsyncSession, event: registry.PracticeRegistered, arrival: Arrival) -> None:
+    await areas.note_practices(session, [event.practice], arrival.envelope.position)
+
+
+async def _list_sizes(session: AsyncSession, event: registry.ListSizesPublished, arrival: Arrival) -> None:
+    await coverage.note_list_sizes(session, event, arrival.envelope.position)
+
+
+async def _network(session: AsyncSession, event: registry.NetworkApproved, arrival: Arrival) -> None:
+    await areas.note_network(session, event, arrival.envelope.position)
+    if event.application is not None:
+        await deadlines.note_state(
+            session,
+            application=event.application,
+            round_id=event.round,
+            state=ApplicationState.APPROVED,
+            sequence=arrival.envelope.position,
+        )
+
+
+async def _closed(session: AsyncSession, event: registry.NetworkClosed, arrival: Arrival) -> None:
+    await areas.close_network(session, event, arrival.envelope.position)
+
+
+async def _payee(session: AsyncSession, event: registry.PayeeAppointed, arrival: Arrival) -> None:
+    await areas.note_payee(session, event, arrival.envelope.position)
+
+
+async def _membership(
+    session: AsyncSession, event: registry.PracticeJoined | registry.PracticeLeft, arrival: Arrival
+) -> None:
+    await areas.note_membership(session, event, arrival.envelope.position)
+
+
+async def _allocation(session: AsyncSession, event: registry.PatientsAllocated, arrival: Arrival) -> None:
+    await coverage.note_allocation(session, event)
+
+
+async def _round(session: AsyncSession, event: registry.RoundOpened | registry.RoundDecided, arrival: Arrival) -> None:
+    await deadlines.note_round(session, event)
+
+
+async def _applied(session: AsyncSession, event: registry.NetworkApplied, arrival: Arrival) -> None:
+    await deadlines.note_submission(session, event, arrival.envelope.position)
+
+
+async def _application(
+    session: AsyncSession, event: registry.NetworkReturned | registry.NetworkRefused, arrival: Arrival
+) -> None:
+    returned = isinstance(event, registry.NetworkReturned)
+    await deadlines.note_state(
+        session,
+        application=event.application,
+        round_id=event.round,
+        state=ApplicationState.RETURNED if returned else ApplicationState.REFUSED,
+        sequence=arrival.envelope.position,
+    )
+
+
+async def _payment(session: AsyncSession, event: funding.PaymentIssued, arrival: Arrival) -> None:
+    await spend.note_payment(session, event)
+
+
+async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
+    await spend.note_budget(session, event, arrival.envelope.position)
+
+
+async def _claim(session: AsyncSession, event: workforce.ClaimMade, arrival: Arrival) -> None:
+    await spend.note_claim(session, event)
+
+
+async def _outcome(session: AsyncSession, event: Any, arrival: Arrival) -> None:
+    await spend.note_outcome(session, event, arrival.envelope.position)
+
+
+async def _post(session: AsyncSession, event: workforce.RoleRecruited, arrival: Arrival) -> None:
+    await people.note_post(session, event, arrival.envelope.position)
+
+
+async def _plan(session: AsyncSession, event: workforce.PlanSubmitted, arrival: Arrival) -> None:
+    await people.note_plan(session, event, arrival.envelope.position)
+
+
+HANDLERS: dict[type[Event], Handler] = {
+    registry.CommissionerRegistered: _commissioner,
+    registry.PracticesPublished: _practices,
+    registry.PracticeRegistered: _practice,
+    registry.ListSizesPublished: _list_sizes,
+    registry.NetworkApproved: _network,
+    registry.NetworkClosed: _closed,
+    registry.PayeeAppointed: _payee,
+    registry.PracticeJoined: _membership,
+    registry.PracticeLeft: _membership,
+    registry.PatientsAllocated: _allocation,
+    registry.RoundOpened: _round,
+    registry.RoundDecided: _round,
+    registry.NetworkApplied: _applied,
+    registry.NetworkReturned: _application,
+    registry.NetworkRefused: _application,
+    funding.PaymentIssued: _payment,
+    funding.BudgetSet: _budget,
+    funding.ClaimApproved: _outcome,
+    funding.ClaimRejected: _outcome,
+    funding.ClaimPaid: _outcome,
+    workforce.ClaimMade: _claim,
+    workforce.RoleRecruited: _post,
+    workforce.PlanSubmitted: _plan,
+}

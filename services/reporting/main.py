@@ -1,0 +1,22 @@
+"""The reporting service, wired."""
+
+from __future__ import annotations
+
+from services.reporting.base import Base
+from services.reporting.coverage.routes import router as coverage
+from services.reporting.deadlines.routes import router as deadlines
+from services.reporting.handlers import HANDLERS
+from services.reporting.settings import Settings
+from services.reporting.spend.routes import router as spend
+from services.reporting.workforce.routes import router as workforce
+from shared.service import Service
+
+
+def service(settings: Settings) -> Service:
+    return Service(
+        name="reporting",
+        base=Base,
+        settings=settings,
+        routers=[coverage, spend, workforce, deadlines],
+        handlers=HANDLERS,
+    )

@@ -1,0 +1,13 @@
+"""Where Alembic finds the tables of reporting."""
+
+from services.reporting.areas import model as areas
+from services.reporting.base import Base
+from services.reporting.coverage import model as coverage
+from services.reporting.deadlines import model as deadlines
+from services.reporting.spend import model as spend
+from services.reporting.workforce import model as workforce
+from shared.migrations import run
+
+MODELS = (areas, coverage, deadlines, spend, workforce)
+
+run(Base.metadata, "reporting")

@@ -1,0 +1,97 @@
+"""Money as reports ask for it: per network, per commissioner, per stream and month; budgets and claims beside it."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.reporting.base import Base
+from shared.database import Code, Headcount, Money, Words, text_enum
+
+
+class Spend(Base):
+    """What one run paid a network (`practice` is empty) or one of its practices, for a stream and month."""
+
+    __tablename__ = "spend"
+    __table_args__ = (Index("ix_spend_network", "network", "contract_year"),)
+
+    run: Mapped[Words] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    stream: Mapped[Code] = mapped_column(primary_key=True)
+    month: Mapped[Code] = mapped_column(primary_key=True)
+    contract_year: Mapped[Code]
+    commissioner: Mapped[Code]
+    run_month: Mapped[Code]
+    issued_on: Mapped[date]
+    amount: Mapped[Money]
+    lines: Mapped[int]
+
+
+class CommissionerSpend(Base):
+    """What was paid in a commissioner's area for a stream and month: the sum of its networks' rows."""
+
+    __tablename__ = "commissioner_spend"
+
+    contract_year: Mapped[Code] = mapped_column(primary_key=True)
+    commissioner: Mapped[Code] = mapped_column(primary_key=True)
+    stream: Mapped[Code] = mapped_column(primary_key=True)
+    month: Mapped[Code] = mapped_column(primary_key=True)
+    amount: Mapped[Money]
+    lines: Mapped[int]
+
+
+class Budget(Base):
+    """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it."""
+
+    __tablename__ = "budgets"
+
+    contract_year: Mapped[Code] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    commissioner: Mapped[Code]
+    amount: Mapped[Money | None]
+    held_reason: Mapped[Words | None]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class ClaimState(StrEnum):
+    MADE = "made"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PAID = "paid"
+
+
+class Claim(Base):
+    """A claim and its outcome. The outcome may be heard of first: then the evidence is still empty."""
+
+    __tablename__ = "claims"
+
+    claim: Mapped[Words] = mapped_column(primary_key=True)
+    network: Mapped[Code]
+    post: Mapped[Code]
+    month: Mapped[Code]
+    role: Mapped[Code | None]
+    wte: Mapped[Headcount | None]
+    claimed: Mapped[Money | None]
+    made_on: Mapped[date | None]
+    state: Mapped[ClaimState] = mapped_column(text_enum(ClaimState))
+    payable: Mapped[Money | None]
+    limited_by: Mapped[Words | None]
+    code: Mapped[Words | None]
+    paid: Mapped[Money | None]
+    outcome_sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class NetworkClaims(Base):
+    """What a network claimed for a month: the sum of its claims."""
+
+    __tablename__ = "network_claims"
+
+    contract_year: Mapped[Code] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    month: Mapped[Code] = mapped_column(primary_key=True)
+    claimed: Mapped[Money]
+    claims: Mapped[int]

@@ -1,0 +1,154 @@
+"""Keep money from funding's and workforce's events. Each statement adds to a sum only what was not there before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.reporting.calendar import year_of_month
+from shared.events import funding, workforce
+
+_PAYMENT = text(
+    """
+    WITH known AS (
+        INSERT INTO networks (network, sequence) VALUES (:network, 0) ON CONFLICT DO NOTHING
+    ), new AS (
+        INSERT INTO spend (
+            run, network, practice, stream, month, contract_year, commissioner, run_month, issued_on, amount, lines
+        )
+        SELECT :run, :network, paid.practice, paid.stream, paid.month, paid.year, :commissioner, :run_month, :issued_on,
+               paid.amount, paid.lines
+        FROM unnest(CAST(:practices AS text[]), CAST(:streams AS text[]), CAST(:months AS text[]),
+                    CAST(:years AS text[]), CAST(:amounts AS numeric[]), CAST(:lines AS int[]))
+             AS paid (practice, stream, month, year, amount, lines)
+        ON CONFLICT DO NOTHING
+        RETURNING *
+    )
+    INSERT INTO commissioner_spend AS held (contract_year, commissioner, stream, month, amount, lines)
+    SELECT contract_year, commissioner, stream, month, sum(amount), sum(lines) FROM new
+    GROUP BY contract_year, commissioner, stream, month
+    ON CONFLICT (contract_year, commissioner, stream, month)
+    DO UPDATE SET amount = held.amount + excluded.amount, lines = held.lines + excluded.lines
+    """
+)
+
+
+async def note_payment(session: AsyncSession, event: funding.PaymentIssued) -> None:
+    """What a run left for one network and its practices; the same run and network again adds nothing."""
+    paid: dict[tuple[str, str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal("0.00"), 0))
+    for line in event.lines:
+        key = (line.practice or "", line.stream, line.month)
+        amount, count = paid[key]
+        paid[key] = (amount + line.amount, count + 1)
+    await session.execute(
+        _PAYMENT,
+        {
+            "run": event.run,
+            "network": event.network,
+            "commissioner": event.commissioner,
+            "run_month": event.month,
+            "issued_on": event.issued_on,
+            "practices": [practice for practice, _, _ in paid],
+            "streams": [stream for _, stream, _ in paid],
+            "months": [month for _, _, month in paid],
+            "years": [year_of_month(month) for _, _, month in paid],
+            "amounts": [amount for amount, _ in paid.values()],
+            "lines": [count for _, count in paid.values()],
+        },
+    )
+
+
+_BUDGET = text(
+    """
+    WITH known AS (
+        INSERT INTO networks (network, sequence) VALUES (:network, 0) ON CONFLICT DO NOTHING
+    )
+    INSERT INTO budgets AS held (contract_year, network, commissioner, amount, held_reason, sequence)
+    VALUES (:contract_year, :network, :commissioner, :amount, :held_reason, :sequence)
+    ON CONFLICT (contract_year, network) DO UPDATE SET
+        commissioner = excluded.commissioner, amount = excluded.amount, held_reason = excluded.held_reason,
+        sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    """
+)
+
+
+async def note_budget(session: AsyncSession, event: funding.BudgetSet, sequence: int) -> None:
+    await session.execute(_BUDGET, {**event.model_dump(), "sequence": sequence})
+
+
+_CLAIM = text(
+    """
+    WITH known AS (
+        INSERT INTO networks (network, sequence) VALUES (:network, 0) ON CONFLICT DO NOTHING
+    ), new AS (
+        INSERT INTO claims AS held (
+            claim, network, post, month, role, wte, claimed, made_on, state, outcome_sequence
+        )
+        VALUES (:claim, :network, :post, :month, :role, :wte, :claimed, :made_on, 'made', 0)
+        ON CONFLICT (claim) DO UPDATE SET
+            role = excluded.role, wte = excluded.wte, claimed = excluded.claimed, made_on = excluded.made_on
+        WHERE held.made_on IS NULL
+        RETURNING network, month, claimed
+    )
+    INSERT INTO network_claims AS held (contract_year, network, month, claimed, claims)
+    SELECT :contract_year, network, month, claimed, 1 FROM new
+    ON CONFLICT (contract_year, network, month)
+    DO UPDATE SET claimed = held.claimed + excluded.claimed, claims = held.claims + 1
+    """
+)
+
+
+async def note_claim(session: AsyncSession, event: workforce.ClaimMade) -> None:
+    await session.execute(
+        _CLAIM,
+        {
+            "claim": event.claim,
+            "network": event.network,
+            "post": event.post,
+            "month": event.month,
+            "role": event.role,
+            "wte": event.wte,
+            "claimed": event.salary + event.employer_ni + event.employer_pension + event.supplier_fee,
+            "made_on": event.made_on,
+            "contract_year": year_of_month(event.month),
+        },
+    )
+
+
+_OUTCOME = text(
+    """
+    INSERT INTO claims AS held (
+        claim, network, post, month, state, payable, limited_by, code, paid, outcome_sequence
+    )
+    VALUES (:claim, :network, :post, :month, :state, :payable, :limited_by, :code, :paid, :sequence)
+    ON CONFLICT (claim) DO UPDATE SET
+        state = CASE WHEN held.outcome_sequence < excluded.outcome_sequence THEN excluded.state ELSE held.state END,
+        payable = CASE WHEN excluded.state = 'approved' THEN excluded.payable ELSE held.payable END,
+        limited_by = CASE WHEN excluded.state = 'approved' THEN excluded.limited_by ELSE held.limited_by END,
+        code = CASE WHEN excluded.state = 'rejected' THEN excluded.code ELSE held.code END,
+        paid = CASE WHEN excluded.state = 'paid' THEN excluded.paid ELSE held.paid END,
+        outcome_sequence = greatest(held.outcome_sequence, excluded.outcome_sequence)
+    """
+)
+
+
+async def note_outcome(
+    session: AsyncSession,
+    event: funding.ClaimApproved | funding.ClaimRejected | funding.ClaimPaid,
+    sequence: int,
+) -> None:
+    """What funding said of a claim; the newest word is its state."""
+    values: dict[str, Any] = {"payable": None, "limited_by": None, "code": None, "paid": None}
+    if isinstance(event, funding.ClaimApproved):
+        values |= {"state": "approved", "payable": event.payable, "limited_by": event.limited_by}
+    elif isinstance(event, funding.ClaimRejected):
+        values |= {"state": "rejected", "code": event.code}
+    else:
+        values |= {"state": "paid", "paid": event.amount}
+    where = {"claim": event.claim, "network": event.network, "post": event.post, "month": event.month}
+    await session.execute(_OUTCOME, {**where, **values, "sequence": sequence})

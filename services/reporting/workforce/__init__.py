@@ -1,0 +1,1 @@
+"""Who is in post, against what was planned."""

@@ -1,0 +1,254 @@
+"""A small invented England, as the events that tell of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.events import Event, funding, registry, workforce
+from shared.http import _today
+from shared.identity import Role
+from tests.harness import Harness
+
+PREFIX = "/reporting/v1"
+SNAPSHOT = date(2022, 1, 1)
+
+
+def at(app: Harness, day: date) -> None:
+    async def today() -> date:
+        return day
+
+    app.app.dependency_overrides[_today] = today
+
+
+def commissioner(code: str, system: str, **more: Any) -> registry.CommissionerRegistered:
+    values: dict[str, Any] = {
+        "commissioner": code,
+        "commissioner_name": f"Commissioner {code}",
+        "system": system,
+        "system_name": f"System {system}",
+        "region": "Y1",
+        "region_name": "Region Y1",
+        "valid_from": date(2019, 4, 1),
+    }
+    return registry.CommissionerRegistered(**(values | more))
+
+
+def practices(area: str, *codes: str, closed: date | None = None) -> registry.PracticesPublished:
+    return registry.PracticesPublished(
+        commissioner=area,
+        as_at=date(2022, 1, 1),
+        practices=[
+            registry.PracticeFact(
+                practice=c,
+                practice_name=f"Practice {c}",
+                commissioner=area,
+                closed_on=closed,
+                status="closed" if closed else "active",
+            )
+            for c in codes
+        ],
+    )
+
+
+def lists(area: str, sizes: dict[str, int], snapshot: date = SNAPSHOT, **more: Any) -> registry.ListSizesPublished:
+    values: dict[str, Any] = {
+        "commissioner": area,
+        "basis": "registered",
+        "snapshot": snapshot,
+        "known_from": snapshot,
+        "source": "test",
+        "sizes": [registry.ListSize(practice=p, value=Decimal(n)) for p, n in sizes.items()],
+    }
+    return registry.ListSizesPublished(**(values | more))
+
+
+def network(code: str, area: str, members: dict[str, str], **more: Any) -> registry.NetworkApproved:
+    """A network whose members have the given shares from 1 July 2019 on."""
+    values: dict[str, Any] = {
+        "network": code,
+        "network_name": f"Network {code}",
+        "commissioner": area,
+        "contract_year": "2022-23",
+        "approved_on": date(2019, 6, 28),
+        "valid_from": date(2019, 7, 1),
+        "members": [
+            registry.Member(practice=p, valid_from=date(2019, 7, 1), share=Decimal(s)) for p, s in members.items()
+        ],
+        "decided_by": "register",
+    }
+    return registry.NetworkApproved(**(values | more))
+
+
+def payment(
+    code: str, area: str, lines: list[tuple[str | None, str, str, str]], *, run: str = "run-1", month: str = "2022-04"
+) -> funding.PaymentIssued:
+    return funding.PaymentIssued(
+        run=run,
+        month=month,
+        contract_year="2022-23",
+        network=code,
+        commissioner=area,
+        issued_on=date(2022, 4, 28),
+        lines=[
+            funding.PaidLine(
+                line=f"{run}-{code}-{n}",
+                payee=practice or code,
+                practice=practice,
+                stream=stream,
+                month=paid_for,
+                amount=Decimal(amount),
+                cause="due",
+            )
+            for n, (practice, stream, paid_for, amount) in enumerate(lines)
+        ],
+    )
+
+
+def recruited(post: str, code: str, role: str, wte: str = "1", started: date = date(2022, 4, 1)) -> Event:
+    return workforce.RoleRecruited(
+        post=post,
+        vacancy=f"vac-{post}",
+        network=code,
+        role=role,
+        wte=Decimal(wte),
+        employer="A80001",
+        started_on=started,
+        additional=True,
+        days_to_hire=40,
+    )
+
+
+def claim_made(claim: str, code: str, month: str = "2022-04", salary: str = "3000.00") -> workforce.ClaimMade:
+    return workforce.ClaimMade(
+        claim=claim,
+        network=code,
+        post="post-1",
+        role="clinical_pharmacist",
+        wte=Decimal(1),
+        month=month,
+        worked_from=date(2022, 4, 1),
+        worked_to=date(2022, 4, 30),
+        salary=Decimal(salary),
+        employer_ni=Decimal("300.00"),
+        employer_pension=Decimal("431.40"),
+        additional=True,
+        made_on=date(2022, 5, 3),
+    )
+
+
+def england() -> list[Event]:
+    """Two areas in two systems: one whole, one with a split practice, an allocated one and one left out."""
+    return [
+        commissioner("AA1", "QA1"),
+        commissioner("BB2", "QB2"),
+        practices("AA1", "A80001", "A80002", "A80003"),
+        practices("BB2", "B80001", "B80002", "B80003", "B80004"),
+        lists("AA1", {"A80001": 10_000, "A80002": 12_000, "A80003": 9_000}),
+        lists("BB2", {"B80001": 20_000, "B80002": 7_000, "B80003": 3_000, "B80004": 5_001}),
+        registry.RoundOpened(
+            round="round-1",
+            commissioner="AA1",
+            contract_year="2022-23",
+            apply_by=date(2022, 5, 15),
+            decide_by=date(2022, 5, 31),
+        ),
+        registry.NetworkApplied(
+            application="app-1",
+            round="round-1",
+            commissioner="AA1",
+            contract_year="2022-23",
+            network_name="Network U1",
+            practices=["A80001", "A80002", "A80003"],
+            registered_patients=31_000,
+            submitted_on=date(2022, 5, 17),
+            late=True,
+        ),
+        registry.NetworkReturned(
+            application="app-1",
+            round="round-1",
+            commissioner="AA1",
+            contract_year="2022-23",
+            returned_on=date(2022, 5, 18),
+            reason="one signature missing",
+        ),
+        network(
+            "U00001",
+            "AA1",
+            {"A80001": "1", "A80002": "1", "A80003": "1"},
+            decided_by="round",
+            round="round-1",
+            application="app-1",
+        ),
+        network("U00002", "BB2", {"B80001": "1", "B80004": "0.5"}),
+        registry.PatientsAllocated(
+            network="U00002", commissioner="BB2", practice="B80002", valid_from=date(2021, 7, 1)
+        ),
+        registry.PracticeJoined(network="U00002", commissioner="BB2", practice="B80003", valid_from=date(2022, 6, 1)),
+        registry.RoundDecided(
+            round="round-1",
+            commissioner="AA1",
+            contract_year="2022-23",
+            decided_on=date(2022, 6, 2),
+            approved=1,
+            refused=0,
+        ),
+        funding.BudgetSet(network="U00001", commissioner="AA1", contract_year="2022-23", amount=Decimal("500000.00")),
+        funding.BudgetSet(
+            network="U00002", commissioner="BB2", contract_year="2022-23", amount=None, held_reason="no weighted list"
+        ),
+        payment(
+            "U00001",
+            "AA1",
+            [
+                (None, "core_registered", "2022-04", "3875.00"),
+                ("A80001", "network_participation", "2022-04", "1466.67"),
+                ("A80002", "network_participation", "2022-04", "1760.00"),
+            ],
+        ),
+        payment("U00002", "BB2", [(None, "core_registered", "2022-04", "2812.56")]),
+        payment(
+            "U00001",
+            "AA1",
+            [(None, "core_registered", "2022-05", "3875.00"), (None, "core_registered", "2022-04", "-0.01")],
+            run="run-2",
+            month="2022-05",
+        ),
+        workforce.PlanSubmitted(
+            plan="plan-1",
+            network="U00001",
+            contract_year="2022-23",
+            submitted_on=date(2022, 4, 2),
+            roles=[
+                workforce.PlannedRole(role="clinical_pharmacist", wte=Decimal("2"), start_month="2022-04"),
+                workforce.PlannedRole(role="paramedic", wte=Decimal("1"), start_month="2022-10"),
+            ],
+            planned_cost=Decimal("120000.00"),
+        ),
+        recruited("post-1", "U00001", "clinical_pharmacist", "0.8"),
+        recruited("post-2", "U00002", "paramedic", "1", date(2022, 5, 1)),
+        claim_made("claim-1", "U00001"),
+        funding.ClaimApproved(
+            claim="claim-1",
+            network="U00001",
+            post="post-1",
+            month="2022-04",
+            claimed=Decimal("3731.40"),
+            payable=Decimal("3731.40"),
+        ),
+        funding.ClaimPaid(
+            claim="claim-1", network="U00001", post="post-1", month="2022-04", run="run-2", amount=Decimal("3731.40")
+        ),
+    ]
+
+
+async def report(app: Harness, path: str, *roles: Role, organisations: tuple[str, ...] = (), **params: str) -> Any:
+    headers = app.token(*(roles or (Role.NATIONAL,)), organisations=organisations)
+    answer = await app.client.get(f"{PREFIX}/{path}", params=params, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def by_key(answer: Any) -> dict[str, Any]:
+    return {item["key"]: item for item in answer["items"]}

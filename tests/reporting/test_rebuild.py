@@ -1,0 +1,206 @@
+"""The projections come out the same whatever order the publishers' topics arrive in, and when they are rebuilt."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from services.reporting.base import Base
+from services.reporting.rebuild import clear_projections
+from shared.events import Envelope, Event, registry
+from tests.harness import Harness
+from tests.reporting.builders import england, lists, network, practices
+
+
+async def everything(app: Harness) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every projection."""
+    async with app.session() as session:
+        return {
+            table.name: sorted((tuple(row) for row in await session.execute(table.select())), key=repr)
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def shuffled(envelopes: list[Envelope], seed: int) -> list[Envelope]:
+    """Another order in which the events of each subject and topic still follow each other, as Kafka gives them."""
+    streams: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
+    for envelope in envelopes:
+        streams[envelope.source, envelope.subject].append(envelope)
+    turns = random.Random(seed)  # noqa: S311 - an order, not a secret
+    waiting = [list(stream) for stream in streams.values()]
+    order = []
+    while waiting:
+        stream = turns.choice(waiting)
+        order.append(stream.pop(0))
+        waiting = [s for s in waiting if s]
+    return order
+
+
+async def parked(app: Harness) -> int:
+    async with app.session() as session:
+        return int((await session.execute(text("SELECT count(*) FROM parked"))).scalar_one())
+
+
+async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
+    app = reporting_app
+    envelopes = [app.envelope(event) for event in england()]
+    await app.receive(*envelopes)
+    before = await everything(app)
+    assert all(before[name] for name in before), [name for name in before if not before[name]]
+    async with app.session() as session:
+        await clear_projections(session)
+    assert not any((await everything(app)).values())
+    await app.receive(*envelopes)
+    assert await everything(app) == before
+    await app.receive(*envelopes)  # and again: nothing is counted twice
+    assert await everything(app) == before
+    assert await parked(app) == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_any_order_across_subjects_gives_the_same(reporting_app: Harness, seed: int) -> None:
+    app = reporting_app
+    envelopes = [app.envelope(event) for event in england()]
+    await app.receive(*envelopes)
+    before = await everything(app)
+    async with app.session() as session:
+        await clear_projections(session)
+    for envelope in shuffled(envelopes, seed):
+        await app.receive(envelope)
+    assert await everything(app) == before
+    assert await parked(app) == 0
+
+
+async def test_an_older_word_on_a_practice_changes_nothing(reporting_app: Harness) -> None:
+    app = reporting_app
+    newer = app.envelope(practices("AA1", "A80001"), position=20)
+    older = app.envelope(practices("BB2", "A80001", closed=date(2020, 1, 1)), position=10)
+    await app.receive(newer)
+    await app.receive(older)
+    async with app.session() as session:
+        row = (await session.execute(text("SELECT commissioner, closed_on FROM practices"))).one()
+    assert tuple(row) == ("AA1", None)
+
+
+def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
+    """Coverage of a day per practice, counted from the events with none of the service's code."""
+    sizes: dict[str, dict[date, Decimal]] = defaultdict(dict)
+    closed: dict[str, date | None] = {}
+    shares: dict[str, dict[str, list[registry.Member]]] = defaultdict(dict)
+    served: dict[tuple[str, date], date | None] = {}
+    for event in events:
+        if isinstance(event, registry.ListSizesPublished):
+            for size in event.sizes:
+                sizes[size.practice][event.snapshot] = size.value
+        elif isinstance(event, registry.NetworkApproved):
+            shares[event.network] = {"all": list(event.members)}
+        elif isinstance(event, registry.PatientsAllocated):
+            served[event.practice, event.valid_from] = event.valid_to
+        elif isinstance(event, registry.PracticesPublished):
+            for practice in event.practices:
+                closed[practice.practice] = practice.closed_on
+    found = {}
+    for practice, snapshots in sizes.items():
+        counted = [s for s in snapshots if s <= day]
+        if not counted or not snapshots[max(counted)]:
+            continue
+        end = closed.get(practice)
+        if end is not None and end < day and max(counted) <= end:
+            continue
+        patients = snapshots[max(counted)]
+        members = itertools.chain.from_iterable(m["all"] for m in shares.values())
+        share = sum(
+            (
+                m.share
+                for m in members
+                if m.practice == practice and m.valid_from <= day and (m.valid_to is None or m.valid_to >= day)
+            ),
+            Decimal(0),
+        )
+        helped = any(p == practice and f <= day and (t is None or t >= day) for (p, f), t in served.items())
+        rest = patients * (1 - min(share, Decimal(1)))
+        twice = patients if helped and share >= 1 else patients * max(share - 1, Decimal(0))
+        found[practice] = (
+            patients,
+            patients * min(share, Decimal(1)),
+            rest if helped else Decimal(0),
+            Decimal(0) if helped else rest,
+            twice,
+        )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_any_history_is_counted_as_by_hand(reporting_app: Harness, seed: int) -> None:
+    """Random histories: the kept rows, the sums per area and the count by hand agree on every day of change."""
+    app = reporting_app
+    events = random_history(seed)
+    for event in events:
+        await app.deliver(event)
+    turns = random.Random(seed)  # noqa: S311
+    days = [date(2021, 6, 1).fromordinal(date(2021, 6, 1).toordinal() + turns.randrange(600)) for _ in range(12)]
+    async with app.session() as session:
+        for day in days:
+            rows = await session.execute(
+                text(
+                    "SELECT practice, registered, covered, allocated, uncovered, twice FROM practice_coverage "
+                    "WHERE first <= :day AND (until IS NULL OR until > :day)"
+                ),
+                {"day": day},
+            )
+            held = {row[0]: tuple(Decimal(v) for v in row[1:]) for row in rows}
+            assert held == by_hand(events, day), day
+            total = (
+                await session.execute(
+                    text(
+                        "SELECT sum(registered), sum(uncovered), sum(practices) FROM coverage_changes WHERE day <= :day"
+                    ),
+                    {"day": day},
+                )
+            ).one()
+            assert (total[0] or 0) == sum(v[0] for v in held.values())
+            assert (total[1] or 0) == sum(v[3] for v in held.values())
+            assert (total[2] or 0) == len(held)
+
+
+def random_history(seed: int) -> list[Event]:
+    turns = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    codes = ["A80001", "A80002", "A80003"]
+
+    def day() -> date:
+        return date.fromordinal(date(2021, 6, 1).toordinal() + turns.randrange(550))
+
+    events: list[Event] = []
+    snapshots = [day() for _ in range(3)]
+    for snapshot in snapshots:
+        events.append(lists(turns.choice(["AA1", "BB2"]), {c: turns.randrange(30_000) for c in codes}, snapshot))
+    for number in range(3):
+        members = []
+        for code in turns.sample(codes, turns.randrange(4)):
+            first, last = sorted((day(), day()))
+            share = turns.choice([Decimal(1), Decimal("0.5"), Decimal("0.25")])
+            members.append(
+                registry.Member(practice=code, valid_from=first, valid_to=turns.choice([None, last]), share=share)
+            )
+        events.append(network(f"U0000{number}", "AA1", {}).model_copy(update={"members": members}))
+    for number in range(2):
+        first, last = sorted((day(), day()))
+        events.append(
+            registry.PatientsAllocated(
+                network=f"U0000{number}",
+                commissioner="AA1",
+                practice=turns.choice(codes),
+                valid_from=first,
+                valid_to=last,
+            )
+        )
+    events.append(practices("AA1", turns.choice(codes), closed=turns.choice([None, day()])))
+    turns.shuffle(events)
+    return events
