@@ -191,7 +191,13 @@ class EmbeddedPostgres:
             raise PostgresUnavailable(f"{folder} belongs to somebody else.")
         folder.chmod(0o700)
         if uid >= 0:
-            os.chown(folder, uid, gid)
+            try:
+                os.chown(folder, uid, gid)
+            except PermissionError as error:
+                raise PostgresUnavailable(
+                    "PostgreSQL refuses to run as root, and this root may not start it as another user:"
+                    " be an ordinary user, or set the four *_DATABASE_URL."
+                ) from error
 
     def _take_lock(self) -> bool:
         self._lock = lock(self.home / "lock")

@@ -30,7 +30,7 @@ def become(uid: int, gid: int) -> None:
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is not None:
         libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        # access(2), by which PostgreSQL looks for its own parts, counts an ordinary user's capabilities only under this.
+        # Only so does access(2), by which PostgreSQL looks for its own parts, count what an ordinary user is granted.
         libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
