@@ -84,7 +84,7 @@ contracts: $(DEV) ## the committed API and event contracts are what the code say
 
 .PHONY: migrations
 migrations: $(DEV) ## the migrations lead from nothing to exactly the models
-	@$(PCN) migrations
+	@$(PYTEST) tests/architecture -k migrations -q -n0
 
 .PHONY: migration
 migration: $(DEV) ## write the next migration: make migration SERVICE=registry MESSAGE="what it does"
