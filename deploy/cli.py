@@ -26,11 +26,12 @@ ServiceName = Annotated[str, typer.Argument(help="registry, funding, workforce o
 
 
 @app.callback()
-def _root() -> None:
+def _root(command: typer.Context) -> None:
     """The back office of England's Primary Care Networks."""
     from shared import log
 
-    log.configure(os.environ.get("PCN_LOG_LEVEL", "WARNING" if sys.stderr.isatty() else "INFO"))
+    serving = command.invoked_subcommand in {"up", "serve", "work", "gateway"}
+    log.configure(os.environ.get("PCN_LOG_LEVEL", "INFO" if serving else "WARNING"))
 
 
 @app.command()

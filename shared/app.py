@@ -24,7 +24,6 @@ from shared.errors import (
     Fault,
     Invalid,
     PreconditionFailed,
-    TooLarge,
     Unavailable,
 )
 from shared.http import Problem
@@ -124,12 +123,11 @@ class Metrics:
 
 
 class Edge:
-    """The outermost layer: begins the context, bounds the body, counts and logs each request."""
+    """The outermost layer: begins the context, counts and logs each request."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,16 +135,7 @@ class Edge:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         here = context.begin(headers.get("x-correlation-id"), headers.get("traceparent"))
-        started, status, seen = time.perf_counter(), 500, 0
-
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body_bytes:
-                # FastAPI lets nothing but its own kind of refusal out of the reading of a body
-                raise HTTPException(TooLarge.status, f"A request may have {self._max_body_bytes} bytes at the most.")
-            return message
+        started, status = time.perf_counter(), 500
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -161,15 +150,12 @@ class Edge:
 
         path = scope["path"]
         refused: DomainError | None = None
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._max_body_bytes:
-            refused = TooLarge(f"A request may have {self._max_body_bytes} bytes at the most.")
-        elif "\x00" in path or b"%00" in scope.get("query_string", b""):
+        if "\x00" in path or b"%00" in scope.get("query_string", b""):
             refused = Invalid("The address must not contain NUL.")
         if refused is not None:
             await problem(refused, path.replace("\x00", "")[:200])(scope, receive, told)
         else:
-            await self._app(scope, bounded, told)
+            await self._app(scope, receive, told)
         route = getattr(scope.get("route"), "path", "none")
         seconds = time.perf_counter() - started
         labels = (self._metrics.service, scope["method"], route)
@@ -217,6 +203,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         docs_url=f"/{service.name}/docs",
         redoc_url=None,
         separate_input_output_schemas=False,
+        max_body_size=service.settings.max_body_bytes,
     )
     metrics = Metrics(service.name)
     app.state.service = service
@@ -246,7 +233,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         return problem(unexpected, request.url.path)
 
     app.add_exception_handler(Exception, fail)
-    app.add_middleware(Edge, metrics=metrics, max_body_bytes=service.settings.max_body_bytes)
+    app.add_middleware(Edge, metrics=metrics)
     app.openapi = _openapi(app, service)  # type: ignore[method-assign]
     return app
 

@@ -7,7 +7,6 @@ DomainError (409)
 ├── Conflict (409)             clashes with what is stored
 ├── Refused (409)              a rule of the business says no
 ├── PreconditionFailed (412)   the thing has changed since the caller read it
-├── TooLarge (413)             more bytes than the service takes
 ├── Invalid (422)              malformed input, every fault listed at once
 ├── PreconditionMissing (428)  a change without saying which version it changes
 └── Unavailable (503)          something this service stands on does not answer
@@ -69,11 +68,6 @@ class Refused(DomainError):
 class PreconditionFailed(DomainError):
     status = 412
     title = "The resource has changed"
-
-
-class TooLarge(DomainError):
-    status = 413
-    title = "The request is too large"
 
 
 class Invalid(DomainError):

@@ -26,58 +26,73 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class JourneyData:
-    """Where the files are and what the journey does with them."""
+    """Where the files are and what the journey does with them; `round` is what the registry is told of the round."""
 
-    name: str
-    invented: bool
+    title: str
     files: list[SourceFile]
-    area: str | None
-    applications: Path | None
-    contract_year: str
-    snapshot: str
-    published_networks: int | None
+    round: dict[str, str]
+    decided_on: str
+    applications: Path
+    allocations: list[dict[str, str]]
+    expect: dict[str, str]
+
+    @property
+    def area(self) -> str:
+        return self.round["commissioner"]
+
+    @property
+    def contract_year(self) -> str:
+        return self.round["contract_year"]
+
+    @property
+    def snapshot(self) -> str:
+        return self.round["snapshot"]
 
 
 def load(folder: Path | None) -> JourneyData:
-    """The sample, or the real files in `folder` (its own manifest.yaml, else the one for all of England).
+    """The sample, or the real files in `folder` (by its own manifest.yaml, else by the one for all of England).
 
     Raises `FileNotFoundError` naming every file that is missing.
     """
     root = SAMPLE if folder is None else folder
     own = root / "manifest.yaml"
-    manifest: dict[str, Any] = yaml.safe_load((own if own.exists() else HERE / "england.yaml").read_text())
+    manifest_path = own if own.exists() else HERE / "england.yaml"
+    manifest: dict[str, Any] = yaml.safe_load(manifest_path.read_text(encoding="utf-8"))
     files = [
         SourceFile(
             kind=entry["kind"],
-            path=root / entry["file"],
+            path=root / entry["path"],
             partners=root / entry["partners"] if entry.get("partners") else None,
             published_on=str(entry["published_on"]),
             snapshot=str(entry["snapshot"]) if entry.get("snapshot") else None,
         )
-        for entry in manifest["imports"]
+        for entry in manifest["files"]
     ]
-    missing = [str(path) for file in files for path in (file.path, file.partners) if path and not path.is_file()]
+    applications = manifest_path.parent / manifest["applications"]
+    wanted = [applications, *(path for file in files for path in (file.path, file.partners) if path)]
+    missing = [str(path) for path in wanted if not path.is_file()]
     if missing:
         raise FileNotFoundError(f"not there: {', '.join(missing)}")
+    round_ = {name: str(value) for name, value in manifest["round"].items()}
     return JourneyData(
-        name=manifest["name"],
-        invented=bool(manifest.get("invented", False)),
+        title=manifest["title"],
         files=files,
-        area=manifest.get("area"),
-        applications=root / manifest["applications"] if manifest.get("applications") else None,
-        contract_year=manifest["contract_year"],
-        snapshot=str(manifest["snapshot"]),
-        published_networks=manifest.get("published_networks"),
+        decided_on=round_.pop("decided_on"),
+        round=round_,
+        applications=applications,
+        allocations=[{name: str(value) for name, value in entry.items()} for entry in manifest["allocations"]],
+        expect={name: str(value) for name, value in manifest["expect"].items()},
     )
 
 
 def applications_in(path: Path) -> list[dict[str, Any]]:
-    """The registration forms of new networks, as the API takes them."""
+    """The registration forms, as the API takes them, and the day each was received."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
             {
                 "network_name": row["network_name"],
-                "proposed_code": row["proposed_code"] or None,
+                "network": row.get("network") or None,
+                "proposed_code": row.get("proposed_code") or None,
                 "practices": [{"practice": code} for code in row["practices"].split()],
                 "clinical_director": {"name": row["clinical_director"], "practice": row["director_practice"]},
                 "payee": row["payee"],

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from deploy.issuer import EmbeddedIssuer
@@ -107,7 +108,7 @@ def _go(address: str, home: Home, loaded: journey_data.JourneyData) -> int:
             for title, step in STEPS:
                 task = progress.add_task(title, total=1, now="")
                 try:
-                    step(journey, lambda now, task=task: progress.update(task, now=now))  # type: ignore[misc]
+                    step(journey, partial(_tell, progress, task))
                 except (CallRefused, JourneyFailed, httpx.TransportError) as trouble:
                     progress.stop()
                     console.print(f"[red]{title}: {trouble}[/]", soft_wrap=True)
@@ -117,9 +118,14 @@ def _go(address: str, home: Home, loaded: journey_data.JourneyData) -> int:
     return 0
 
 
+def _tell(progress: Progress, task: TaskID, now: str) -> None:
+    progress.update(task, now=now)
+
+
 def _show(journey: Journey, address: str) -> None:
-    note = " (all of it invented)" if journey.data.invented else ""
-    table = Table(title=f"{journey.data.name}{note}", title_justify="left", show_header=False, pad_edge=False)
+    table = Table(
+        title=f"What happened with {journey.data.title}", title_justify="left", show_header=False, pad_edge=False
+    )
     table.add_column("what")
     table.add_column("figure", justify="right")
     for what, figure in journey.found.items():

@@ -33,7 +33,6 @@ class Journey:
     issuer: EmbeddedIssuer
     data: JourneyData
     found: dict[str, str] = field(default_factory=dict)
-    area: str = ""
     round: str = ""
     networks: list[str] = field(default_factory=list)
     claim: str = ""
@@ -44,13 +43,12 @@ class Journey:
         self.operator = self.desk(Role.OPERATOR, subject="operator-1")
         self.finance = self.desk(Role.NATIONAL, subject="finance-1")
         self.second = self.desk(Role.NATIONAL, subject="finance-2")
+        self.commissioner = self.desk(
+            Role.COMMISSIONER, organisation=self.data.area, subject=f"commissioner-{self.data.area}"
+        )
 
     def desk(self, *roles: Role, organisation: str = "", subject: str) -> Desk:
         return Desk(self.client, self.issuer, *roles, organisation=organisation, subject=subject)
-
-    @property
-    def commissioner(self) -> Desk:
-        return self.desk(Role.COMMISSIONER, organisation=self.area, subject=f"commissioner-{self.area}")
 
 
 Say = Callable[[str], None]
@@ -94,12 +92,16 @@ def take_in_files(journey: Journey, say: Say) -> None:
     journey.found["Rows refused on import"] = f"{refused:,}"
 
 
-def _count(journey: Journey) -> None:
-    figures = journey.finance.get("/registry/v1/statistics", as_at=journey.data.snapshot)
-    day = _day(journey.data.snapshot)
+def _count_register(journey: Journey) -> None:
+    expect = journey.data.expect
+    figures = journey.finance.get("/registry/v1/statistics", as_at=expect["as_at"])
+    day = _day(expect["as_at"])
     journey.found[f"Practices with a list on {day}"] = f"{figures['practices']:,}"
     journey.found["Registered patients"] = f"{Decimal(figures['registered_patients']):,}"
     journey.found[f"Networks with members on {day}"] = f"{figures['networks']:,}"
+    for what in ("networks", "registered_patients"):
+        if Decimal(figures[what]) != Decimal(expect[what]):
+            raise JourneyFailed(f"{what} on {expect['as_at']}: {figures[what]}, not {expect[what]}")
 
 
 def _day(iso: str) -> str:
@@ -125,98 +127,40 @@ def hold_a_round(journey: Journey, say: Say) -> None:
     """One area: applications, the hold while anybody is uncovered, allocation, and the decision of all together."""
     data = journey.data
     settle(journey, say)
-    _count(journey)
-    journey.area = data.area or _area_to_decide(journey)
-    year = data.contract_year
-    found = journey.commissioner.first("/registry/v1/rounds", commissioner=journey.area, contract_year=year)
-    terms = {
-        "commissioner": journey.area,
-        "contract_year": year,
-        "opens_on": "2022-02-01",
-        "apply_by": "2022-02-28",
-        "decide_by": "2022-03-31",
-        "starts_on": "2022-04-01",
-        "snapshot": data.snapshot,
-    }
-    opened = found or journey.commissioner.create("/registry/v1/rounds", terms)
+    there = {"commissioner": data.area, "contract_year": data.contract_year}
+    opened = journey.commissioner.first("/registry/v1/rounds", **there) or journey.commissioner.create(
+        "/registry/v1/rounds", data.round
+    )
     journey.round = opened["id"]
     here = f"/registry/v1/rounds/{journey.round}"
     if opened["status"] != "decided":
         _apply(journey, say)
-        coverage = journey.commissioner.get(f"{here}/coverage")
-        for left_out in coverage["uncovered"]:
-            say(f"{left_out['practice']} is not covered")
-        if coverage["uncovered"]:
+        uncovered = journey.commissioner.get(f"{here}/coverage")["uncovered"]
+        if uncovered:
+            say(f"held: {', '.join(left_out['practice'] for left_out in uncovered)} not covered")
             _expect_hold(journey, here)
-            _allocate(journey, coverage["uncovered"])
-        journey.commissioner.change(here, "decision", {"decided_on": "2022-03-31"})
+            _allocate(journey)
+        journey.commissioner.change(here, "decision", {"decided_on": data.decided_on})
     _after_the_round(journey, here)
 
 
-def _area_to_decide(journey: Journey) -> str:
-    """The smallest commissioner whose networks leave somebody out: there the hold has something to hold."""
-    day = journey.data.snapshot
-    rows = journey.finance.items("/reporting/v1/coverage", by="commissioner", as_at=day)
-    left_out = [row for row in rows if Decimal(row["not_covered"]) > 0 and Decimal(row["covered"]) > 0]
-    if not left_out:
-        raise JourneyFailed("no commissioner's area leaves anybody out")
-    return str(min(left_out, key=lambda row: (Decimal(row["registered"]), row["code"]))["code"])
-
-
 def _apply(journey: Journey, say: Say) -> None:
-    data = journey.data
-    forms = applications_in(data.applications) if data.applications else _forms_of_networks(journey)
-    known = {
-        item["network_name"] for item in journey.commissioner.items("/registry/v1/applications", round=journey.round)
-    }
-    for form in forms:
+    there = journey.commissioner.items("/registry/v1/applications", round=journey.round)
+    known = {item["network_name"] for item in there}
+    for form in applications_in(journey.data.applications):
         say(form["network_name"])
         received_on = form.pop("received_on")
-        if form["network_name"] in known:
-            continue
-        made = journey.commissioner.create("/registry/v1/applications", {"round": journey.round, **form})
-        journey.commissioner.change(
-            f"/registry/v1/applications/{made['id']}", "submission", {"received_on": received_on}
-        )
-
-
-def _forms_of_networks(journey: Journey) -> list[dict[str, Any]]:
-    """Networks on the register apply to go on. Director and payee are not in the register's files: members stand in."""
-    forms = []
-    sizes = {
-        item["practice"]: Decimal(item["value"])
-        for item in journey.finance.items(
-            "/registry/v1/list-sizes", snapshot=journey.data.snapshot, basis="registered", commissioner=journey.area
-        )
-    }
-    for network in journey.finance.items("/registry/v1/networks", as_at="2022-04-01", commissioner=journey.area):
-        members = [
-            member["practice"]
-            for member in journey.finance.items(f"/registry/v1/networks/{network['code']}/members", as_at="2022-04-01")
-        ]
-        if not members:
-            continue
-        size = sum((sizes.get(code, Decimal(0)) for code in members), Decimal(0))
-        forms.append(
-            {
-                "network_name": network["name"],
-                "network": network["code"],
-                "practices": [{"practice": code} for code in members],
-                "clinical_director": {"name": "Not in the register's files", "practice": members[0]},
-                "payee": max(members, key=lambda code: (sizes.get(code, Decimal(0)), code)),
-                "agreement_signed_by": members,
-                "area_description": "As on the register",
-                "size_waiver_reason": "On the register with this size" if size < 30_000 else None,
-                "received_on": "2022-02-14",
-            }
-        )
-    return forms
+        if form["network_name"] not in known:
+            made = journey.commissioner.create("/registry/v1/applications", {"round": journey.round, **form})
+            journey.commissioner.change(
+                f"/registry/v1/applications/{made['id']}", "submission", {"received_on": received_on}
+            )
 
 
 def _expect_hold(journey: Journey, here: str) -> None:
     """The decision must be refused while anybody is left out."""
     try:
-        journey.commissioner.change(here, "decision", {"decided_on": "2022-03-31"})
+        journey.commissioner.change(here, "decision", {"decided_on": journey.data.decided_on})
     except CallRefused as refusal:
         if "CoverageIncomplete" in str(refusal):
             return
@@ -224,30 +168,27 @@ def _expect_hold(journey: Journey, here: str) -> None:
     raise JourneyFailed("an area was decided although practices are not covered")
 
 
-def _allocate(journey: Journey, uncovered: list[dict[str, Any]]) -> None:
-    applications = list(journey.commissioner.items("/registry/v1/applications", round=journey.round))
-    smallest = min(applications, key=lambda item: (Decimal(item["registered_patients"]), item["network_name"]))
-    for left_out in uncovered:
-        journey.commissioner.create(
-            "/registry/v1/allocations",
-            {
-                "practice": left_out["practice"],
-                "application": smallest["id"],
-                "valid_from": "2022-04-01",
-                "reason": "Outside every network of the area",
-                "round": journey.round,
-            },
-        )
+def _allocate(journey: Journey) -> None:
+    applications = {
+        item["network_name"]: item["id"]
+        for item in journey.commissioner.items("/registry/v1/applications", round=journey.round)
+    }
+    for allocation in journey.data.allocations:
+        wanted: dict[str, str] = {**allocation, "round": journey.round}
+        if "application" in wanted:
+            wanted["application"] = applications[wanted["application"]]
+        journey.commissioner.create("/registry/v1/allocations", wanted)
 
 
 def _after_the_round(journey: Journey, here: str) -> None:
     coverage = journey.commissioner.get(f"{here}/coverage")
     if not coverage["complete"]:
-        raise JourneyFailed(f"{journey.area} was decided and is not covered")
+        raise JourneyFailed(f"{journey.data.area} was decided and is not covered")
     decided = list(journey.commissioner.items("/registry/v1/applications", round=journey.round, status="approved"))
-    allocated = list(journey.commissioner.items("/registry/v1/allocations", commissioner=journey.area))
+    allocated = list(journey.commissioner.items("/registry/v1/allocations", commissioner=journey.data.area))
     journey.networks = sorted(item["network"] for item in decided)
-    journey.found["Area decided"] = journey.area
+    _count_register(journey)
+    journey.found["Area decided"] = journey.data.area
     journey.found["Networks approved there together"] = f"{len(decided)}"
     journey.found["Practices left out, then allocated"] = f"{len(allocated)}"
     journey.found["Patients of the area, all covered"] = f"{Decimal(coverage['patients']):,}"
@@ -363,7 +304,9 @@ def report(journey: Journey, say: Say) -> None:
     if Decimal(spend["paid"]) != journey.paid:
         raise JourneyFailed(f"reporting shows £{spend['paid']} paid, the runs come to £{journey.paid}")
     if claim["state"] != "paid" or Decimal(area["not_covered"]):
-        raise JourneyFailed(f"the claim is {claim['state']}, {area['not_covered']} of {journey.area} are not covered")
+        raise JourneyFailed(
+            f"the claim is {claim['state']}, {area['not_covered']} of {journey.data.area} are not covered"
+        )
     journey.found["Claim paid"] = f"£{Decimal(claim['paid']):,.2f} in the run of {MONTHS[1]}"
     journey.found["Reported: patients covered or allocated"] = (
         f"{Decimal(coverage['covered']) + Decimal(coverage['allocated']):,} of {Decimal(coverage['registered']):,}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from fastapi import FastAPI
+from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection, MetaData
@@ -23,8 +23,9 @@ OPEN_TO_ALL = ("/health/live", "/health/ready", "/metrics", "/openapi.json", "/d
 BANNED_WORDS = {"updated", "changed", "processed", "completed", "handled", "started", "failed", "status"}
 
 
-def _routes(app: FastAPI) -> list[APIRoute]:
-    return [route for route in app.routes if isinstance(route, APIRoute)]
+def routes_of(routers: Iterable[APIRouter]) -> list[APIRoute]:
+    """Every route of some routers, as FastAPI will answer it."""
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def _calls(dependant: Dependant) -> Iterable[Any]:
@@ -37,20 +38,18 @@ def _name(route: APIRoute) -> str:
     return f"{','.join(sorted(route.methods))} {route.path}"
 
 
-def routes_without_callers(app: FastAPI) -> list[str]:
+def routes_without_callers(routes: Iterable[APIRoute]) -> list[str]:
     """Routes that do not say who may call them, but for health, metrics and descriptions."""
     return [
         _name(route)
-        for route in _routes(app)
+        for route in routes
         if not route.path.endswith(OPEN_TO_ALL) and not any(isinstance(c, Allowed) for c in _calls(route.dependant))
     ]
 
 
-def posts_that_are_not_safe_to_retry(app: FastAPI) -> list[str]:
+def posts_that_are_not_safe_to_retry(routes: Iterable[APIRoute]) -> list[str]:
     """POST routes that take no Idempotency-Key."""
-    return [
-        _name(route) for route in _routes(app) if "POST" in route.methods and _idempotent not in _calls(route.dependant)
-    ]
+    return [_name(route) for route in routes if "POST" in route.methods and _idempotent not in _calls(route.dependant)]
 
 
 def _headers(dependant: Dependant) -> set[str]:
@@ -60,11 +59,11 @@ def _headers(dependant: Dependant) -> set[str]:
     return found
 
 
-def changes_without_a_version(app: FastAPI) -> list[str]:
+def changes_without_a_version(routes: Iterable[APIRoute]) -> list[str]:
     """PUT, PATCH and DELETE routes that do not ask which version they change."""
     return [
         _name(route)
-        for route in _routes(app)
+        for route in routes
         if route.methods & {"PUT", "PATCH", "DELETE"}
         and not route.path.endswith("/replay")  # a message is handled or it is not: there is no version to miss
         and "if-match" not in _headers(route.dependant)
