@@ -117,7 +117,7 @@ class England:
 
 
 def england(data: Path) -> England:
-    """Read the files. Weighted figures are those of the payments file, for practices with a list on the snapshot day."""
+    """Read the files. Weighted figures are the payments file's, for practices with a list on the snapshot day."""
     made = England()
     for row in rows(data / "derived" / "B1357_2022-01_practices.csv.gz"):
         code = row[1]

@@ -115,9 +115,7 @@ async def issued(app: Harness, month: str) -> dict[str, Any]:
 async def stored(app: Harness, run: str) -> dict[tuple[str, str | None, str, str], Decimal]:
     async with app.session() as session:
         rows = await session.execute(
-            text(
-                "SELECT network, practice, stream, month, amount FROM payment_lines WHERE run = :run AND amount IS NOT NULL"
-            ),
+            text("SELECT * FROM payment_lines WHERE run = :run AND amount IS NOT NULL"),
             {"run": run},
         )
         return {(row.network, row.practice, row.stream, row.month): row.amount for row in rows}

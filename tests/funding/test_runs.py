@@ -1,0 +1,361 @@
+"""Runs: two people, once, append-only; and the next run pays the difference, naming its cause."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from services.funding.payments.model import PaymentLine
+from services.funding.payments.trace import recompute
+from shared.events.funding import PaymentIssued
+from shared.events.registry import (
+    Member,
+    PatientsAllocated,
+    PayeeAppointed,
+    PracticeJoined,
+    PracticeLeft,
+)
+from shared.identity import Role
+from tests.funding.builders import COMMISSIONER, NETWORK, an_approved_network, list_sizes
+from tests.funding.test_journey import RUNS, an_area, calculated, paid
+from tests.harness import Harness
+
+
+def nan(app: Harness, subject: str = "alice") -> dict[str, str]:
+    return app.token(Role.NATIONAL, subject=subject)
+
+
+async def lines_of(app: Harness, run: dict[str, Any], **query: str) -> list[dict[str, Any]]:
+    reply = await app.client.get(f"{RUNS}/{run['id']}/lines", params=query, headers=nan(app))
+    assert reply.status_code == 200, reply.text
+    items: list[dict[str, Any]] = reply.json()["items"]
+    return items
+
+
+async def test_two_people_stand_behind_a_run(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    run = await calculated(funding_app, "2022-04")
+    path = f"{RUNS}/{run['id']}"
+    early = await funding_app.put(f"{path}/issue", None, nan(funding_app, "bob"))
+    assert (early.status_code, early.json()["code"]) == (409, "RunNotApproved")
+    alone = await funding_app.put(f"{path}/approval", None, nan(funding_app))
+    assert (alone.status_code, alone.json()["code"]) == (409, "SamePerson")
+    assert (await funding_app.client.put(f"{path}/approval", headers=nan(funding_app, "bob"))).status_code == 428
+    other = await funding_app.put(f"{path}/approval", None, nan(funding_app, "bob"))
+    assert (other.json()["status"], other.json()["approved_by"]) == ("approved", "bob")
+    twice = await funding_app.put(f"{path}/approval", None, nan(funding_app, "carol"))
+    assert (twice.status_code, twice.json()["code"]) == (409, "RunNotCalculated")
+    done = await funding_app.put(f"{path}/issue", None, nan(funding_app))
+    assert done.json()["status"] == "issued"
+    events = len(await funding_app.announced())
+    again = await funding_app.client.put(f"{path}/issue", headers={**nan(funding_app), "If-Match": '"1"'})
+    assert (again.status_code, again.json()) == (200, done.json())
+    assert len(await funding_app.announced()) == events, "issuing twice pays once"
+    late = await funding_app.put(f"{path}/abandonment", None, nan(funding_app))
+    assert (late.status_code, late.json()["code"]) == (409, "RunIssued")
+
+
+async def test_one_run_at_a_time_and_one_for_each_month(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    run = await calculated(funding_app, "2022-04")
+    for month in ("2022-04", "2022-05"):
+        reply = await funding_app.post(RUNS, {"month": month}, nan(funding_app, "bob"))
+        assert (reply.status_code, reply.json()["code"]) == (409, "RunInProgress")
+    gone = await funding_app.put(f"{RUNS}/{run['id']}/abandonment", None, nan(funding_app))
+    assert gone.json()["status"] == "abandoned"
+    again = await paid(funding_app, "2022-04")
+    assert again["total"] == run["total"]
+    reply = await funding_app.post(RUNS, {"month": "2022-04"}, nan(funding_app))
+    assert (reply.status_code, reply.json()["code"]) == (409, "RunInProgress")
+    nothing = await funding_app.post(RUNS, {"month": "2022-13"}, nan(funding_app))
+    assert nothing.status_code == 422
+
+
+async def test_the_same_request_sent_twice_calculates_once(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    headers = {**nan(funding_app), "Idempotency-Key": "the-april-run-of-alice"}
+    first = await funding_app.post(RUNS, {"month": "2022-04"}, headers)
+    second = await funding_app.post(RUNS, {"month": "2022-04"}, headers)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE payment_lines SET amount = amount + 1",
+        "DELETE FROM payment_lines",
+        "INSERT INTO payment_lines SELECT id || 'x', run, network, practice, payee, stream, month, contract_year,"
+        " amount, cause, held_code, claim, trace FROM payment_lines",
+        "UPDATE payment_runs SET total = 0",
+        "UPDATE payment_runs SET status = 'calculated'",
+        "DELETE FROM payment_runs",
+    ],
+)
+async def test_the_database_refuses_to_change_an_issued_run(funding_app: Harness, statement: str) -> None:
+    await an_area(funding_app)
+    await paid(funding_app, "2022-04")
+    async with funding_app.session() as session:
+        with pytest.raises(DBAPIError):
+            async with session.begin_nested():
+                await session.execute(text(statement))
+
+
+async def test_lines_that_do_not_add_up_are_not_approved(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    run = await calculated(funding_app, "2022-04")
+    async with funding_app.session() as session:
+        await session.execute(text("DELETE FROM payment_lines WHERE stream = 'extended_hours'"))
+    reply = await funding_app.put(f"{RUNS}/{run['id']}/approval", None, nan(funding_app, "bob"))
+    assert (reply.status_code, reply.json()["code"]) == (409, "ControlTotalsDiffer")
+
+
+async def test_what_arrives_after_the_calculation_is_paid_by_the_next_run(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    run = await calculated(funding_app, "2022-04")
+    await funding_app.deliver(list_sizes("registered", {"A00001": 30100}, known_from=date(2022, 6, 1)))
+    bob = nan(funding_app, "bob")
+    await funding_app.put(f"{RUNS}/{run['id']}/approval", None, bob)
+    issued = await funding_app.put(f"{RUNS}/{run['id']}/issue", None, bob)
+    assert issued.json()["total"] == run["total"]
+    later = await paid(funding_app, "2022-05")
+    changed = await lines_of(funding_app, later, cause="population-restated")
+    assert {(line["stream"], line["month"], line["amount"]) for line in changed} == {
+        ("core_registered", "2022-04", "12.50"),
+        ("clinical_director", "2022-04", "6.13"),
+        ("extended_hours", "2022-04", "12.00"),
+    }
+
+
+async def test_each_difference_names_its_cause(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await paid(funding_app, "2022-04")
+    rate = {
+        "kind": "stream",
+        "code": "core_registered",
+        "basis": "registered",
+        "value": "1.620",
+        "rate_period": "year",
+        "valid_from": "2022-04-01",
+        "valid_to": "2023-03-31",
+        "supersedes": "core_registered.2223.20",
+        "confidence": "derived",
+    }
+    assert (await funding_app.post("/funding/v1/tariffs", rate, nan(funding_app))).status_code == 201
+    await funding_app.deliver(
+        list_sizes("adjusted", {"A00002": 20600}, known_from=date(2022, 6, 1)),
+        list_sizes("registered", {"A00003": 1000}),
+        list_sizes("adjusted", {"A00003": 900}),
+        list_sizes("weighted", {"A00003": 800}),
+        PracticeLeft(
+            network=NETWORK,
+            commissioner=COMMISSIONER,
+            practice="A00002",
+            valid_from=date(2020, 4, 1),
+            valid_to=date(2022, 3, 31),
+        ),
+    )
+    run = await paid(funding_app, "2022-05")
+    adjustments = {
+        (line["stream"], line["practice"]): (line["cause"], Decimal(line["amount"]))
+        for line in await lines_of(funding_app, run)
+        if line["month"] == "2022-04" and line["amount"]
+    }
+    assert adjustments == {
+        ("core_registered", None): ("rate-changed", Decimal("-2200.00")),
+        ("clinical_director", None): ("membership-changed", Decimal("-1226.67")),
+        ("extended_hours", None): ("membership-changed", Decimal("-2400.00")),
+        ("leadership_management", None): ("membership-changed", Decimal("-1165.00")),
+        ("network_participation", "A00002"): ("membership-changed", Decimal("-2788.25")),
+    }
+    core = next(
+        line for line in await lines_of(funding_app, run, stream="core_registered") if line["month"] == "2022-04"
+    )
+    told = await funding_app.client.get(f"/funding/v1/lines/{core['id']}/explanation", headers=nan(funding_app))
+    assert told.json()["trace"]["causes"] == ["rate-changed", "membership-changed"]
+    assert told.json()["recomputed"] == core["amount"]
+    assert "computed from other published figures" in told.json()["warnings"][0]
+
+
+async def test_a_practice_that_joins_late_and_an_allocated_list_are_made_good(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(
+        list_sizes("registered", {"A00003": 1200, "A00004": 2400}, network=None),
+        list_sizes("adjusted", {"A00003": 1200, "A00004": 2400}, network=None),
+        list_sizes("weighted", {"A00003": 1200, "A00004": 2400}, network=None),
+    )
+    await paid(funding_app, "2022-04")
+    await funding_app.deliver(
+        PracticeJoined(network=NETWORK, commissioner=COMMISSIONER, practice="A00003", valid_from=date(2022, 4, 1)),
+        PatientsAllocated(network=NETWORK, commissioner=COMMISSIONER, practice="A00004", valid_from=date(2022, 5, 1)),
+    )
+    run = await paid(funding_app, "2022-05")
+    core = {line["month"]: line for line in await lines_of(funding_app, run, stream="core_registered")}
+    assert (core["2022-04"]["cause"], core["2022-04"]["amount"]) == ("membership-changed", "150.00")
+    assert core["2022-05"]["amount"] == "6700.00"
+    joined = await lines_of(funding_app, run, practice="A00003")
+    assert [(line["month"], line["amount"]) for line in joined] == [("2022-04", "176.10"), ("2022-05", "176.10")]
+    assert await lines_of(funding_app, run, practice="A00004") == [], "a practice outside gets no participation"
+
+
+async def test_a_practice_without_a_weighted_figure_is_held_and_named(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(
+        list_sizes("registered", {"A00003": 1000}), an_approved_network(members=["A00001", "A00002", "A00003"])
+    )
+    run = await paid(funding_app, "2022-04")
+    assert run["held"] == {"beds-missing": 1, "population-missing": 2}
+    held = [line for line in await lines_of(funding_app, run, held="true") if line["held_code"] == "population-missing"]
+    assert {line["stream"] for line in held} == {"network_participation", "leadership_management"}
+    assert all("A00003" in line["held_reason"] for line in held)
+    told = await funding_app.client.get(f"/funding/v1/lines/{held[0]['id']}/explanation", headers=nan(funding_app))
+    assert "held" in told.json()["sentence"]
+    assert told.json()["recomputed"] is None
+
+
+async def test_the_payee_of_the_month_is_paid(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(PayeeAppointed(network=NETWORK, payee="X9999", valid_from=date(2022, 5, 1)))
+    for month, payee in (("2022-04", "A00001"), ("2022-05", "X9999")):
+        run = await paid(funding_app, month)
+        assert {line["payee"] for line in await lines_of(funding_app, run, stream="core_registered")} == {payee}
+    account = (await funding_app.client.get(f"/funding/v1/accounts/{NETWORK}", headers=nan(funding_app))).json()
+    assert (account["payee"], account["appointed"]) == ("X9999", True)
+    then = (
+        await funding_app.client.get("/funding/v1/accounts", params={"as_at": "2022-04-30"}, headers=nan(funding_app))
+    ).json()["items"]
+    assert [item["payee"] for item in then] == ["A00001"]
+
+
+async def test_late_news_of_an_earlier_year_is_paid_in_the_next_one(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await paid(funding_app, "2022-04")
+    await funding_app.deliver(list_sizes("registered", {"A00001": 30100}, known_from=date(2022, 6, 1)))
+    run = await paid(funding_app, "2023-04")
+    earlier = {line["stream"] for line in await lines_of(funding_app, run) if line["contract_year"] == "2022-23"}
+    assert earlier == {"core_registered", "clinical_director", "extended_hours"}
+    assert run["held"] == {"beds-missing": 1, "population-missing": 7}
+
+
+async def test_everybody_sees_their_own(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(
+        an_approved_network("U99999", [Member(practice="B00001", valid_from=date(2020, 4, 1))], commissioner="11M")
+    )
+    run = await calculated(funding_app, "2022-04")
+    path = f"{RUNS}/{run['id']}/lines"
+    commissioner = funding_app.token(Role.COMMISSIONER, organisations=[COMMISSIONER])
+    assert (await funding_app.client.get(path, headers=commissioner)).json()["items"] == [], "not issued yet"
+    bob = nan(funding_app, "bob")
+    await funding_app.put(f"{RUNS}/{run['id']}/approval", None, bob)
+    await funding_app.put(f"{RUNS}/{run['id']}/issue", None, bob)
+    line = (await lines_of(funding_app, run, network=NETWORK))[0]
+    told = f"/funding/v1/lines/{line['id']}/explanation"
+
+    async def seen(*roles: Role, organisations: list[str]) -> set[tuple[str, str | None]]:
+        headers = funding_app.token(*roles, organisations=organisations)
+        items = (await funding_app.client.get(path, headers=headers)).json()["items"]
+        return {(item["network"], item["practice"]) for item in items}
+
+    own = {(NETWORK, None), (NETWORK, "A00001"), (NETWORK, "A00002")}
+    assert await seen(Role.COMMISSIONER, organisations=[COMMISSIONER]) == own
+    assert await seen(Role.SYSTEM, organisations=["QHM"]) == own
+    assert await seen(Role.NETWORK, organisations=[NETWORK]) == own
+    assert await seen(Role.PRACTICE, organisations=["A00002"]) == {(NETWORK, "A00002")}
+    assert await seen(Role.PAYEE, organisations=["A00001"]) == {(NETWORK, None), (NETWORK, "A00001")}
+    assert await seen(Role.COMMISSIONER, organisations=["11M"]) == {("U99999", None), ("U99999", "B00001")}
+    assert await seen(Role.NETWORK, organisations=[COMMISSIONER]) == set(), "a code counts only in its own role"
+    stranger = funding_app.token(Role.COMMISSIONER, organisations=["11M"])
+    assert (await funding_app.client.get(told, headers=stranger)).status_code == 404
+    assert (await funding_app.client.get(told, headers=commissioner)).status_code == 200
+    assert (await funding_app.client.get(f"/funding/v1/accounts/{NETWORK}", headers=stranger)).status_code == 404
+    query = {"network": NETWORK, "contract_year": "2022-23"}
+    assert (await funding_app.client.get("/funding/v1/entitlements", params=query, headers=stranger)).status_code == 404
+    assert (await funding_app.client.get(f"{RUNS}/{run['id']}", headers=commissioner)).status_code == 403
+    lmc = funding_app.token(Role.LMC, organisations=[COMMISSIONER])
+    assert (await funding_app.client.get(path, headers=lmc)).status_code == 403
+
+
+async def test_entitlements_are_what_the_runs_pay(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    run = await paid(funding_app, "2022-04")
+    query = {"network": NETWORK, "contract_year": "2022-23", "month": "2022-04"}
+    headers = funding_app.token(Role.NETWORK, organisations=[NETWORK])
+    told = (await funding_app.client.get("/funding/v1/entitlements", params=query, headers=headers)).json()
+    assert told["due"] == told["paid"] == run["total"]
+    beds = next(item for item in told["items"] if item["stream"] == "care_home_premium")
+    assert beds["held"][0]["code"] == "beds-missing"
+    whole = (
+        await funding_app.client.get("/funding/v1/entitlements", params={**query, "month": "2023-03"}, headers=headers)
+    ).json()
+    access = next(item for item in whole["items"] if item["stream"] == "enhanced_access")
+    assert access["due"] == "180672.00"
+    practice = funding_app.token(Role.PRACTICE, organisations=["A00002"])
+    own = (await funding_app.client.get("/funding/v1/entitlements", params=query, headers=practice)).json()
+    assert [(item["practice"], item["due"]) for item in own["items"]] == [("A00002", "2788.25")]
+    outside = await funding_app.client.get(
+        "/funding/v1/entitlements", params={**query, "month": "2021-04"}, headers=headers
+    )
+    assert outside.status_code == 422
+
+
+# --- people at the same moment, on a database of their own ---
+
+
+async def test_two_approvals_and_two_issues_at_once_have_one_effect(funding_live: Harness) -> None:
+    await an_area(funding_live)
+    run = await calculated(funding_live, "2022-04")
+    path = f"{RUNS}/{run['id']}"
+    bob, carol = nan(funding_live, "bob"), nan(funding_live, "carol")
+    etag = (await funding_live.client.get(path, headers=bob)).headers["etag"]
+    replies = await asyncio.gather(
+        *(
+            funding_live.client.put(f"{path}/approval", headers={**headers, "If-Match": etag})
+            for headers in (bob, carol, bob, carol)
+        )
+    )
+    assert sorted(reply.status_code for reply in replies) == [200, 412, 412, 412]
+    etag = (await funding_live.client.get(path, headers=bob)).headers["etag"]
+    issues = await asyncio.gather(
+        *(
+            funding_live.client.put(f"{path}/issue", headers={**headers, "If-Match": etag})
+            for headers in (bob, carol, bob, carol)
+        )
+    )
+    assert {reply.status_code for reply in issues} == {200}
+    assert len({reply.json()["issued_by"] for reply in issues}) == 1
+    payments = [event for event in await funding_live.announced() if isinstance(event, PaymentIssued)]
+    assert len(payments) == 1
+
+
+async def test_runs_calculated_at_once_leave_one(funding_live: Harness) -> None:
+    await an_area(funding_live)
+    replies = await asyncio.gather(
+        *(funding_live.post(RUNS, {"month": month}, nan(funding_live)) for month in ("2022-04", "2022-04", "2022-05"))
+    )
+    assert sorted(reply.status_code for reply in replies) == [201, 409, 409]
+    async with funding_live.session() as session:
+        lines = (await session.scalars(select(PaymentLine).where(PaymentLine.amount.is_not(None)))).all()
+    assert lines
+    assert all(recompute(line.trace) == line.amount for line in lines)
+
+
+async def test_a_run_is_not_calculated_beside_one_being_issued(funding_live: Harness) -> None:
+    await an_area(funding_live)
+    run = await calculated(funding_live, "2022-04")
+    path, bob = f"{RUNS}/{run['id']}", nan(funding_live, "bob")
+    approved = await funding_live.put(f"{path}/approval", None, bob)
+    issue = funding_live.client.put(f"{path}/issue", headers={**bob, "If-Match": approved.headers["etag"]})
+    replies = await asyncio.gather(issue, funding_live.post(RUNS, {"month": "2022-05"}, nan(funding_live)))
+    assert replies[0].status_code == 200
+    if replies[1].status_code == 201:
+        april = [line for line in await lines_of(funding_live, replies[1].json()) if line["month"] == "2022-04"]
+        assert [line for line in april if line["amount"]] == [], "April is not paid twice"
+    else:
+        assert replies[1].json()["code"] == "RunInProgress"
