@@ -125,9 +125,10 @@ class Metrics:
 class Edge:
     """The outermost layer: begins the context, counts and logs each request."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
         self._app = app
         self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,7 +151,11 @@ class Edge:
 
         path = scope["path"]
         refused: DomainError | None = None
-        if "\x00" in path or b"%00" in scope.get("query_string", b""):
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_body_bytes:
+            # said beforehand, a length is refused by the framework in plain text; what streams in it refuses our way
+            refused = _PlainRefusal(413, f"A request may have {self._max_body_bytes} bytes at the most.")
+        elif "\x00" in path or b"%00" in scope.get("query_string", b""):
             refused = Invalid("The address must not contain NUL.")
         if refused is not None:
             await problem(refused, path.replace("\x00", "")[:200])(scope, receive, told)
@@ -233,7 +238,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         return problem(unexpected, request.url.path)
 
     app.add_exception_handler(Exception, fail)
-    app.add_middleware(Edge, metrics=metrics)
+    app.add_middleware(Edge, metrics=metrics, max_body_bytes=service.settings.max_body_bytes)
     app.openapi = _openapi(app, service)  # type: ignore[method-assign]
     return app
 
