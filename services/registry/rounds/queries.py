@@ -89,7 +89,7 @@ async def coverage_of(session: AsyncSession, round: Round, applications: Sequenc
         ListSize.commissioner == round.commissioner,
         ListSize.value > 0,
     )
-    rows = (await session.execute(lists.order_by(ListSize.practice))).tuples().all()
+    rows = (await session.execute(lists.order_by(ListSize.practice))).all()
     codes = [practice for practice, _, _ in rows]
     covered = await _covered(session, codes, round, applications)
     return Coverage(
@@ -121,7 +121,7 @@ async def _covered(
     members = select(Membership.practice, Membership.network, Membership.portion).where(
         as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
     )
-    for practice, network, portion in (await session.execute(members)).tuples():
+    for practice, network, portion in await session.execute(members):
         share = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
         goes_on = network not in again and (practice, network) not in leaving
         if goes_on and (practice not in applying or share < 1):
@@ -130,8 +130,8 @@ async def _covered(
         as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
     )
     served = {application.id for application in applications}
-    for practice, serving, application_id in (await session.execute(allocations)).tuples():
-        if application_id in served or (serving is not None and application_id is None):
+    for practice, serving, application_id in await session.execute(allocations):
+        if serving is not None or application_id in served:
             covered[practice].append((Decimal(1), "allocation", serving or application_id or ""))
     return covered
 
@@ -142,11 +142,11 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
     entry = select(PracticeEntry.practice, PracticeEntry.name, PracticeEntry.status).where(
         as_at(PracticeEntry, round.starts_on), PracticeEntry.practice == any_(wanted)
     )
-    open_ones = {code: (name, status) for code, name, status in (await session.execute(entry)).tuples()}
+    open_ones = {code: (name, status) for code, name, status in (await session.execute(entry))}
     lists = select(ListSize.practice, ListSize.value, ListSize.commissioner).where(
         as_at(ListSize, round.snapshot), ListSize.basis == Basis.REGISTERED, ListSize.practice == any_(wanted)
     )
-    sizes = {code: (value, by) for code, value, by in (await session.execute(lists)).tuples()}
+    sizes = {code: (value, by) for code, value, by in (await session.execute(lists))}
     facts = select(Practice.code, Practice.contract, PracticeCommissioner.commissioner).outerjoin(
         PracticeCommissioner,
         and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on)),
@@ -154,13 +154,13 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
     members = select(Membership.practice, Membership.network).where(
         as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
     )
-    networks = dict((await session.execute(members)).tuples().all())
+    networks = dict((await session.execute(members)).all())
     allocated = select(Allocation.practice, func.coalesce(Allocation.network, Allocation.application)).where(
         as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
     )
-    served = dict((await session.execute(allocated)).tuples().all())
+    served = dict((await session.execute(allocated)).all())
     known = {}
-    for code, contract, commissioner in (await session.execute(facts.where(Practice.code == any_(wanted)))).tuples():
+    for code, contract, commissioner in await session.execute(facts.where(Practice.code == any_(wanted))):
         name, status = open_ones.get(code, (code, None))
         known[code] = KnownPractice(
             code=code,
