@@ -91,8 +91,8 @@ migration: $(DEV) ## write the next migration: make migration SERVICE=registry M
 	@$(PCN) migration "$(SERVICE)" "$(MESSAGE)"
 
 .PHONY: replay
-replay: $(BASE) ## run parked messages again, in order (SERVICE)
-	@$(PCN) replay $(SERVICE)
+replay: $(BASE) ## handle the parked messages of one record again (SERVICE, SOURCE=pcn.registry, SUBJECT)
+	@$(PCN) replay "$(SERVICE)" "$(SOURCE)" "$(SUBJECT)"
 
 .PHONY: lock
 lock: $(DEV) ## choose the newest versions the floors allow, and lock them with their hashes (needs uv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -69,6 +70,7 @@ def create_gateway(
 
 async def serve_app(app: ASGIApp, *, host: str, port: int, lifespan: Literal["on", "off"] = "on") -> None:
     """Answers on this port until the process is told to stop; requests in hand are finished first."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # each service logs its requests; a second line says no more
     config = uvicorn.Config(
         app,
         host=host,

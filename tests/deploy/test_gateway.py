@@ -55,6 +55,7 @@ class Upstream:
                 Route("/registry/v1/halves", self._halves),
                 Route("/registry/v1/broken", self._broken),
                 Route("/registry/v1/first-bytes", self._first_bytes, methods=["POST"]),
+                Route("/registry/v1/too-large", self._too_large, methods=["POST"]),
                 Route("/{path:path}", self._echo, methods=["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]),
             ]
         )
@@ -93,6 +94,10 @@ class Upstream:
             raise ConnectionResetError
 
         return StreamingResponse(half())
+
+    async def _too_large(self, request: Request) -> Response:
+        await anext(request.stream())
+        return Response("too large", 413)
 
     async def _first_bytes(self, request: Request) -> Response:
         body = request.stream()
@@ -238,3 +243,13 @@ async def test_it_has_an_index_and_publishes_the_key_set(client: httpx.AsyncClie
     assert all(f'href="/{name}/docs"' in index.text for name in NAMES)
     assert (await client.get("/.well-known/jwks.json")).json() == {"keys": []}
     assert (await client.get("/registry")).headers["location"] == "/registry/docs"
+
+
+async def test_a_refusal_in_the_middle_of_a_request_still_arrives(client: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(2000):
+            yield b"x" * 65536
+
+    answer = await client.post("/registry/v1/too-large", content=endless())
+
+    assert (answer.status_code, answer.text) == (413, "too large")
