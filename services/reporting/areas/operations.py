@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import delete, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -104,41 +104,69 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
             "sequence": sequence,
         },
     )
-    await recount(session, [practice for practice, moved in rows if moved])
+    recount(session, [practice for practice, moved in rows if moved])
+
+
+_NETWORK = text(
+    """
+    WITH taken AS (
+        INSERT INTO networks AS held (
+            network, name, commissioner, approved_on, valid_from, closed_on, decided_by, payee, sequence
+        )
+        VALUES (
+            :network, :name, :commissioner, :approved_on, :valid_from, :closed_on, :decided_by, :payee, :sequence
+        )
+        ON CONFLICT (network) DO UPDATE SET
+            name = excluded.name, commissioner = excluded.commissioner, approved_on = excluded.approved_on,
+            valid_from = excluded.valid_from, closed_on = excluded.closed_on, decided_by = excluded.decided_by,
+            payee = excluded.payee, sequence = excluded.sequence
+        WHERE held.sequence < excluded.sequence
+        RETURNING network
+    ), gone AS (
+        DELETE FROM memberships USING taken WHERE memberships.network = taken.network RETURNING practice
+    )
+    SELECT EXISTS (SELECT FROM taken), ARRAY(SELECT practice FROM gone)
+    """
+)
+
+_MEMBERS = text(
+    """
+    INSERT INTO memberships (network, practice, valid_from, valid_to, share)
+    SELECT :network, members.*
+    FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]), CAST(:shares AS numeric[]))
+         AS members
+    """
+)
 
 
 async def note_network(session: AsyncSession, event: registry.NetworkApproved, sequence: int) -> None:
     """The network and its whole membership history take the place of what was held."""
-    statement = insert(Network).values(
-        network=event.network,
-        name=event.network_name,
-        commissioner=event.commissioner,
-        approved_on=event.approved_on,
-        valid_from=event.valid_from,
-        closed_on=event.valid_to,
-        decided_by=event.decided_by,
-        payee=event.payee,
-        sequence=sequence,
-    )
-    names = ("name", "commissioner", "approved_on", "valid_from", "closed_on", "decided_by", "payee", "sequence")
-    taken = await session.scalar(
-        statement.on_conflict_do_update(
-            index_elements=["network"],
-            set_={name: statement.excluded[name] for name in names},
-            where=Network.sequence < statement.excluded.sequence,
-        ).returning(Network.network)
-    )
-    if taken is None:
+    values = {
+        "network": event.network,
+        "name": event.network_name,
+        "commissioner": event.commissioner,
+        "approved_on": event.approved_on,
+        "valid_from": event.valid_from,
+        "closed_on": event.valid_to,
+        "decided_by": event.decided_by,
+        "payee": event.payee,
+        "sequence": sequence,
+    }
+    taken, gone = (await session.execute(_NETWORK, values)).one()
+    if not taken:
         return
-    gone = await session.scalars(
-        delete(Membership).where(Membership.network == event.network).returning(Membership.practice)
+    members = {(m.practice, m.valid_from): m for m in event.members}
+    await session.execute(
+        _MEMBERS,
+        {
+            "network": event.network,
+            "practices": [practice for practice, _ in members],
+            "firsts": [first for _, first in members],
+            "lasts": [m.valid_to for m in members.values()],
+            "shares": [m.share for m in members.values()],
+        },
     )
-    touched = set(gone)
-    members = {(m.practice, m.valid_from): {"network": event.network, **m.model_dump()} for m in event.members}
-    if members:
-        await session.execute(insert(Membership).values(list(members.values())))
-        touched |= {practice for practice, _ in members}
-    await recount(session, sorted(touched))
+    recount(session, [*gone, *(practice for practice, _ in members)])
 
 
 _TURN = text(
@@ -191,4 +219,4 @@ async def note_membership(
             set_={name: statement.excluded[name] for name in changed},
         )
     )
-    await recount(session, [event.practice])
+    recount(session, [event.practice])

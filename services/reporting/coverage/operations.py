@@ -7,10 +7,11 @@ above the whole, and an allocation beside a whole membership, are covered twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from shared.events import registry
 
@@ -116,33 +117,49 @@ _LISTS = text(
 )
 
 
-async def recount(session: AsyncSession, practices: Sequence[str]) -> None:
-    """Work out anew how these practices are covered, and what that changes for their areas."""
-    if not practices:
+_TOUCHED = "coverage.touched"
+
+
+def recount(session: AsyncSession, practices: Iterable[str]) -> None:
+    """Work out anew how these practices are covered before this transaction commits.
+
+    A batch of events is one transaction: what a thousand of them touch is counted once, not a thousand times.
+    """
+    touched: set[str] | None = session.info.get(_TOUCHED)
+    if touched is None:
+        touched = session.info[_TOUCHED] = set()
+        event.listen(session.sync_session, "before_commit", _count)
+    touched.update(practices)
+
+
+def _count(session: Session) -> None:
+    touched: set[str] = session.info[_TOUCHED]
+    if not touched:
         return
-    params = {"practices": list(practices)}
-    areas = set((await session.execute(_TAKE_OUT, params)).scalars())
-    areas |= set((await session.execute(_PUT_IN, params)).scalars())
+    params = {"practices": sorted(touched)}
+    touched.clear()
+    areas = set(session.execute(_TAKE_OUT, params).scalars())
+    areas |= set(session.execute(_PUT_IN, params).scalars())
     if areas:
-        await session.execute(_TIDY, {"commissioners": sorted(areas)})
+        session.execute(_TIDY, {"commissioners": sorted(areas)})
 
 
-async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublished, sequence: int) -> None:
+async def note_list_sizes(session: AsyncSession, published: registry.ListSizesPublished, sequence: int) -> None:
     """Registered lists say who is to be covered; weighted and adjusted ones count money, not people."""
-    if event.basis != "registered" or not event.sizes:
+    if published.basis != "registered" or not published.sizes:
         return
-    sizes = {size.practice: size.value for size in event.sizes}
+    sizes = {size.practice: size.value for size in published.sizes}
     touched = await session.scalars(
         _LISTS,
         {
             "practices": list(sizes),
             "patients": list(sizes.values()),
-            "snapshot": event.snapshot,
-            "commissioner": event.commissioner,
+            "snapshot": published.snapshot,
+            "commissioner": published.commissioner,
             "sequence": sequence,
         },
     )
-    await recount(session, touched.all())
+    recount(session, touched.all())
 
 
 _ALLOCATION = text(
@@ -153,14 +170,14 @@ _ALLOCATION = text(
 )
 
 
-async def note_allocation(session: AsyncSession, event: registry.PatientsAllocated) -> None:
+async def note_allocation(session: AsyncSession, allocated: registry.PatientsAllocated) -> None:
     await session.execute(
         _ALLOCATION,
         {
-            "practice": event.practice,
-            "network": event.network,
-            "first": event.valid_from,
-            "last": event.valid_to,
+            "practice": allocated.practice,
+            "network": allocated.network,
+            "first": allocated.valid_from,
+            "last": allocated.valid_to,
         },
     )
-    await recount(session, [event.practice])
+    recount(session, [allocated.practice])
