@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import appoint_payee, open_account
-from services.funding.budgets.operations import set_budgets, years_with_weights
+from services.funding.budgets.operations import set_budgets, years_to_set
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
@@ -105,10 +104,7 @@ async def _set_budgets(
     if not codes:
         return
     if not only:
-        already = await session.scalars(
-            text("SELECT DISTINCT contract_year FROM budgets WHERE network = ANY(:codes)"), {"codes": list(codes)}
-        )
-        years = years | set(already.all()) | await years_with_weights(session, now)
+        years = years | await years_to_set(session, codes, now)
     events = await set_budgets(session, codes, years, now)
     if events:
         await recheck_waiting(session, sorted({event.network for event in events}), now)

@@ -98,6 +98,13 @@ async def test_the_newest_publication_of_a_population_counts(funding_app: Harnes
     assert [Decimal(item["value"]) for item in now] == [Decimal("99.125")]
 
 
+async def test_a_figure_confirmed_later_is_not_undone_by_an_older_one(funding_app: Harness) -> None:
+    for value, known_from in ((100, date(2022, 3, 1)), (100, date(2022, 9, 1)), (120, date(2022, 6, 1))):
+        await funding_app.deliver(list_sizes("registered", {"A00001": value}, known_from=known_from))
+    async with funding_app.session() as session:
+        assert await session.scalar(text("SELECT value FROM populations WHERE upper_inf(known)")) == 100
+
+
 async def test_a_restatement_keeps_what_was_known_before(funding_app: Harness) -> None:
     await funding_app.deliver(list_sizes("adjusted", {"A00001": "100.5", "A00002": 7}, known_from=date(2022, 3, 1)))
     await funding_app.deliver(list_sizes("adjusted", {"A00001": "101.25"}, known_from=date(2022, 6, 1)))

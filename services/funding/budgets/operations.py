@@ -55,6 +55,13 @@ ORDER BY n.code, y.contract_year, s.practice
 """)
 
 
+_YEARS = text("""
+SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[])) AS y (contract_year, snapshot)
+WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
+   OR EXISTS (SELECT FROM budgets AS b WHERE b.network = ANY(:networks) AND b.contract_year = y.contract_year)
+""")
+
+
 def _begins(year: str) -> date:
     return date(2019, 7, 1) if year == "2019-20" else start_of(year)
 
@@ -198,15 +205,11 @@ def _heads(populations: Populations, basis: str, whom: tuple[Serving, ...], comm
     return Headcount(basis, heads.snapshot, heads.total, (), Hold("members-missing", "No members are known."))
 
 
-async def years_with_weights(session: AsyncSession, now: datetime) -> set[str]:
-    """The contract years for which any weighted population is held."""
+async def years_to_set(session: AsyncSession, networks: Collection[str], now: datetime) -> set[str]:
+    """The contract years for which these networks have a budget or any weighted population is held."""
     years = [f"{start}-{(start + 1) % 100:02d}" for start in range(2019, now.year + 1)]
     found = await session.scalars(
-        text("""
-            SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[]))
-                AS y (contract_year, snapshot)
-            WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
-        """),
-        {"years": years, "snapshots": [snapshot_of(year) for year in years]},
+        _YEARS,
+        {"years": years, "snapshots": [snapshot_of(year) for year in years], "networks": sorted(networks)},
     )
     return set(found.all())

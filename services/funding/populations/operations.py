@@ -30,6 +30,14 @@ WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snap
 RETURNING p.practice, upper(p.known)
 """  # noqa: S608 - put together from constants of this file
 
+# The same figure published again: the row now stands for the newer publication, and an older one cannot replace it.
+_CONFIRMED = f"""
+UPDATE populations AS p SET published_on = :published_on, position = :position
+FROM {_INCOMING}
+WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot AND upper_inf(p.known)
+  AND (p.published_on, p.position) < (:published_on, :position)
+"""  # noqa: S608 - put together from constants of this file
+
 _ADDED = f"""
 INSERT INTO populations (practice, basis, snapshot, value, network, commissioner, source, confidence, published_on,
                          known, position)
@@ -58,6 +66,7 @@ _TYPES = (
     bindparam("position", type_=BigInteger),
 )
 _CORRECT = text(_CORRECTED).bindparams(*_TYPES, bindparam("now", type_=DateTime(timezone=True)))
+_CONFIRM = text(_CONFIRMED).bindparams(*(kind for kind in _TYPES if kind.key != "known"))
 _ADD = text(_ADDED).bindparams(
     *_TYPES, *(bindparam(name, type_=Text) for name in ("commissioner", "source", "confidence"))
 )
@@ -86,4 +95,5 @@ async def keep_populations(session: AsyncSession, event: ListSizesPublished, pos
         "position": position,
     }
     await session.execute(_CORRECT, values)
+    await session.execute(_CONFIRM, values)
     return list((await session.scalars(_ADD, values)).all())
