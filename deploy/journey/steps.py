@@ -297,7 +297,7 @@ def report(journey: Journey, say: Say) -> None:
     national, day = journey.finance, "2022-04-30"
     coverage = next(national.items("/reporting/v1/coverage", by="england", as_at=day))
     spend = next(national.items("/reporting/v1/spend", by="england", contract_year=journey.data.contract_year))
-    staff = next(national.items("/reporting/v1/workforce", by="england", as_at=day), None)
+    staff = list(national.items("/reporting/v1/workforce", by="role", as_at=day))
     own = journey.commissioner
     area = next(own.items("/reporting/v1/coverage", by="commissioner", as_at=day))
     claim = journey.operator.get(f"/workforce/v1/claims/{journey.claim}")
@@ -312,7 +312,8 @@ def report(journey: Journey, say: Say) -> None:
         f"{Decimal(coverage['covered']) + Decimal(coverage['allocated']):,} of {Decimal(coverage['registered']):,}"
     )
     journey.found["Reported: paid, equal to the runs"] = f"£{Decimal(spend['paid']):,.2f}"
-    journey.found["Reported: people in post"] = f"{staff['heads']} ({staff['wte']} WTE)" if staff else "none"
+    wte = sum((Decimal(row["wte"]) for row in staff), Decimal(0))
+    journey.found["Reported: people in post"] = f"{sum(row['heads'] for row in staff)} ({wte.normalize()} WTE)"
 
 
 STEPS: list[tuple[str, Callable[[Journey, Say], None]]] = [
