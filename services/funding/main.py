@@ -8,6 +8,7 @@ from services.funding.budgets import routes as budgets
 from services.funding.claims import routes as claims
 from services.funding.entitlements import routes as entitlements
 from services.funding.handlers import HANDLERS
+from services.funding.lines import routes as lines
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.seed import seed
@@ -36,6 +37,7 @@ def service(settings: Settings) -> Service:
             budgets.router,
             entitlements.router,
             payments.router,
+            lines.router,
             claims.router,
         ],
         handlers=HANDLERS,

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.funding.lines.trace import Trace, causes_of, recompute, trace_of
 from services.funding.money import to_pence
 from services.funding.payments.engine import (
     Due,
@@ -26,7 +27,6 @@ from services.funding.payments.engine import (
     differences,
     portions,
 )
-from services.funding.payments.trace import Trace, causes_of, recompute, trace_of
 from services.funding.tariffs.shipped import counted_on, rows
 from services.funding.years import months_between, months_of, snapshot_of
 

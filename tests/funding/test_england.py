@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy.issuer import EmbeddedIssuer
-from services.funding.payments.trace import recompute
+from services.funding.lines.trace import recompute
 from shared.identity import Role
 from tests.conftest import live
 from tests.funding.england import England, england

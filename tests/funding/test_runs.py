@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from services.funding.lines.trace import recompute
 from services.funding.payments.model import PaymentLine
-from services.funding.payments.trace import recompute
 from shared.events.funding import PaymentIssued
 from shared.events.registry import (
     Member,

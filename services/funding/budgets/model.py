@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
+from services.funding.lines.trace import heads_of
 from services.funding.money import to_pence
 from services.funding.payments.engine import Headcount, Hold
-from services.funding.payments.trace import heads_of
 from services.funding.tariffs.model import Tariff
 from services.funding.tariffs.shipped import Posts
 from services.funding.years import months_between

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Query
 from sqlalchemy import select
 
+from services.funding.entitlements.queries import load_year
 from services.funding.money import PARTS, to_pence
 from services.funding.networks.model import Network
 from services.funding.networks.operations import networks_of
 from services.funding.payments.engine import Key, Portion, Year, portions, product
-from services.funding.payments.queries import load_year
 from services.funding.scope import networks_seen
 from services.funding.years import is_year, months_of, year_of
 from shared.errors import Invalid, NotFound

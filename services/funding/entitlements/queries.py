@@ -12,10 +12,10 @@ from sqlalchemy import Select, func, literal, select, text
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.lines.trace import Trace
 from services.funding.networks.model import Allocation, Membership, Network, Practice
 from services.funding.payments.engine import Key, Populations, Serving, Year
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
-from services.funding.payments.trace import Trace
 from services.funding.populations.model import Population
 from services.funding.tariffs.model import Basis
 from services.funding.tariffs.operations import rates_of

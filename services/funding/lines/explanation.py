@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from services.funding.payments.trace import Trace, recompute
+from services.funding.lines.trace import Trace, recompute
 
 NOT_CONFIRMED = {
     "derived": "was computed from other published figures",

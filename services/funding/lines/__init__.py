@@ -1,0 +1,1 @@
+"""Lines of payment runs: what they remember, how they explain themselves, who may see them."""

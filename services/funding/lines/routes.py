@@ -1,0 +1,132 @@
+"""Lines of runs over HTTP, and each line's explanation."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from sqlalchemy import Select, select
+
+from services.funding.lines.explanation import explain
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.payments.operations import RunNotFound, run_seen
+from services.funding.scope import lines_seen
+from shared.errors import NotFound
+from shared.http import MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
+from shared.identity import Caller, Role, allow
+
+router = service_router("funding", tags=["lines"])
+
+RunId = Annotated[str, Path(max_length=64)]
+Seen = Annotated[
+    Caller,
+    allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE),
+]
+
+
+class LineNotFound(NotFound):
+    """No such line, or none the caller may see."""
+
+
+class LineOut(Out):
+    """`amount` is null for a held line, which says why in `held_code` and `held_reason`."""
+
+    id: str
+    run: str
+    network: str
+    practice: str | None
+    payee: str
+    stream: str
+    month: str
+    contract_year: str
+    amount: MoneyOut | None
+    cause: str
+    held_code: str | None
+    held_reason: str | None
+    claim: str | None
+
+
+class ExplanationOut(Out):
+    """A line in words, with the arithmetic; `trace` is all it rests on and `recomputed` its amount worked out again."""
+
+    line: LineOut
+    status: RunStatus
+    known_at: datetime
+    sentence: str
+    arithmetic: list[str]
+    warnings: list[str]
+    recomputed: MoneyOut | None
+    trace: dict[str, Any]
+
+
+def _lines(caller: Caller) -> Select[*tuple[Any, ...]]:
+    """Lines a caller may see: of any run for national users, of issued ones for those they pay."""
+    statement = select(
+        PaymentLine.id,
+        PaymentLine.run,
+        PaymentLine.network,
+        PaymentLine.practice,
+        PaymentLine.payee,
+        PaymentLine.stream,
+        PaymentLine.month,
+        PaymentLine.contract_year,
+        PaymentLine.amount,
+        PaymentLine.cause,
+        PaymentLine.held_code,
+        PaymentLine.claim,
+        PaymentLine.trace["detail"].astext.label("held_reason"),
+    ).where(lines_seen(caller, PaymentLine))
+    if not caller.everywhere:
+        issued = select(PaymentRun.id).where(PaymentRun.status == RunStatus.ISSUED)
+        statement = statement.where(PaymentLine.run.in_(issued))
+    return statement
+
+
+@router.get("/payment-runs/{run_id}/lines", responses=refusals(RunNotFound), summary="Lines of a run")
+async def list_lines(
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    run_id: RunId,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    practice: Annotated[str | None, Query(max_length=32)] = None,
+    stream: Annotated[str | None, Query(max_length=64)] = None,
+    cause: Annotated[str | None, Query(max_length=32)] = None,
+    held: bool | None = None,
+) -> Page[LineOut]:
+    """The lines of a run that concern the caller; `held=true` gives those that wait for something."""
+    statement = _lines(caller).where(PaymentLine.run == run_id)
+    for column, wanted in (
+        (PaymentLine.network, network),
+        (PaymentLine.practice, practice),
+        (PaymentLine.stream, stream),
+        (PaymentLine.cause, cause),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    if held is not None:
+        statement = statement.where(PaymentLine.amount.is_(None) if held else PaymentLine.amount.is_not(None))
+    found, following = await page(session, statement, [PaymentLine.id], paging)
+    if not found and caller.everywhere:
+        await run_seen(session, run_id)
+    return Page(items=[LineOut.model_validate(row) for row in found], next=following)
+
+
+@router.get("/lines/{line_id}/explanation", responses=refusals(LineNotFound), summary="A line explains itself")
+async def explain_line(session: Reading, caller: Seen, line_id: Annotated[str, Path(max_length=80)]) -> ExplanationOut:
+    """Rate, population, practices, months and arithmetic of a line, worked out again from what it remembers."""
+    statement = _lines(caller).add_columns(PaymentLine.trace, PaymentRun.status, PaymentRun.known_at)
+    row = (
+        await session.execute(
+            statement.join(PaymentRun, PaymentRun.id == PaymentLine.run).where(PaymentLine.id == line_id)
+        )
+    ).first()
+    if row is None:
+        raise LineNotFound(f"No line {line_id}.")
+    line = LineOut.model_validate(row)
+    return ExplanationOut(
+        line=line,
+        status=row.status,
+        known_at=row.known_at,
+        trace=row.trace,
+        **explain(line.model_dump(), row.trace),
+    )

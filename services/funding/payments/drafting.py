@@ -1,0 +1,168 @@
+"""Writing down the lines of a run: differences with their causes, what is held, claims."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.entitlements.queries import last_traces, load_year
+from services.funding.lines.trace import Trace, causes_of, trace_of
+from services.funding.payments.engine import Due, Held, differences
+from services.funding.years import year_of
+
+COLUMNS = (
+    "id",
+    "run",
+    "network",
+    "practice",
+    "payee",
+    "stream",
+    "month",
+    "contract_year",
+    "amount",
+    "cause",
+    "held_code",
+    "claim",
+    "trace",
+)
+
+
+@dataclass
+class Drafted:
+    """A run's lines as rows to write, and what they add up to."""
+
+    run: str
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    lines: Counter[str] = field(default_factory=Counter)
+    amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: Decimal("0.00")))
+    held: Counter[str] = field(default_factory=Counter)
+    without_list: set[str] = field(default_factory=set)
+
+    def add(
+        self,
+        *,
+        network: str,
+        practice: str | None,
+        payee: str,
+        stream: str,
+        month: str,
+        amount: Decimal | None,
+        cause: str,
+        trace: Trace,
+        held_code: str | None = None,
+        claim: str | None = None,
+    ) -> None:
+        number = f"{self.run}-{len(self.rows) + 1:06d}"
+        year = year_of(month)
+        self.rows.append(
+            (
+                number,
+                self.run,
+                network,
+                practice,
+                payee,
+                stream,
+                month,
+                year,
+                amount,
+                cause,
+                held_code,
+                claim,
+                json.dumps(trace, separators=(",", ":")),
+            )
+        )
+        if amount is None:
+            self.held[held_code or ""] += 1
+        else:
+            self.lines[stream] += 1
+            self.amounts[stream] += amount
+
+
+async def draft_year(
+    session: AsyncSession,
+    drafted: Drafted,
+    contract_year: str,
+    through: str,
+    month: str,
+    payees: dict[str, str],
+    now: datetime,
+) -> None:
+    inputs = await load_year(session, contract_year, through, now)
+    dues, helds = differences(inputs)
+    before = await last_traces(session, contract_year, [(due.key, due.month) for due in dues if due.paid is not None])
+    for due in dues:
+        trace = trace_of(due)
+        paid = before.get((due.key, due.month))
+        causes = ["due"] if paid is None else causes_of(paid, trace)
+        if paid is not None:
+            trace["causes"] = causes
+        _note_without_list(drafted, due)
+        drafted.add(
+            network=due.key.network,
+            practice=due.key.practice,
+            payee=due.key.practice or payees.get(due.key.network, due.key.network),
+            stream=due.key.stream,
+            month=due.month,
+            amount=due.amount,
+            cause=causes[0],
+            trace=trace,
+        )
+    if through != month:
+        # what an earlier year holds was shown by the runs of that year
+        return
+    for held in helds:
+        _draft_held(drafted, held, payees)
+
+
+def _note_without_list(drafted: Drafted, due: Due) -> None:
+    if due.portions:
+        drafted.without_list.update(c.practice for c in due.portions[-1].heads.counted if c.how == "no-list")
+
+
+def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
+    key = held.key
+    drafted.add(
+        network=key.network,
+        practice=key.practice,
+        payee=key.practice or payees.get(key.network, key.network),
+        stream=key.stream,
+        month=held.months[-1],
+        amount=None,
+        cause="held",
+        held_code=held.hold.code,
+        trace={
+            "kind": "held",
+            "month": held.months[-1],
+            "months": list(held.months),
+            "code": held.hold.code,
+            "detail": held.hold.detail,
+        },
+    )
+
+
+async def draft_claims(session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str]) -> None:
+    claims = await session.scalars(
+        select(Claim)
+        .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
+        .order_by(Claim.network, Claim.month, Claim.id)
+    )
+    for claim in claims:
+        drafted.add(
+            network=claim.network,
+            practice=None,
+            payee=payees.get(claim.network, claim.network),
+            stream="arrs",
+            month=claim.month,
+            amount=claim.payable,
+            cause="due" if claim.month == month else "claim-late",
+            claim=claim.id,
+            trace=claim.trace(),
+        )
