@@ -94,19 +94,22 @@ def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
     sizes: dict[str, dict[date, Decimal]] = defaultdict(dict)
     closed: dict[str, date | None] = {}
     shares: dict[str, dict[str, list[registry.Member]]] = defaultdict(dict)
-    served: dict[tuple[str, date], date | None] = {}
+    served: dict[tuple[str, str, date], date | None] = {}
+    ended = {event.network: event.closed_on for event in events if isinstance(event, registry.NetworkClosed)}
     for event in events:
         if isinstance(event, registry.ListSizesPublished):
             for size in event.sizes:
                 sizes[size.practice][event.snapshot] = size.value
         elif isinstance(event, registry.NetworkApproved):
-            shares[event.network] = {"all": list(event.members)}
+            shares[event.network] = {
+                "all": [m for m in event.members if event.network not in ended or day <= ended[event.network]]
+            }
         elif isinstance(event, registry.PatientsAllocated):
-            served[event.practice, event.valid_from] = event.valid_to
+            served[event.practice, event.network, event.valid_from] = event.valid_to
         elif isinstance(event, registry.PracticesPublished):
-            for practice in event.practices:
-                closed[practice.practice] = practice.closed_on
-    found = {}
+            for fact in event.practices:
+                closed[fact.practice] = fact.closed_on
+    found: dict[str, tuple[Decimal, ...]] = {}
     for practice, snapshots in sizes.items():
         counted = [s for s in snapshots if s <= day]
         if not counted or not snapshots[max(counted)]:
@@ -124,7 +127,10 @@ def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
             ),
             Decimal(0),
         )
-        helped = any(p == practice and f <= day and (t is None or t >= day) for (p, f), t in served.items())
+        helped = any(
+            p == practice and f <= day and (t is None or t >= day) and (n not in ended or day <= ended[n])
+            for (p, n, f), t in served.items()
+        )
         rest = patients * (1 - min(share, Decimal(1)))
         twice = patients if helped and share >= 1 else patients * max(share - 1, Decimal(0))
         found[practice] = (
@@ -203,4 +209,7 @@ def random_history(seed: int) -> list[Event]:
         )
     events.append(practices("AA1", turns.choice(codes), closed=turns.choice([None, day()])))
     turns.shuffle(events)
+    closing = registry.NetworkClosed(network="U00001", commissioner="AA1", closed_on=day())
+    place = next(n for n, e in enumerate(events) if isinstance(e, registry.NetworkApproved) and e.network == "U00001")
+    events.insert(turns.randrange(place + 1, len(events) + 1), closing)
     return events

@@ -139,6 +139,9 @@ _MEMBERS = text(
 )
 
 
+_ALLOCATED = text("SELECT practice FROM allocations WHERE network = :network")
+
+
 async def note_network(session: AsyncSession, event: registry.NetworkApproved, sequence: int) -> None:
     """The network and its whole membership history take the place of what was held."""
     values = {
@@ -166,7 +169,8 @@ async def note_network(session: AsyncSession, event: registry.NetworkApproved, s
             "shares": [m.share for m in members.values()],
         },
     )
-    recount(session, [*gone, *(practice for practice, _ in members)])
+    allocated = await session.scalars(_ALLOCATED, {"network": event.network})
+    recount(session, [*gone, *allocated, *(practice for practice, _ in members)])
 
 
 _TURN = text(
@@ -187,6 +191,19 @@ async def is_news(session: AsyncSession, network: str, sequence: int) -> bool:
 async def close_network(session: AsyncSession, event: registry.NetworkClosed, sequence: int) -> None:
     if await is_news(session, event.network, sequence):
         await _set(session, event.network, "closed_on", event.closed_on)
+        recount(session, await _served(session, event.network))
+
+
+async def _served(session: AsyncSession, network: str) -> list[str]:
+    """Every practice that was ever a member of a network or allocated to it."""
+    found = await session.scalars(
+        text(
+            "SELECT practice FROM memberships WHERE network = :network "
+            "UNION SELECT practice FROM allocations WHERE network = :network"
+        ),
+        {"network": network},
+    )
+    return list(found)
 
 
 async def note_payee(session: AsyncSession, event: registry.PayeeAppointed, sequence: int) -> None:

@@ -27,6 +27,7 @@ class Allocation(Base):
     """The list of a practice outside every network, served by one; `valid_to` is the last day."""
 
     __tablename__ = "allocations"
+    __table_args__ = (Index("ix_allocations_network", "network"),)
 
     practice: Mapped[Code] = mapped_column(primary_key=True)
     network: Mapped[Code] = mapped_column(primary_key=True)

@@ -1,8 +1,8 @@
 """Count again how practices are covered whenever a list, a membership, an allocation or a closing changes.
 
 A practice counts with its newest list by the day, until it closes (or a list counted after its closing says otherwise).
-Its members' shares are covered; what an allocation serves of the rest is allocated; what is left is not covered. Shares
-above the whole, and an allocation beside a whole membership, are covered twice.
+What networks hold of it is covered, for as long as they last; what an allocation serves of the rest is allocated; what
+is left is not covered. Shares above the whole, and an allocation beside a whole membership, are covered twice.
 """
 
 from __future__ import annotations
@@ -50,29 +50,41 @@ _PUT_IN = text(
     """
     WITH touched AS (
         SELECT unnest(CAST(:practices AS text[])) AS practice
+    ), joined AS (
+        SELECT m.practice, m.valid_from, m.share, least(m.valid_to, n.closed_on) AS valid_to
+        FROM memberships m JOIN touched USING (practice) LEFT JOIN networks n USING (network)
+    ), helped AS (
+        SELECT a.practice, a.valid_from, least(a.valid_to, n.closed_on) AS valid_to
+        FROM allocations a JOIN touched USING (practice) LEFT JOIN networks n USING (network)
     ), turns AS (
         SELECT practice, snapshot AS day FROM list_sizes JOIN touched USING (practice)
-        UNION SELECT practice, valid_from FROM memberships JOIN touched USING (practice)
-        UNION SELECT practice, valid_to + 1 FROM memberships JOIN touched USING (practice) WHERE valid_to IS NOT NULL
-        UNION SELECT practice, valid_from FROM allocations JOIN touched USING (practice)
-        UNION SELECT practice, valid_to + 1 FROM allocations JOIN touched USING (practice) WHERE valid_to IS NOT NULL
+        UNION SELECT practice, valid_from FROM joined
+        UNION SELECT practice, valid_to + 1 FROM joined WHERE valid_to IS NOT NULL
+        UNION SELECT practice, valid_from FROM helped
+        UNION SELECT practice, valid_to + 1 FROM helped WHERE valid_to IS NOT NULL
         UNION SELECT practice, closed_on + 1 FROM practices JOIN touched USING (practice) WHERE closed_on IS NOT NULL
     ), stretches AS (
         SELECT practice, day AS first, lead(day) OVER (PARTITION BY practice ORDER BY day) AS until FROM turns
+    ), shares AS (
+        SELECT s.practice, s.first, sum(j.share) AS share
+        FROM stretches s JOIN joined j ON j.practice = s.practice AND j.valid_from <= s.first
+             AND (j.valid_to IS NULL OR j.valid_to >= s.first)
+        GROUP BY s.practice, s.first
+    ), serving AS (
+        SELECT DISTINCT s.practice, s.first
+        FROM stretches s JOIN helped h ON h.practice = s.practice AND h.valid_from <= s.first
+             AND (h.valid_to IS NULL OR h.valid_to >= s.first)
     ), counted AS (
         SELECT s.practice, s.first, s.until, list.commissioner, list.patients,
-               (SELECT coalesce(sum(m.share), 0) FROM memberships m
-                WHERE m.practice = s.practice AND m.valid_from <= s.first
-                  AND (m.valid_to IS NULL OR m.valid_to >= s.first)) AS share,
-               EXISTS (SELECT FROM allocations a
-                WHERE a.practice = s.practice AND a.valid_from <= s.first
-                  AND (a.valid_to IS NULL OR a.valid_to >= s.first)) AS served
+               coalesce(shares.share, 0) AS share, serving.practice IS NOT NULL AS served
         FROM stretches s
         CROSS JOIN LATERAL (
             SELECT l.commissioner, l.patients, l.snapshot FROM list_sizes l
             WHERE l.practice = s.practice AND l.snapshot <= s.first ORDER BY l.snapshot DESC LIMIT 1
         ) AS list
         LEFT JOIN practices p ON p.practice = s.practice
+        LEFT JOIN shares ON shares.practice = s.practice AND shares.first = s.first
+        LEFT JOIN serving ON serving.practice = s.practice AND serving.first = s.first
         WHERE list.patients > 0 AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
     ), new AS (
         INSERT INTO practice_coverage (

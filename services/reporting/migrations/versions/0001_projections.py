@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("practice", "network", "valid_from", name=op.f("pk_allocations")),
     )
+    op.create_index("ix_allocations_network", "allocations", ["network"], unique=False)
     op.create_table(
         "applications",
         sa.Column("application", sa.String(length=32), nullable=False),
@@ -275,5 +276,6 @@ def downgrade() -> None:
     op.drop_table("budgets")
     op.drop_index(op.f("ix_applications_round"), table_name="applications")
     op.drop_table("applications")
+    op.drop_index("ix_allocations_network", table_name="allocations")
     op.drop_table("allocations")
     drop_plumbing(op)
