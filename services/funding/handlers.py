@@ -107,7 +107,7 @@ async def _set_budgets(
         years = years | await years_to_set(session, codes, now)
     events = await set_budgets(session, codes, years, now)
     if events:
-        await recheck_waiting(session, sorted({event.network for event in events}), now)
+        await recheck_waiting(session, now, networks={event.network for event in events})
 
 
 HANDLERS: dict[type[Event], Handler] = {

@@ -64,6 +64,15 @@ def snapshot_of(year: str) -> date:
     return date(int(year[:4]), 1, 1)
 
 
+FIRST_MONTH, LAST_MONTH = "2019-04", "2099-03"
+
+
+def is_month(text: str) -> bool:
+    """Whether a month lies in a contract year this service knows of: networks began in 2019."""
+    return FIRST_MONTH <= text <= LAST_MONTH
+
+
 def is_year(text: str) -> bool:
     """Whether a text names a contract year: 2019-20 is one, 2019-21 is not."""
-    return len(text) == 7 and text[:4].isdigit() and text[4] == "-" and text == year_of(f"{text[:4]}-04")
+    month = f"{text[:4]}-04"
+    return is_month(month) and text == year_of(month)

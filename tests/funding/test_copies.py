@@ -179,6 +179,24 @@ async def test_in_2024_general_practitioners_have_a_sum_of_their_own(funding_app
     assert (await budgets(funding_app))[-1] == ("2024-25", Decimal("1209850.00"))
 
 
+async def test_a_new_sum_sets_the_budgets_again(funding_app: Harness) -> None:
+    await funding_app.deliver(*BEGINNING)
+    rate = {
+        "kind": "arrs_sum",
+        "code": "all_roles",
+        "basis": "weighted",
+        "value": "17.000",
+        "rate_period": "window",
+        "valid_from": "2022-04-01",
+        "valid_to": "2023-03-31",
+        "supersedes": "arrs_sum.all_roles.2223",
+        "confidence": "derived",
+    }
+    reply = await funding_app.post("/funding/v1/tariffs", rate, funding_app.token(Role.NATIONAL))
+    assert reply.status_code == 201, reply.text
+    assert (await budgets(funding_app))[-1] == ("2022-23", Decimal("850000.00"))
+
+
 async def test_older_news_of_a_payee_is_ignored(funding_app: Harness) -> None:
     await funding_app.deliver(a_commissioner(), an_approved_network())
     await funding_app.deliver(PayeeAppointed(network=NETWORK, payee="X2", valid_from=date(2022, 4, 1)), position=9)

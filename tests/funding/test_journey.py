@@ -61,6 +61,10 @@ async def test_a_month_is_paid_and_every_line_explains_itself(funding_app: Harne
         "network_participation": {"lines": 2, "amount": "7337.50"},
     }
     assert run["held"] == {"beds-missing": 1}
+    assert run["notes"] == {
+        "practices_without_list": [],
+        "unconfirmed_rates": {"clinical_director.2223.21": "remembered"},
+    }
     lines = (await funding_app.client.get(f"{RUNS}/{run['id']}/lines", headers=alice)).json()["items"]
     assert len(lines) == 7
     for line in lines:

@@ -73,8 +73,8 @@ async def test_one_run_at_a_time_and_one_for_each_month(funding_app: Harness) ->
     assert again["total"] == run["total"]
     reply = await funding_app.post(RUNS, {"month": "2022-04"}, nan(funding_app))
     assert (reply.status_code, reply.json()["code"]) == (409, "RunInProgress")
-    nothing = await funding_app.post(RUNS, {"month": "2022-13"}, nan(funding_app))
-    assert nothing.status_code == 422
+    for month in ("2022-13", "2019-03", "0000-04", "9999-12"):
+        assert (await funding_app.post(RUNS, {"month": month}, nan(funding_app))).status_code == 422
 
 
 async def test_the_same_request_sent_twice_calculates_once(funding_app: Harness) -> None:
@@ -251,7 +251,8 @@ async def test_everybody_sees_their_own(funding_app: Harness) -> None:
     run = await calculated(funding_app, "2022-04")
     path = f"{RUNS}/{run['id']}/lines"
     commissioner = funding_app.token(Role.COMMISSIONER, organisations=[COMMISSIONER])
-    assert (await funding_app.client.get(path, headers=commissioner)).json()["items"] == [], "not issued yet"
+    assert (await funding_app.client.get(path, headers=commissioner)).status_code == 404, "not issued yet"
+    assert (await funding_app.client.get(f"{RUNS}/run-x/lines", headers=commissioner)).status_code == 404
     bob = nan(funding_app, "bob")
     await funding_app.put(f"{RUNS}/{run['id']}/approval", None, bob)
     await funding_app.put(f"{RUNS}/{run['id']}/issue", None, bob)
@@ -271,6 +272,8 @@ async def test_everybody_sees_their_own(funding_app: Harness) -> None:
     assert await seen(Role.PAYEE, organisations=["A00001"]) == {(NETWORK, None), (NETWORK, "A00001")}
     assert await seen(Role.COMMISSIONER, organisations=["11M"]) == {("U99999", None), ("U99999", "B00001")}
     assert await seen(Role.NETWORK, organisations=[COMMISSIONER]) == set(), "a code counts only in its own role"
+    every = (await funding_app.client.get("/funding/v1/lines", headers=commissioner)).json()["items"]
+    assert {(item["network"], item["practice"]) for item in every} == own
     stranger = funding_app.token(Role.COMMISSIONER, organisations=["11M"])
     assert (await funding_app.client.get(told, headers=stranger)).status_code == 404
     assert (await funding_app.client.get(told, headers=commissioner)).status_code == 200
@@ -303,6 +306,11 @@ async def test_entitlements_are_what_the_runs_pay(funding_app: Harness) -> None:
         "/funding/v1/entitlements", params={**query, "month": "2021-04"}, headers=headers
     )
     assert outside.status_code == 422
+    for year in ("2022-24", "9999-00", "0000-01"):
+        wrong = await funding_app.client.get(
+            "/funding/v1/entitlements", params={"network": NETWORK, "contract_year": year}, headers=headers
+        )
+        assert wrong.status_code == 422
 
 
 # --- people at the same moment, on a database of their own ---

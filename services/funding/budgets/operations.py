@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts
+from services.funding.claims.operations import recheck_waiting
+from services.funding.networks.model import Network
 from services.funding.payments.engine import Headcount, Hold, Populations, Serving
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.shipped import posts
@@ -203,6 +205,18 @@ def _heads(populations: Populations, basis: str, whom: tuple[Serving, ...], comm
     if whom:
         return heads
     return Headcount(basis, heads.snapshot, heads.total, (), Hold("members-missing", "No members are known."))
+
+
+async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) -> None:
+    """A new sum sets the budgets that rest on it; a new ceiling changes what waiting claims would be paid."""
+    await session.flush()
+    if tariff.kind is TariffKind.ARRS_SUM:
+        networks = (await session.scalars(select(Network.code).where(Network.approved_on.is_not(None)))).all()
+        years = {tariff.contract_year} & await years_to_set(session, networks, now)
+        await set_budgets(session, networks, years, now)
+        await recheck_waiting(session, now, networks=networks)
+    elif tariff.kind is TariffKind.ROLE_MAXIMUM:
+        await recheck_waiting(session, now, role=tariff.code)
 
 
 async def years_to_set(session: AsyncSession, networks: Collection[str], now: datetime) -> set[str]:

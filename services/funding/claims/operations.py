@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -109,14 +110,15 @@ async def approve_claim(
     session: AsyncSession, claim_id: str, if_match: str | None, *, caller: Caller, now: datetime
 ) -> Claim:
     """The commissioner accepts a claim for what is payable now. Raises `ClaimDecided` and `ClaimNotPayable`."""
-    claim = await claim_seen(session, claim_id, caller, lock=True)
-    require_match(claim, if_match)
-    # two claims of one sum decided at once must not both take the same room
+    claim = await claim_seen(session, claim_id, caller)
+    # two claims of one sum decided at once must not both take the same room; whoever sets sums locks them first too
     await session.execute(
         select(Budget.network)
         .where(Budget.network == claim.network, Budget.contract_year == claim.contract_year)
         .with_for_update()
     )
+    await session.refresh(claim, with_for_update=True)
+    require_match(claim, if_match)
     announce(session, claim.approve(await check_claim(session, claim, now), by=caller.subject, at=now))
     await session.flush()
     return claim
@@ -133,11 +135,14 @@ async def reject_claim(
     return claim
 
 
-async def recheck_waiting(session: AsyncSession, networks: list[str], now: datetime) -> None:
-    """What waiting claims would be paid, after a sum they depend on was set."""
+async def recheck_waiting(
+    session: AsyncSession, now: datetime, *, networks: Collection[str] | None = None, role: str | None = None
+) -> None:
+    """What waiting claims would be paid, after a sum or ceiling they depend on was set."""
+    chosen = Claim.network.in_(networks) if networks is not None else Claim.role == role
     waiting = await session.scalars(
         select(Claim)
-        .where(Claim.network.in_(networks), Claim.status == ClaimStatus.SUBMITTED)
+        .where(chosen, Claim.status == ClaimStatus.SUBMITTED)
         .order_by(Claim.month, Claim.position)
         .with_for_update()
     )

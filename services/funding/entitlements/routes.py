@@ -13,7 +13,7 @@ from services.funding.networks.model import Network
 from services.funding.networks.operations import networks_of
 from services.funding.payments.engine import Key, Portion, Year, portions, product
 from services.funding.scope import networks_seen
-from services.funding.years import is_year, months_of, year_of
+from services.funding.years import is_month, is_year, months_of, year_of
 from shared.errors import Invalid, NotFound
 from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import MoneyOut, Now, Out, Reading, one_fault, refusals, service_router
@@ -99,7 +99,7 @@ async def read_entitlements(
     if not is_year(contract_year):
         raise one_fault("query.contract_year", "not_a_year", "A contract year is written like 2022-23.")
     through = month or months_of(contract_year)[-1]
-    if year_of(through) != contract_year:
+    if not is_month(through) or year_of(through) != contract_year:
         raise one_fault("query.month", "outside_year", f"{through} does not lie in {contract_year}.")
     seen = await session.scalar(select(Network.code).where(Network.code == network, networks_seen(caller)))
     own: frozenset[str] | None = None

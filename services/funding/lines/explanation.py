@@ -83,6 +83,8 @@ def _capitation(trace: Trace) -> tuple[list[str], list[str]]:
             f"{span}: £{step['rate']} {PERIODS[step['rate_period']]} × {step['population']} {unit} "
             f"× {len(months)}/{step['parts']} (rate {step['tariff']})"
         )
+        if step["sources"]:
+            arithmetic.append(f"Sources of the rate {step['tariff']}: {', '.join(step['sources'])}")
         if step["confidence"] in NOT_CONFIRMED:
             warnings.append(f"The rate {step['tariff']} {NOT_CONFIRMED[step['confidence']]}.")
         absent = [practice for practice, _, _, *how in step["practices"] if how == ["no-list"]]

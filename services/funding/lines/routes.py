@@ -11,6 +11,7 @@ from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.payments.operations import RunNotFound, run_seen
 from services.funding.scope import lines_seen
 from shared.errors import NotFound
+from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
 from shared.identity import Caller, Role, allow
 
@@ -94,6 +95,9 @@ async def list_lines(
     held: bool | None = None,
 ) -> Page[LineOut]:
     """The lines of a run that concern the caller; `held=true` gives those that wait for something."""
+    run = await run_seen(session, run_id)
+    if run.status is not RunStatus.ISSUED and not caller.everywhere:
+        raise RunNotFound(f"No payment run {run_id}.")
     statement = _lines(caller).where(PaymentLine.run == run_id)
     for column, wanted in (
         (PaymentLine.network, network),
@@ -106,8 +110,32 @@ async def list_lines(
     if held is not None:
         statement = statement.where(PaymentLine.amount.is_(None) if held else PaymentLine.amount.is_not(None))
     found, following = await page(session, statement, [PaymentLine.id], paging)
-    if not found and caller.everywhere:
-        await run_seen(session, run_id)
+    return Page(items=[LineOut.model_validate(row) for row in found], next=following)
+
+
+@router.get("/lines", summary="Lines of all runs")
+async def list_all_lines(
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    practice: Annotated[str | None, Query(max_length=32)] = None,
+    stream: Annotated[str | None, Query(max_length=64)] = None,
+    month: Annotated[str | None, Query(pattern=MONTH_PATTERN)] = None,
+    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+) -> Page[LineOut]:
+    """Every line that concerns the caller, whichever run paid it; `month` is what it pays for."""
+    statement = _lines(caller)
+    for column, wanted in (
+        (PaymentLine.network, network),
+        (PaymentLine.practice, practice),
+        (PaymentLine.stream, stream),
+        (PaymentLine.month, month),
+        (PaymentLine.contract_year, contract_year),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    found, following = await page(session, statement, [PaymentLine.id], paging)
     return Page(items=[LineOut.model_validate(row) for row in found], next=following)
 
 

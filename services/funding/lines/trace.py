@@ -48,6 +48,7 @@ def trace_of(due: Due) -> Trace:
                 "rate_period": portion.rate.rate_period,
                 "parts": portion.rate.parts,
                 "confidence": portion.rate.confidence,
+                "sources": list(portion.rate.sources),
                 **heads_of(portion.heads),
             }
         )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.entitlements.queries import last_traces, load_year
+from services.funding.lines.explanation import NOT_CONFIRMED
 from services.funding.lines.trace import Trace, causes_of, trace_of
 from services.funding.payments.engine import Due, Held, differences
 from services.funding.years import year_of
@@ -45,6 +46,11 @@ class Drafted:
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(lambda: Decimal("0.00")))
     held: Counter[str] = field(default_factory=Counter)
     without_list: set[str] = field(default_factory=set)
+    doubtful: dict[str, str] = field(default_factory=dict)
+
+    def doubt(self, tariff: str, confidence: str) -> None:
+        if confidence in NOT_CONFIRMED:
+            self.doubtful[tariff] = confidence
 
     def add(
         self,
@@ -95,6 +101,7 @@ async def draft_year(
     payees: dict[str, str],
     now: datetime,
 ) -> None:
+    """Write down what differs from what was paid for a contract year through a month, each line with its cause."""
     inputs = await load_year(session, contract_year, through, now)
     dues, helds = differences(inputs)
     before = await last_traces(session, contract_year, [(due.key, due.month) for due in dues if due.paid is not None])
@@ -104,7 +111,7 @@ async def draft_year(
         causes = ["due"] if paid is None else causes_of(paid, trace)
         if paid is not None:
             trace["causes"] = causes
-        _note_without_list(drafted, due)
+        _note(drafted, due)
         drafted.add(
             network=due.key.network,
             practice=due.key.practice,
@@ -122,9 +129,12 @@ async def draft_year(
         _draft_held(drafted, held, payees)
 
 
-def _note_without_list(drafted: Drafted, due: Due) -> None:
+def _note(drafted: Drafted, due: Due) -> None:
+    """Keep for whoever approves the run: practices counted as nobody, and rates that nobody has confirmed."""
     if due.portions:
-        drafted.without_list.update(c.practice for c in due.portions[-1].heads.counted if c.how == "no-list")
+        last = due.portions[-1]
+        drafted.without_list.update(c.practice for c in last.heads.counted if c.how == "no-list")
+        drafted.doubt(last.rate.tariff, last.rate.confidence)
 
 
 def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
@@ -149,6 +159,7 @@ def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
 
 
 async def draft_claims(session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str]) -> None:
+    """Write down every approved claim that has not been paid, of this month or an earlier one."""
     claims = await session.scalars(
         select(Claim)
         .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
@@ -166,3 +177,4 @@ async def draft_claims(session: AsyncSession, drafted: Drafted, month: str, paye
             claim=claim.id,
             trace=claim.trace(),
         )
+        drafted.doubt(claim.checked["tariff"], claim.checked["confidence"])

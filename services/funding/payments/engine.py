@@ -46,6 +46,7 @@ class Rate:
     rate_period: str
     months: int
     confidence: str
+    sources: tuple[str, ...] = ()
 
     @property
     def parts(self) -> int:

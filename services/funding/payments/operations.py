@@ -63,7 +63,10 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
             for stream in sorted(drafted.lines)
         },
         held=dict(sorted(drafted.held.items())),
-        notes={"practices_without_list": sorted(drafted.without_list)},
+        notes={
+            "practices_without_list": sorted(drafted.without_list),
+            "unconfirmed_rates": dict(sorted(drafted.doubtful.items())),
+        },
         calculated_by=by,
         calculated_at=now,
         version=1,

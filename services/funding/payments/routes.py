@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
 from services.funding.payments import operations
@@ -19,6 +19,7 @@ from services.funding.payments.model import (
     SamePerson,
 )
 from services.funding.payments.operations import RunNotFound
+from services.funding.years import is_month
 from shared.errors import PreconditionFailed, PreconditionMissing
 from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import (
@@ -46,10 +47,16 @@ Finance = Annotated[Caller, allow(Role.NATIONAL)]
 Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 
 
+def _in_range(month: str) -> str:
+    if not is_month(month):
+        raise ValueError("networks are paid from April 2019 on")
+    return month
+
+
 class RunIn(In):
     """The month to pay."""
 
-    month: Annotated[str, Field(pattern=MONTH_PATTERN)]
+    month: Annotated[str, Field(pattern=MONTH_PATTERN), AfterValidator(_in_range)]
 
 
 class Total(Out):

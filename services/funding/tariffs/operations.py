@@ -114,6 +114,7 @@ def rate_from(tariff: Tariff) -> Rate:
         rate_period=tariff.rate_period.value,
         months=tariff.window_months,
         confidence=tariff.confidence.value,
+        sources=tuple(tariff.sources),
     )
 
 

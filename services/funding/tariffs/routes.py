@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
+from services.funding.budgets.operations import follow_tariff
 from services.funding.tariffs import operations
 from services.funding.tariffs.model import (
     Basis,
@@ -127,7 +128,9 @@ async def publish_tariff(
     tariff.known_from = tariff.known_from or now.date()
     if faults := _faults(tariff):
         raise Invalid("The rate is not valid; errors lists every fault.", errors=faults)
-    return TariffOut.model_validate(await operations.publish_tariff(session, tariff, by=caller.subject, now=now))
+    published = await operations.publish_tariff(session, tariff, by=caller.subject, now=now)
+    await follow_tariff(session, published, now)
+    return TariffOut.model_validate(published)
 
 
 @router.get("/tariffs", summary="Rates, sums and ceilings")
