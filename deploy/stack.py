@@ -64,7 +64,11 @@ async def _topics(common: CommonSettings, servers: str) -> None:
     while True:
         try:
             await create_topics(
-                servers, {event.topic() for event in CATALOGUE.values()}, prefix=common.kafka_topic_prefix
+                servers,
+                {event.topic() for event in CATALOGUE.values()},
+                prefix=common.kafka_topic_prefix,
+                partitions=common.kafka_partitions,
+                replicas=common.kafka_replicas,
             )
             return
         except (KafkaError, OSError) as error:

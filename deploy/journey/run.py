@@ -26,7 +26,7 @@ from shared.migrations import ROOT
 
 START_SECONDS = 120.0
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run_journey(home: Home, *, data: Path | None, once: bool, kafka: bool, url: str | None, port: int) -> int:

@@ -25,9 +25,9 @@ CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
 
 
 async def create_topics(
-    bootstrap_servers: str, topics: Iterable[str], *, prefix: str = "", partitions: int = 6, replicas: int = -1
+    bootstrap_servers: str, topics: Iterable[str], *, prefix: str = "", partitions: int = 6, replicas: int = 1
 ) -> None:
-    """Make the topics that are not there yet; `replicas=-1` leaves the number to the broker's default."""
+    """Make the topics that are not there yet; those that are keep their partitions and replicas."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
