@@ -225,6 +225,10 @@ async def test_reports_come_in_pages(app: Harness) -> None:
     second = await report(app, "spend", by="network", contract_year="2022-23", limit="1", cursor=first["next"])
     assert [list(by_key(p)) for p in (first, second)] == [["U00001"], ["U00002"]]
     assert second["next"] is None
+    first = await report(app, "workforce", by="network", as_at="2022-05-01", limit="1")
+    second = await report(app, "workforce", by="network", as_at="2022-05-01", limit="1", cursor=first["next"])
+    assert [list(by_key(p)) for p in (first, second)] == [["U00001"], ["U00002"]]
+    assert [p["items"][0]["wte"] for p in (first, second)] == ["0.8", "1"]
 
 
 async def test_a_malformed_question_lists_every_fault(app: Harness) -> None:

@@ -86,7 +86,7 @@ class Claim(Base):
 
 
 class NetworkClaims(Base):
-    """What a network claimed for a month: the sum of its claims."""
+    """What a network claimed for a month, and under an empty month for the whole year: the sum of its claims."""
 
     __tablename__ = "network_claims"
 

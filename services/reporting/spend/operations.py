@@ -96,7 +96,7 @@ _CLAIM = text(
         RETURNING network, month, claimed
     )
     INSERT INTO network_claims AS held (contract_year, network, month, claimed, claims)
-    SELECT :contract_year, network, month, claimed, 1 FROM new
+    SELECT :contract_year, network, period, claimed, 1 FROM new, unnest(ARRAY[month, '']) AS period
     ON CONFLICT (contract_year, network, month)
     DO UPDATE SET claimed = held.claimed + excluded.claimed, claims = held.claims + 1
     """

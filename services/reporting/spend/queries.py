@@ -102,7 +102,7 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
         ), claimed AS (
             SELECT n.commissioner, sum(c.claimed) AS claimed, sum(c.claims) AS claims
             FROM network_claims c JOIN networks n USING (network)
-            WHERE contract_year = :contract_year AND (CAST(:month AS text) IS NULL OR month = :month)
+            WHERE contract_year = :contract_year AND month = coalesce(:month, '')
               AND {_NETWORKS_SEEN} {only}
               AND (CAST(:commissioner AS text) IS NULL OR n.commissioner = :commissioner)
             GROUP BY n.commissioner
@@ -152,7 +152,7 @@ MONEY_OF_NETWORKS = text(
         GROUP BY network
     ), claimed AS (
         SELECT network, sum(claimed) AS claimed, sum(claims) AS claims FROM network_claims JOIN page USING (network)
-        WHERE contract_year = :contract_year AND (CAST(:month AS text) IS NULL OR month = :month)
+        WHERE contract_year = :contract_year AND month = coalesce(:month, '')
         GROUP BY network
     )
     SELECT network, coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,

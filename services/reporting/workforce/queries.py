@@ -27,21 +27,31 @@ _KEYS = {
 
 
 def workforce(
-    by: By, scope: Scope, *, as_at: date, map_of: date, commissioner: str | None, role: str | None
+    by: By,
+    scope: Scope,
+    *,
+    as_at: date,
+    map_of: date,
+    commissioner: str | None,
+    role: str | None,
+    only: list[str] | None,
 ) -> Subquery:
-    """One row per area, role or network that has somebody in post or planned."""
+    """One row per area, role or network that has somebody in post or planned, among `only` these networks if named."""
     key, name = _KEYS[by]
+    of = "network, role" if by is By.ROLE else "network"
     statement = f"""
         WITH map AS ({MAP}), counted AS (
-            SELECT network, role, count(*) AS heads, sum(wte) AS wte,
+            SELECT {of}, count(*) AS heads, sum(wte) AS wte,
                    sum(wte) FILTER (WHERE additional) AS additional_wte, CAST(0 AS numeric) AS planned_wte
             FROM posts WHERE started_on <= :as_at AND (ended_on IS NULL OR ended_on >= :as_at)
               AND (CAST(:role AS text) IS NULL OR role = :role)
-            GROUP BY network, role
+              AND (CAST(:page AS text[]) IS NULL OR network = ANY(CAST(:page AS text[])))
+            GROUP BY {of}
             UNION ALL
-            SELECT network, role, 0, 0, 0, sum(wte) FROM planned_roles
+            SELECT {of}, 0, 0, 0, sum(wte) FROM planned_roles
             WHERE contract_year = :year AND start_month <= :month AND (CAST(:role AS text) IS NULL OR role = :role)
-            GROUP BY network, role
+              AND (CAST(:page AS text[]) IS NULL OR network = ANY(CAST(:page AS text[])))
+            GROUP BY {of}
         )
         SELECT {key} AS key, min({name}) AS name, CAST(sum(heads) AS int) AS heads, sum(wte) AS wte,
                coalesce(sum(additional_wte), 0) AS additional_wte, sum(planned_wte) AS planned_wte
@@ -55,7 +65,29 @@ def workforce(
     return (
         text(statement)
         .bindparams(as_at=as_at, map_of=map_of, year=year_of(as_at), month=month_of(as_at))
-        .bindparams(commissioner=commissioner, role=role, **scope.params())
+        .bindparams(commissioner=commissioner, role=role, page=only, **scope.params())
         .columns(key=String, name=String, heads=Integer, wte=number, additional_wte=number, planned_wte=number)
+        .subquery()
+    )
+
+
+def staffed(scope: Scope, *, as_at: date, commissioner: str | None, role: str | None) -> Subquery:
+    """The networks seen that have somebody in post or planned on a day, by code alone."""
+    statement = """
+        SELECT n.network AS key FROM networks n
+        WHERE (:everywhere OR n.commissioner = ANY(CAST(:commissioners AS text[]))
+               OR n.network = ANY(CAST(:networks AS text[])))
+          AND (CAST(:commissioner AS text) IS NULL OR n.commissioner = :commissioner)
+          AND (EXISTS (SELECT FROM posts p WHERE p.network = n.network AND p.started_on <= :as_at
+                       AND (p.ended_on IS NULL OR p.ended_on >= :as_at)
+                       AND (CAST(:role AS text) IS NULL OR p.role = :role))
+               OR EXISTS (SELECT FROM planned_roles r WHERE r.contract_year = :year AND r.network = n.network
+                          AND r.start_month <= :month AND (CAST(:role AS text) IS NULL OR r.role = :role)))
+    """
+    return (
+        text(statement)
+        .bindparams(as_at=as_at, year=year_of(as_at), month=month_of(as_at))
+        .bindparams(commissioner=commissioner, role=role, **scope.params())
+        .columns(key=String)
         .subquery()
     )

@@ -49,6 +49,18 @@ async def workforce(
     """Who is in post on a day, against what was planned."""
     day = as_at or today
     scope = await scope_of(session, caller)
-    found = queries.workforce(by, scope, as_at=day, map_of=map_of or day, commissioner=commissioner, role=role)
-    rows, following = await page(session, select(found), [found.c.key], paging)
+    if by is By.NETWORK:
+        # the page is chosen before anything is counted: the last page costs what the first does
+        codes = queries.staffed(scope, as_at=day, commissioner=commissioner, role=role)
+        keys, following = await page(session, select(codes), [codes.c.key], paging)
+        only = [row.key for row in keys]
+        found = queries.workforce(
+            by, scope, as_at=day, map_of=map_of or day, commissioner=commissioner, role=role, only=only
+        )
+        rows = list((await session.execute(select(found).order_by(found.c.key))).all())
+    else:
+        found = queries.workforce(
+            by, scope, as_at=day, map_of=map_of or day, commissioner=commissioner, role=role, only=None
+        )
+        rows, following = await page(session, select(found), [found.c.key], paging)
     return WorkforceReport(as_at=day, by=by, items=[WorkforceOut.model_validate(row) for row in rows], next=following)
