@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from shared.database import engine_for, sessions_for
 from shared.events.base import Event
 from shared.log import logger
-from shared.messaging.inbox import Handler, Receiver
+from shared.messaging.inbox import Finish, Handler, Receiver
 from shared.messaging.kafka import KafkaConsumer
 from shared.messaging.outbox import Relay, Transport, ensure_partitions
 from shared.messaging.tables import KeptReply
@@ -40,6 +40,8 @@ class Service:
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     announces: Sequence[type[Event]] = ()
     seed: Seed | None = None
+    finish: Finish | None = None
+    """Called once in every transaction that handled events, after them: what many events ask for is then done once."""
 
     @property
     def source(self) -> str:
@@ -54,7 +56,7 @@ class Runtime:
         self.engine: AsyncEngine = engine_for(service.settings.database_url, pool_size=service.settings.pool_size)
         self.reading_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.sessions = sessions_for(self.engine)
-        self.receiver = Receiver(self.sessions, service.handlers, name=service.name)
+        self.receiver = Receiver(self.sessions, service.handlers, name=service.name, finish=service.finish)
         self.relay: Relay | None = None
         self.consumer: KafkaConsumer | None = None
         self._stop = asyncio.Event()

@@ -32,7 +32,9 @@ class Harness:
             maker = async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
             runtime.sessions = maker
             runtime.reading = lambda: maker()  # type: ignore[method-assign,assignment,return-value]
-            runtime.receiver = Receiver(maker, runtime.service.handlers, name=runtime.service.name)
+            runtime.receiver = Receiver(
+                maker, runtime.service.handlers, name=runtime.service.name, finish=runtime.service.finish
+            )
         common = CommonSettings(jwks_url=issuer.jwks_url)
         self.app = create_app(runtime.service, common, runtime=runtime)
         self.client = httpx.AsyncClient(

@@ -37,6 +37,7 @@ class Arrival:
 
 
 Handler = Callable[[AsyncSession, Any, Arrival], Awaitable[None]]
+Finish = Callable[[AsyncSession, datetime], Awaitable[None]]
 
 ATTEMPTS = 3
 
@@ -57,8 +58,10 @@ class Receiver:
         handlers: Mapping[type[Event], Handler],
         *,
         name: str,
+        finish: Finish | None = None,
     ) -> None:
         self._sessions = sessions
+        self._finish = finish
         self._handlers = {kind.event_type(): (kind, handler) for kind, handler in handlers.items()}
         self.name = name
 
@@ -101,6 +104,8 @@ class Receiver:
                 kind, handler = self._handlers[envelope.type]
                 context.begin(envelope.correlationid, envelope.traceparent)
                 await handler(session, kind.model_validate(envelope.data), Arrival(envelope, now))
+        if self._finish is not None:
+            await self._finish(session, now)
 
     async def _receive_one(self, envelope: Envelope) -> None:
         for attempt in range(1, ATTEMPTS + 1):
