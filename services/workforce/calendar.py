@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 from datetime import date
-from decimal import Decimal
 
 FIRST_DAY = date(2019, 7, 1)
 
@@ -55,10 +54,11 @@ def months_of(year: str) -> list[str]:
     return [m for m in months if last_day(m) >= FIRST_DAY]
 
 
-def part_of_month(month: str, started: date, ended: date | None) -> Decimal:
-    """The part of a month's days that lie between two days, both included: 0 to 1."""
+def days_of_month(month: str, started: date, ended: date | None) -> tuple[int, int]:
+    """How many of a month's days lie between two days, both included, and how many it has.
+
+    Both numbers, not their quotient: a third of a month has no exact decimal, and half pennies hang on it.
+    """
     first, last = first_day(month), last_day(month)
     begin, finish = max(first, started), last if ended is None else min(last, ended)
-    if finish < begin:
-        return Decimal(0)
-    return Decimal((finish - begin).days + 1) / Decimal((last - first).days + 1)
+    return max(0, (finish - begin).days + 1), (last - first).days + 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from services.workforce.calendar import contract_year, first_day, last_day, month_of, months_of, part_of_month
+from services.workforce.calendar import contract_year, days_of_month, first_day, last_day, month_of, months_of
 from services.workforce.rates.operations import Ceilings
 from shared.errors import Fault
 
@@ -130,21 +130,22 @@ def pennies(amount: Decimal) -> Decimal:
     return amount.quantize(PENNY, ROUND_HALF_UP)
 
 
-def at_ceiling(ceiling: Decimal, wte: Decimal, part: Decimal) -> Decimal:
-    """The most one post takes of the sum in a month: a twelfth of the ceiling by WTE and the part of the month."""
-    return pennies(ceiling * wte * part / 12)
+def at_ceiling(ceiling: Decimal, wte: Decimal, days: tuple[int, int] = (1, 1)) -> Decimal:
+    """The most one post takes of the sum in a month: a twelfth of the ceiling by WTE and by days worked of all days."""
+    worked, of = days
+    return pennies(ceiling * wte * worked / (12 * of))
 
 
 def month_cost(ceilings: Ceilings, known: date, post: Commitment, month: str) -> Decimal | None:
     """What a commitment takes of the sum in a month; `None` when its ceiling is not known."""
     if month in post.claimed:
         return post.claimed[month]
-    part = part_of_month(month, post.first, post.last)
-    if not part:
+    days = days_of_month(month, post.first, post.last)
+    if not days[0]:
         return NOTHING
     day = max(first_day(month), post.first)
     ceiling = ceilings.on(post.role, post.zone, day, known=known)
-    return None if ceiling is None else at_ceiling(ceiling, post.wte, part)
+    return None if ceiling is None else at_ceiling(ceiling, post.wte, days)
 
 
 def committed(position: Position, year: str) -> tuple[Decimal, list[str]]:
@@ -187,7 +188,7 @@ def assess(position: Position, wish: Wish) -> Answer:
 def _month(position: Position, wish: Wish, month: str, room: Decimal | None) -> Month:
     day = max(first_day(month), wish.start)
     ceiling = position.ceilings.on(wish.role, wish.zone, day, known=position.known)
-    most = None if ceiling is None else at_ceiling(ceiling, wish.wte, part_of_month(month, wish.start, None))
+    most = None if ceiling is None else at_ceiling(ceiling, wish.wte, days_of_month(month, wish.start, None))
     used = _peak(position, wish.role, day, last_day(month))
     reasons: list[Fault] = []
     if position.terms is not None and not _claimable(position.terms, day):

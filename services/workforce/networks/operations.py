@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workforce.calendar import snapshot_of
-from services.workforce.networks.model import Commissioner, ListSize, Membership, Network, NetworkNotApproved, Practice
+from services.workforce.networks.model import Commissioner, ListSize, Membership, Network, NetworkNotApproved
 from shared.errors import NotFound
 from shared.events import registry
 from shared.identity import Caller, Role
@@ -36,75 +36,110 @@ async def note_commissioner(session: AsyncSession, event: registry.CommissionerR
     )
 
 
+_PRACTICES = text(
+    """
+    INSERT INTO practices AS held (practice, name, commissioner, sequence)
+    SELECT facts.*, :sequence
+    FROM unnest(CAST(:practices AS text[]), CAST(:names AS text[]), CAST(:commissioners AS text[])) AS facts
+    ON CONFLICT (practice) DO UPDATE SET
+        name = excluded.name, commissioner = excluded.commissioner, sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    """
+)
+
+_LISTS = text(
+    """
+    INSERT INTO list_sizes AS held (practice, snapshot, patients, sequence)
+    SELECT sizes.practice, :snapshot, sizes.patients, :sequence
+    FROM unnest(CAST(:practices AS text[]), CAST(:patients AS numeric[])) AS sizes (practice, patients)
+    ON CONFLICT (practice, snapshot) DO UPDATE SET patients = excluded.patients, sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    """
+)
+
+_NETWORK = text(
+    """
+    WITH taken AS (
+        INSERT INTO networks AS held (network, name, commissioner, valid_from, approved_on, closed_on, sequence)
+        VALUES (:network, :name, :commissioner, :valid_from, :approved_on, :closed_on, :sequence)
+        ON CONFLICT (network) DO UPDATE SET
+            name = excluded.name, commissioner = excluded.commissioner, valid_from = excluded.valid_from,
+            approved_on = excluded.approved_on, closed_on = excluded.closed_on, sequence = excluded.sequence
+        WHERE held.sequence < excluded.sequence
+        RETURNING network
+    ), gone AS (
+        DELETE FROM memberships USING taken WHERE memberships.network = taken.network
+    )
+    SELECT network FROM taken
+    """
+)
+
+_MEMBERS = text(
+    """
+    INSERT INTO memberships (network, practice, valid_from, valid_to, share)
+    SELECT :network, members.*
+    FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]), CAST(:shares AS numeric[]))
+         AS members
+    """
+)
+
+
 async def note_practices(session: AsyncSession, practices: list[registry.PracticeFact], sequence: int) -> None:
-    rows = {
-        p.practice: {
-            "practice": p.practice,
-            "name": p.practice_name,
-            "commissioner": p.commissioner,
-            "sequence": sequence,
-        }
-        for p in practices
-    }
-    if not rows:
-        return
-    statement = insert(Practice)
-    new = statement.excluded
+    facts = {p.practice: p for p in practices}
     await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["practice"],
-            set_={c: new[c] for c in ("name", "commissioner", "sequence")},
-            where=Practice.sequence < new.sequence,
-        ),
-        list(rows.values()),
+        _PRACTICES,
+        {
+            "practices": list(facts),
+            "names": [p.practice_name for p in facts.values()],
+            "commissioners": [p.commissioner for p in facts.values()],
+            "sequence": sequence,
+        },
     )
 
 
 async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublished, sequence: int) -> None:
     """Registered lists only: they decide the caps that depend on a network's size."""
-    if event.basis != "registered" or not event.sizes:
+    if event.basis != "registered":
         return
-    rows = {
-        s.practice: {"practice": s.practice, "snapshot": event.snapshot, "patients": s.value, "sequence": sequence}
-        for s in event.sizes
-    }
-    statement = insert(ListSize)
-    new = statement.excluded
+    sizes = {size.practice: size.value for size in event.sizes}
     await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["practice", "snapshot"],
-            set_={"patients": new.patients, "sequence": new.sequence},
-            where=ListSize.sequence < new.sequence,
-        ),
-        list(rows.values()),
+        _LISTS,
+        {
+            "practices": list(sizes),
+            "patients": list(sizes.values()),
+            "snapshot": event.snapshot,
+            "sequence": sequence,
+        },
     )
 
 
 async def note_network(session: AsyncSession, event: registry.NetworkApproved, sequence: int) -> None:
     """The network and its whole membership history take the place of what was held of them."""
-    statement = insert(Network).values(
-        network=event.network,
-        name=event.network_name,
-        commissioner=event.commissioner,
-        valid_from=event.valid_from,
-        approved_on=event.approved_on,
-        closed_on=event.valid_to,
-        sequence=sequence,
-    )
-    new = statement.excluded
     taken = await session.scalar(
-        statement.on_conflict_do_update(
-            index_elements=["network"],
-            set_={c: new[c] for c in ("name", "commissioner", "valid_from", "approved_on", "closed_on", "sequence")},
-            where=Network.sequence < new.sequence,
-        ).returning(Network.network)
+        _NETWORK,
+        {
+            "network": event.network,
+            "name": event.network_name,
+            "commissioner": event.commissioner,
+            "valid_from": event.valid_from,
+            "approved_on": event.approved_on,
+            "closed_on": event.valid_to,
+            "sequence": sequence,
+        },
     )
     if taken is None:
         return
-    await session.execute(delete(Membership).where(Membership.network == event.network))
-    members = {(m.practice, m.valid_from): {"network": event.network, **m.model_dump()} for m in event.members}
-    if members:
-        await session.execute(insert(Membership), list(members.values()))
+    members = {(m.practice, m.valid_from): m for m in event.members}
+    await session.execute(
+        _MEMBERS,
+        {
+            "network": event.network,
+            "practices": [practice for practice, _ in members],
+            "firsts": [first for _, first in members],
+            "lasts": [m.valid_to for m in members.values()],
+            "shares": [m.share for m in members.values()],
+        },
+    )
 
 
 async def _is_news(session: AsyncSession, network: str, sequence: int) -> bool:

@@ -89,7 +89,7 @@ def planned_cost(lines: Sequence[PlanLine], year: str, ceilings: Ceilings, known
             if ceiling is None:
                 unknown.append(f"{line.role} ({line.zone}) in {month}")
             else:
-                total += at_ceiling(ceiling, line.wte, Decimal(1))
+                total += at_ceiling(ceiling, line.wte)
     return total, unknown
 
 
