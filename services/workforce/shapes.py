@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -51,6 +52,13 @@ def _wte(value: Decimal) -> Decimal:
     return value
 
 
+def _day(value: date) -> date:
+    if not 2019 <= value.year <= 2100:
+        raise ValueError("the year must lie between 2019 and 2100")
+    return value
+
+
+Day = Annotated[date, AfterValidator(_day)]
 OrganisationCode = Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
 RoleCode = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^[a-z_]+$")]
 ContractYear = Annotated[str, Field(pattern=r"^20\d{2}-\d{2}$"), AfterValidator(_year)]

@@ -172,6 +172,18 @@ async def test_warnings_of_a_plan_name_what_is_over_or_unknown(workforce_app: Ha
     assert found[-1] == ("OverTheSum", "The plan costs £157624.50 at the ceilings, £57624.50 over the sum.")
 
 
+async def test_a_day_out_of_range_is_malformed(workforce_app: Harness) -> None:
+    await set_up(workforce_app)
+    for day in ("9999-12-31", "0001-01-01", "2022-02-30"):
+        assert (await open_vacancy(workforce_app, opened_on=day)).status_code == 422
+    asked = {"network": NETWORK, "role": "gp", "wte": "NaN", "month": "2018-04"}
+    answer = await workforce_app.client.get(
+        f"{PREFIX}/claimability", params=asked, headers=network_token(workforce_app)
+    )
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"query.wte", "query.month"}
+
+
 async def test_a_cap_is_by_size_and_counts_who_is_there(workforce_app: Harness) -> None:
     app = workforce_app
     await set_up(app)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from services.workforce.baselines import operations
 from services.workforce.baselines.model import Baseline, BaselineAlreadyRecorded, VacancyBeforeBaseline
-from services.workforce.shapes import Number, OrganisationCode, PlannedWte, RoleCode
+from services.workforce.shapes import Day, Number, OrganisationCode, PlannedWte, RoleCode
 from shared.errors import NotFound, PreconditionFailed, PreconditionMissing
 from shared.http import (
     Idempotent,
@@ -44,8 +44,8 @@ class BaselineIn(In):
 
 
 class BaselineVacancyIn(In):
-    vacant_from: date | None = None
-    filled_on: date | None = None
+    vacant_from: Day | None = None
+    filled_on: Day | None = None
 
 
 class BaselineOut(Out):

@@ -18,6 +18,7 @@ from services.workforce.plans.model import (
 )
 from services.workforce.shapes import (
     ContractYear,
+    Day,
     FaultOut,
     Month,
     Number,
@@ -73,7 +74,7 @@ class PlanChangeIn(In):
 
 
 class SubmissionIn(In):
-    submitted_on: date | None = None
+    submitted_on: Day | None = None
 
 
 class PlanLineOut(Out):

@@ -20,7 +20,7 @@ from services.workforce.posts.model import (
     PostCost,
     SupplierFeeNotAllowed,
 )
-from services.workforce.shapes import Cost, Month, Number
+from services.workforce.shapes import Cost, Day, Month, Number
 from shared.errors import NotFound, PreconditionFailed, PreconditionMissing
 from shared.http import (
     AsAt,
@@ -72,7 +72,7 @@ class PostOut(Out):
 class EndingIn(In):
     """`ended_on` is the last day in post."""
 
-    ended_on: date
+    ended_on: Day
     reason: Annotated[str, Field(max_length=500)] | None = None
 
 

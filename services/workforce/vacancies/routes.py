@@ -9,7 +9,7 @@ from pydantic import Field
 from services.workforce.networks.model import NetworkNotApproved
 from services.workforce.posts.model import OverFullTime
 from services.workforce.posts.routes import PostOut
-from services.workforce.shapes import EmployerKind, Number, OrganisationCode, RoleCode, Wte, Zone
+from services.workforce.shapes import Day, EmployerKind, Number, OrganisationCode, RoleCode, Wte, Zone
 from services.workforce.vacancies import operations
 from services.workforce.vacancies.model import (
     Check,
@@ -59,7 +59,7 @@ class VacancyIn(In):
     zone: Zone = Zone.NATIONAL
     employer: OrganisationCode
     employer_kind: EmployerKind | None = None
-    opened_on: date
+    opened_on: Day
     plan: str | None = None
     baseline: str | None = None
 
@@ -68,18 +68,18 @@ class StageIn(In):
     """The next stage and its day; at the stage checks, the day each check was done."""
 
     stage: Stage
-    on: date
-    checks: dict[Check, date] = {}
+    on: Day
+    checks: dict[Check, Day] = {}
 
 
 class WithdrawalIn(In):
-    on: date
+    on: Day
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class AppointmentIn(In):
     candidate: str
-    started_on: date
+    started_on: Day
     wte: Wte
     zone: Zone | None = None
     salary_basis: Annotated[str, Field(max_length=200)] | None = None
