@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Select, func, literal, select, text
-from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.lines.trace import Trace
@@ -64,10 +63,10 @@ async def _networks(
 
 async def _spans(
     session: AsyncSession, months: tuple[str, ...], networks: Collection[str] | None
-) -> dict[str, list[tuple[str, Decimal, str, Range[date]]]]:
-    """By network: practice, share, how it is served and the days of it, wherever they touch the months."""
+) -> dict[str, list[tuple[Serving, date, date]]]:
+    """By network: whom it serves from which day to before which, wherever that touches the months."""
     window = days(counted_on(months[0]), counted_on(months[-1]))
-    found: dict[str, list[tuple[str, Decimal, str, Range[date]]]] = defaultdict(list)
+    found: dict[str, list[tuple[Serving, date, date]]] = defaultdict(list)
     members: Select[*tuple[Any, ...]] = select(
         Membership.network, Membership.practice, Membership.share, Membership.valid
     ).where(currently_known(Membership), Membership.valid.overlaps(window))
@@ -79,7 +78,7 @@ async def _spans(
         allocated = allocated.where(Allocation.network.in_(networks))
     for how, statement in (("member", members), ("allocated", allocated)):
         for network, practice, share, valid in await session.execute(statement):
-            found[network].append((practice, share, how, valid))
+            found[network].append((Serving(practice, share, how), valid.lower or date.min, valid.upper or date.max))
     return found
 
 
@@ -95,16 +94,12 @@ async def _served(
     counting = [(month, counted_on(month)) for month in months]
     served: dict[str, dict[str, tuple[Serving, ...]]] = {}
     for code, _, first, last in approved:
-        of_network = sorted(spans.get(code, []), key=lambda span: (span[2] != "member", span[0]))
+        of_network = sorted(spans.get(code, []), key=lambda span: (span[0].how != "member", span[0].practice))
         by_month: dict[str, tuple[Serving, ...]] = {}
         for month, day in counting:
             if first is None or day < first or (last is not None and day > last):
                 continue
-            by_month[month] = tuple(
-                Serving(practice, share, how)
-                for practice, share, how, valid in of_network
-                if (valid.lower is None or valid.lower <= day) and (valid.upper is None or day < valid.upper)
-            )
+            by_month[month] = tuple([serving for serving, begin, end in of_network if begin <= day < end])
         if by_month:
             served[code] = by_month
     return served

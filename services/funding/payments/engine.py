@@ -190,6 +190,8 @@ def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ..
     made: dict[Key, list[Portion]] = {}
     commissioner = year.commissioners.get(network, "")
     counts: dict[tuple[str, tuple[Serving, ...]], Headcount] = {}
+    recipe: list[tuple[list[Portion], Rate, Headcount | None]] = []
+    before: tuple[tuple[Serving, ...], tuple[Rate, ...]] | None = None
 
     def count(basis: str, whom: tuple[Serving, ...]) -> Headcount:
         heads = counts.get((basis, whom))
@@ -198,23 +200,22 @@ def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ..
         return heads
 
     for month in year.months:
-        whom = served.get(month, ())
-        if not any(practice.how == "member" for practice in whom):
-            continue
-        for rate in year.rates.get(month, ()):
-            if rate.stream in NEVER_BY_HEAD:
-                continue
-            if rate.basis == "beds":
-                heads = _beds(year, network, month)
-                made.setdefault(Key(network, None, rate.stream), []).append(Portion(month, rate, heads))
-            elif rate.payee == "network":
-                heads = count(rate.basis, whom)
-                made.setdefault(Key(network, None, rate.stream), []).append(Portion(month, rate, heads))
-            else:
-                for member in whom:
-                    if member.how == "member":
-                        key = Key(network, member.practice, rate.stream)
-                        made.setdefault(key, []).append(Portion(month, rate, count(rate.basis, (member,))))
+        whom, rates = served.get(month, ()), year.rates.get(month, ())
+        if (whom, rates) != before:
+            before, recipe = (whom, rates), []
+            members = [practice for practice in whom if practice.how == "member"]
+            for rate in rates if members else ():
+                if rate.stream in NEVER_BY_HEAD:
+                    continue
+                if rate.payee == "network":
+                    heads = None if rate.basis == "beds" else count(rate.basis, whom)
+                    recipe.append((made.setdefault(Key(network, None, rate.stream), []), rate, heads))
+                    continue
+                for member in members:
+                    parts = made.setdefault(Key(network, member.practice, rate.stream), [])
+                    recipe.append((parts, rate, count(rate.basis, (member,))))
+        for parts, rate, heads in recipe:
+            parts.append(Portion(month, rate, _beds(year, network, month) if heads is None else heads))
     return made
 
 
