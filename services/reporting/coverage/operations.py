@@ -8,10 +8,10 @@ is left is not covered. Shares above the whole, and an allocation beside a whole
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from shared.events import registry
 
@@ -133,41 +133,34 @@ _TOUCHED = "coverage.touched"
 
 
 def recount(session: AsyncSession, practices: Iterable[str]) -> None:
-    """Work out anew how these practices are covered before this transaction commits.
-
-    A batch of events is one transaction: what a thousand of them touch is counted once, not a thousand times.
-    """
-    touched: set[str] | None = session.info.get(_TOUCHED)
-    if touched is None:
-        touched = session.info[_TOUCHED] = set()
-        event.listen(session.sync_session, "before_commit", _count)
-    touched.update(practices)
+    """Have these practices counted anew before this transaction commits: once, however many events touch them."""
+    session.info.setdefault(_TOUCHED, set()).update(practices)
 
 
-def _count(session: Session) -> None:
-    touched: set[str] = session.info[_TOUCHED]
+async def count_touched(session: AsyncSession, now: datetime) -> None:
+    """Work out anew how the practices touched are covered, and what that changes for their areas."""
+    touched: set[str] = session.info.pop(_TOUCHED, set())
     if not touched:
         return
     params = {"practices": sorted(touched)}
-    touched.clear()
-    areas = set(session.execute(_TAKE_OUT, params).scalars())
-    areas |= set(session.execute(_PUT_IN, params).scalars())
+    areas = set((await session.execute(_TAKE_OUT, params)).scalars())
+    areas |= set((await session.execute(_PUT_IN, params)).scalars())
     if areas:
-        session.execute(_TIDY, {"commissioners": sorted(areas)})
+        await session.execute(_TIDY, {"commissioners": sorted(areas)})
 
 
-async def note_list_sizes(session: AsyncSession, published: registry.ListSizesPublished, sequence: int) -> None:
+async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublished, sequence: int) -> None:
     """Registered lists say who is to be covered; weighted and adjusted ones count money, not people."""
-    if published.basis != "registered" or not published.sizes:
+    if event.basis != "registered" or not event.sizes:
         return
-    sizes = {size.practice: size.value for size in published.sizes}
+    sizes = {size.practice: size.value for size in event.sizes}
     touched = await session.scalars(
         _LISTS,
         {
             "practices": list(sizes),
             "patients": list(sizes.values()),
-            "snapshot": published.snapshot,
-            "commissioner": published.commissioner,
+            "snapshot": event.snapshot,
+            "commissioner": event.commissioner,
             "sequence": sequence,
         },
     )
@@ -182,14 +175,14 @@ _ALLOCATION = text(
 )
 
 
-async def note_allocation(session: AsyncSession, allocated: registry.PatientsAllocated) -> None:
+async def note_allocation(session: AsyncSession, event: registry.PatientsAllocated) -> None:
     await session.execute(
         _ALLOCATION,
         {
-            "practice": allocated.practice,
-            "network": allocated.network,
-            "first": allocated.valid_from,
-            "last": allocated.valid_to,
+            "practice": event.practice,
+            "network": event.network,
+            "first": event.valid_from,
+            "last": event.valid_to,
         },
     )
-    recount(session, [allocated.practice])
+    recount(session, [event.practice])

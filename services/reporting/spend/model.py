@@ -91,7 +91,7 @@ class NetworkClaims(Base):
     __tablename__ = "network_claims"
 
     contract_year: Mapped[Code] = mapped_column(primary_key=True)
-    network: Mapped[Code] = mapped_column(primary_key=True)
     month: Mapped[Code] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
     claimed: Mapped[Money]
     claims: Mapped[int]

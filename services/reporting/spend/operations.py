@@ -95,9 +95,9 @@ _CLAIM = text(
         WHERE held.made_on IS NULL
         RETURNING network, month, claimed
     )
-    INSERT INTO network_claims AS held (contract_year, network, month, claimed, claims)
-    SELECT :contract_year, network, period, claimed, 1 FROM new, unnest(ARRAY[month, '']) AS period
-    ON CONFLICT (contract_year, network, month)
+    INSERT INTO network_claims AS held (contract_year, month, network, claimed, claims)
+    SELECT :contract_year, period, network, claimed, 1 FROM new, unnest(ARRAY[month, '']) AS period
+    ON CONFLICT (contract_year, month, network)
     DO UPDATE SET claimed = held.claimed + excluded.claimed, claims = held.claims + 1
     """
 )

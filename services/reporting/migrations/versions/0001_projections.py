@@ -135,11 +135,11 @@ def upgrade() -> None:
     op.create_table(
         "network_claims",
         sa.Column("contract_year", sa.String(length=32), nullable=False),
-        sa.Column("network", sa.String(length=32), nullable=False),
         sa.Column("month", sa.String(length=32), nullable=False),
+        sa.Column("network", sa.String(length=32), nullable=False),
         sa.Column("claimed", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("claims", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("contract_year", "network", "month", name=op.f("pk_network_claims")),
+        sa.PrimaryKeyConstraint("contract_year", "month", "network", name=op.f("pk_network_claims")),
     )
     op.create_table(
         "networks",
