@@ -233,7 +233,7 @@ class Application(Versioned, Base):
             )
         return found
 
-    def warnings(self, size: Decimal | None) -> list[Fault]:
+    def cautions(self, size: Decimal | None) -> list[Fault]:
         """What the commissioner should look at before deciding."""
         found: list[Fault] = []
         if size is not None and size < SMALLEST_NETWORK:

@@ -115,7 +115,7 @@ async def submit_application(
     others = [a for a in await submitted_applications(session, its_round.id) if a.id != id]
     announce(session, application.submit(known, others, on=on, by=caller.subject, apply_by=its_round.apply_by))
     await session.flush()
-    return Assessed(application, application.warnings(application.registered_patients))
+    return Assessed(application, application.cautions(application.registered_patients))
 
 
 def _received(received_on: date | None, caller: Caller, today: date, round: Round) -> date:
@@ -189,7 +189,7 @@ async def assess(session: AsyncSession, application: Application) -> Assessed:
     if size is None:
         round = await session.get_one(Round, application.round)
         size = application.size(await known_practices(session, application.practice_codes, round))
-    return Assessed(application, application.warnings(size))
+    return Assessed(application, application.cautions(size))
 
 
 async def _open_for_change(

@@ -32,7 +32,7 @@ async def payees_on(session: AsyncSession, networks: Sequence[str], day: date) -
     statement = select(Payee.network, Payee.payee).where(
         as_at(Payee, day), Payee.network == any_(literal(list(networks), ARRAY(Text)))
     )
-    return dict((await session.execute(statement)).tuples().all())
+    return dict((await session.execute(statement)).all())
 
 
 def networks_on(day: date, known_at: datetime | None, *, commissioner: str | None = None) -> Select[Any]:

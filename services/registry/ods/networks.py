@@ -165,7 +165,7 @@ async def _decided_after(session: AsyncSession, published_on: date) -> dict[str,
         .where(currently_known(Membership), Membership.round.is_not(None), func.lower(Membership.valid) > published_on)
         .group_by(Membership.practice)
     )
-    return dict((await session.execute(statement)).tuples().all())
+    return dict((await session.execute(statement)).all())
 
 
 async def _register_members(
@@ -256,7 +256,8 @@ async def _announce(
     for k in sorted(members.changed):
         joins, leaves, corrected = _moves(k, members, leads)
         told_whole |= corrected
-        moves.extend(event for event in [*leaves, *joins] if event.network not in fresh)
+        moves.extend(left for left in leaves if left.network not in fresh)
+        moves.extend(join for join in joins if join.network not in fresh)
         outcome.changes["memberships begun"] += len(joins)
         outcome.changes["memberships ended"] += len(leaves)
         outcome.changes["memberships corrected"] += len(corrected)

@@ -99,7 +99,7 @@ async def load_adjusted_populations(session: AsyncSession, source: Source, now: 
             outcome.refuse(table.sheet, number, error)
         outcome.rows += 1
     await _enter_unknown(session, lines, source, snapshot, now, outcome)
-    words = f"PCN adjusted populations, lists of {snapshot}, published {source.published_on}"
+    words = f"PCN adjusted populations, lists of {snapshot}"
     await _store(session, lines, source, snapshot, now, outcome, words, Confidence.ONE_SOURCE)
     await _compare(session, lines, snapshot, outcome)
     return outcome
@@ -128,10 +128,7 @@ async def load_weighted_lists(session: AsyncSession, source: Source, now: dateti
                 contracts[line.practice] = cell("contract").upper()
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
-    words = (
-        f"Weighted patients, last known figure, in practice payments published {source.published_on}: "
-        f"a stand-in for the unpublished weighted list of {snapshot}"
-    )
+    words = f"Weighted patients of practice payments, a stand-in for the unpublished weighted list of {snapshot}"
     await _store(session, lines, source, snapshot, now, outcome, words, Confidence.DERIVED)
     outcome.changes["contracts noted"] = await _note_contracts(session, contracts)
     return outcome
@@ -219,7 +216,7 @@ async def _store(
 async def _compare(session: AsyncSession, lines: dict[str, Line], snapshot: date, outcome: Outcome) -> None:
     """List where sheet and register name different networks on the day; the register stands."""
     statement = select(Membership.practice, Membership.network).where(as_at(Membership, snapshot))
-    members = dict((await session.execute(statement)).tuples().all())
+    members = dict((await session.execute(statement)).all())
     for code, line in sorted(lines.items()):
         if members.get(code) != line.network:
             outcome.differences.append(
@@ -230,7 +227,7 @@ async def _compare(session: AsyncSession, lines: dict[str, Line], snapshot: date
 
 async def _note_contracts(session: AsyncSession, contracts: dict[str, str]) -> int:
     by_kind: dict[str, list[str]] = defaultdict(list)
-    held = dict((await session.execute(select(Practice.code, Practice.contract))).tuples().all())
+    held = dict((await session.execute(select(Practice.code, Practice.contract))).all())
     for code, contract in contracts.items():
         if code in held and held[code] != contract:
             by_kind[contract].append(code)

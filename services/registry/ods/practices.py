@@ -129,9 +129,7 @@ async def register_practices(
             await session.execute(
                 select(Practice.code, Practice.setting).where(Practice.code == any_(literal(codes, ARRAY(Text))))
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     new = [row for row in rows if row.code not in settings]
     if new:

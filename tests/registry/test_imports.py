@@ -1,0 +1,324 @@
+"""Register files: what loads, what is refused with line and reason, and what a second file changes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from datetime import date
+from typing import Any
+
+import openpyxl
+import pytest
+
+from shared.events import registry as events
+from shared.identity import Role
+from tests.harness import Harness
+from tests.registry.builders import MANIFEST, SAMPLE, V1, commissioner, load_sample, national, upload, upload_listed
+
+EPRACCUR = (SAMPLE / "epraccur.csv").read_bytes()
+DETAILS = (SAMPLE / "epcn_details.csv").read_text()
+PARTNERS = (SAMPLE / "epcn_core_partners.csv").read_text()
+POPULATIONS = (SAMPLE / "adjusted_populations.csv").read_text()
+
+
+async def get(app: Harness, path: str) -> Any:
+    answer = await app.client.get(f"{V1}{path}", headers=national(app))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def epcn(app: Harness, details: str, partners: str, published_on: str = "2022-04-30") -> dict[str, Any]:
+    answer = await upload(
+        app, "epcn", "details.csv", details.encode(), published_on=published_on, partners=partners.encode()
+    )
+    assert answer.status_code == 201, answer.text
+    report: dict[str, Any] = answer.json()
+    return report
+
+
+async def test_the_sample_loads_and_loading_it_again_changes_nothing(registry_app: Harness) -> None:
+    first = await load_sample(registry_app)
+    assert all(report["refused"] == [] and report["loaded"] > 0 for report in first)
+    told = len(await registry_app.announced())
+    again = await load_sample(registry_app)
+    assert [report["loaded"] for report in again] == [0] * len(again)
+    assert [report["unchanged"] for report in again] == [report["loaded"] for report in first]
+    assert len(await registry_app.announced()) == told
+    figures = await get(registry_app, "/statistics?as_at=2022-03-31")
+    assert (figures["practices"], figures["registered_patients"]) == (20, "229065")
+    assert (figures["networks"], figures["patients_in_no_network"], figures["systems"]) == (3, "112225", 2)
+
+
+async def test_the_same_rows_in_other_bytes_change_nothing_either(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    told = len(await registry_app.announced())
+    again = await upload(registry_app, "epraccur", "e.csv.gz", gzip.compress(EPRACCUR), published_on="2021-12-20")
+    assert (again.json()["loaded"], again.json()["rows"]) == (0, 25)
+    assert (await epcn(registry_app, DETAILS, PARTNERS, "2021-12-20"))["loaded"] == 0
+    populations = await upload(
+        registry_app,
+        "adjusted-populations",
+        "p.csv",
+        POPULATIONS.replace("\n", "\r\n").encode(),
+        published_on="2022-01-05",
+        snapshot="2022-01-01",
+    )
+    assert populations.json()["loaded"] == 0
+    assert len(await registry_app.announced()) == told
+
+
+async def test_of_epraccur_only_english_gp_practices_and_members_are_entered(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    listed = {p["code"]: p for p in (await get(registry_app, "/practices?as_at=2022-01-01"))["items"]}
+    assert "Z80023" not in listed
+    assert "Z89001" not in listed
+    assert listed["Z80022"]["status"] == "dormant"
+    assert listed["Z80001"]["contract"] == "GMS"
+    closed = await get(registry_app, "/practices/Z80021?as_at=2022-01-01")
+    assert (closed["status"], closed["closed_on"]) == ("closed", "2020-09-30")
+    assert "Z80024" not in listed
+
+
+async def test_end_dates_of_memberships_are_their_last_day(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    seen = [
+        (await get(registry_app, f"/practices/Z80020?as_at={day}"))["networks"] for day in ("2021-03-31", "2021-04-01")
+    ]
+    assert seen == [["U90002"], ["U90003"]]
+    closed = await get(registry_app, "/networks/U90004?as_at=2022-01-01")
+    assert closed["closed_on"] == "2020-03-31"
+    told = [e for e in await registry_app.announced() if isinstance(e, events.NetworkClosed)]
+    assert [(e.network, e.closed_on) for e in told] == [("U90004", date(2020, 3, 31))]
+
+
+async def test_a_later_file_becomes_dated_joins_leaves_and_closures(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    before = len(await registry_app.announced())
+    rows = list(csv.reader(io.StringIO(PARTNERS)))
+    for row in rows:
+        if row[0] == "Z80017":
+            row[9] = "20220331"
+        if row[4] == "U90001" and not row[9]:
+            row[9] = "20220331"
+    moved = next(row for row in rows if row[0] == "Z80017")
+    rows.append([*moved[:4], "U90003", *moved[5:8], "20220401", "", "TRUE"])
+    details = DETAILS.replace(
+        "INVENTED MARKET TOWN PCN,SB2,INVENTED HILLS COMMISSIONER - SB2,20191001,",
+        "INVENTED MARKET TOWN PCN,SB2,INVENTED HILLS COMMISSIONER - SB2,20191001,20220331",
+    )
+    partners = io.StringIO()
+    csv.writer(partners).writerows(rows)
+    report = await epcn(registry_app, details, partners.getvalue())
+    assert report["changes"]["memberships begun"] == 1
+    assert report["changes"]["memberships ended"] == 4
+    assert report["changes"]["networks closed"] == 1
+    told = (await registry_app.announced())[before:]
+    left = {(e.network, e.practice, e.valid_to) for e in told if isinstance(e, events.PracticeLeft)}
+    assert left == {("U90002", "Z80017", date(2022, 3, 31))} | {
+        ("U90001", p, date(2022, 3, 31)) for p in ("Z80011", "Z80012", "Z80013")
+    }
+    joined = [(e.network, e.practice, e.valid_from) for e in told if isinstance(e, events.PracticeJoined)]
+    assert joined == [("U90003", "Z80017", date(2022, 4, 1))]
+    assert [e.network for e in told if isinstance(e, events.NetworkClosed)] == ["U90001"]
+
+    then = await get(registry_app, "/networks/U90002/members?as_at=2022-05-01&known_at=2022-01-15")
+    now = await get(registry_app, "/networks/U90002/members?as_at=2022-05-01")
+    assert {m["practice"] for m in then["items"]} - {m["practice"] for m in now["items"]} == {"Z80017"}
+
+
+async def test_a_change_of_lead_commissioner_holds_from_the_file_on(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    details = DETAILS.replace("INVENTED HILLTOP PCN,SB2", "INVENTED SUMMIT PCN,SA1")
+    await epcn(registry_app, details, PARTNERS)
+    before = await get(registry_app, "/networks/U90003?as_at=2022-04-29")
+    after = await get(registry_app, "/networks/U90003?as_at=2022-04-30")
+    assert (before["name"], before["commissioner"]) == ("INVENTED HILLTOP PCN", "SB2")
+    assert (after["name"], after["commissioner"]) == ("INVENTED SUMMIT PCN", "SA1")
+    assert (await get(registry_app, "/networks/U90003?as_at=2022-04-30&known_at=2022-04-01"))["commissioner"] == "SB2"
+
+
+async def test_bad_rows_are_reported_with_line_and_reason_and_good_ones_load(registry_app: Harness) -> None:
+    bad = DETAILS + "U9,SHORT CODE PCN,SB2,X,20191001,,,,,,,\nU90009,BACKWARDS PCN,SB2,X,20200101,20191231,,,,,,\n"
+    first = PARTNERS.splitlines()[1].split(",")
+    extra = [
+        ["Z80001", "A", "SA1", "X", "U90777", "P", "SB2", "X", "20200101", "", ""],
+        ["Z80001", "A", "SA1", "X", "U90001", "P", "SB2", "X", "20210101", "20201231", ""],
+        ["Z80001", "A", "SA1", "X", "U90001", "P", "SB2", "X", "soon", "", ""],
+        ["Z80011", "A", "SB2", "X", "U90002", "P", "SB2", "X", "20210101", "", ""],
+        first,
+    ]
+    partners = PARTNERS + "".join(",".join(row) + "\n" for row in extra)
+    report = await epcn(registry_app, bad, partners)
+    lines = len(PARTNERS.splitlines())
+    assert [(r["line"], r["code"]) for r in report["refused"]] == [
+        (6, "not_a_network_code"),
+        (7, "closed_before_open"),
+        (lines + 1, "unknown_network"),
+        (lines + 2, "ends_before_start"),
+        (lines + 3, "not_a_date"),
+        (lines + 4, "overlaps"),
+        (lines + 5, "repeated"),
+    ]
+    assert all(r["file"] and r["column"] and r["reason"] for r in report["refused"])
+    assert len((await get(registry_app, "/networks?as_at=2022-01-01"))["items"]) == 3
+
+
+async def test_bad_lines_of_epraccur_and_of_lists_are_reported(registry_app: Harness) -> None:
+    text = EPRACCUR.decode()
+    lines = text.splitlines()
+    bad = "\n".join(
+        [
+            *lines,
+            lines[0],
+            lines[1].replace('"Z80002"', '"Z80091"').replace('"19740401"', '"1974"'),
+            lines[2].replace('"Z80003"', '"Z80092"').replace('"A","B"', '"Q","B"'),
+            '"Z80093","short"',
+        ]
+    )
+    report = (await upload(registry_app, "epraccur", "e.csv", bad.encode(), published_on="2022-01-01")).json()
+    assert [(r["line"], r["code"]) for r in report["refused"]] == [
+        (26, "repeated"),
+        (27, "not_a_date"),
+        (28, "unknown_status"),
+        (29, "wrong_number_of_fields"),
+    ]
+    wrong = POPULATIONS.replace(",9830,", ",-3,").replace(",11275,", ",many,").replace(",14120,", ",1.5,")
+    answer = await upload(
+        registry_app, "adjusted-populations", "p.csv", wrong.encode(), published_on="2022-01-05", snapshot="2022-01-01"
+    )
+    assert [(r["line"], r["code"]) for r in answer.json()["refused"]] == [
+        (3, "not_a_head_count"),
+        (4, "not_a_number"),
+        (5, "not_whole"),
+    ]
+    assert answer.json()["loaded"] == 17
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "code"),
+    [
+        ("epraccur", b"", "empty_file"),
+        ("epraccur", b"\x1f\x8bnot gzip at all", "not_gzip"),
+        ("epraccur", gzip.compress(EPRACCUR)[:-40], "cut_short"),
+        ("epraccur", b"PK\x03\x04 no workbook", "not_a_workbook"),
+        ("epraccur", b"a\x00b", "not_text"),
+        ("epraccur", DETAILS.encode(), "not_epraccur"),
+        ("epcn", DETAILS.encode(), "not_epcn"),
+        ("hierarchy", EPRACCUR, "not_a_hierarchy"),
+        ("adjusted-populations", EPRACCUR, "not_adjusted_populations"),
+        ("adjusted-populations", POPULATIONS.splitlines()[0].encode(), "snapshot_missing"),
+        ("practice-payments", POPULATIONS.encode(), "not_practice_payments"),
+    ],
+)
+async def test_a_file_that_is_not_what_it_says_is_refused_whole(
+    registry_app: Harness, kind: str, data: bytes, code: str
+) -> None:
+    answer = await upload(registry_app, kind, "file", data, published_on="2022-01-05")
+    assert answer.status_code == 422, answer.text
+    assert (answer.json()["code"], answer.json()["errors"][0]["code"]) == ("FileRefused", code)
+    assert (await get(registry_app, "/imports"))["items"] == []
+    assert await registry_app.announced() == []
+
+
+async def test_what_is_wrong_with_the_form_is_listed_at_once(registry_app: Harness) -> None:
+    headers = {**national(registry_app), "Idempotency-Key": "form-is-wrong"}
+    answer = await registry_app.client.post(
+        f"{V1}/imports", data={"kind": "spreadsheet", "colour": "red"}, files={"other": b"x"}, headers=headers
+    )
+    assert answer.status_code == 422
+    assert {e["field"] for e in answer.json()["errors"]} == {
+        "body.file",
+        "body.kind",
+        "body.published_on",
+        "body.colour",
+    }
+    future = await upload(registry_app, "epraccur", "e", EPRACCUR, published_on="2199-01-01")
+    assert future.json()["errors"][0]["code"] == "in_the_future"
+
+
+async def test_an_older_file_does_not_correct_a_newer_one(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    answer = await upload(registry_app, "epraccur", "old.csv", EPRACCUR + b"\n", published_on="2019-11-30")
+    assert (answer.status_code, answer.json()["code"]) == (409, "NewerFileImported")
+
+
+async def test_only_national_users_and_operators_import(registry_app: Harness) -> None:
+    for headers in (commissioner(registry_app), registry_app.token(Role.SYSTEM, organisations=["QZ1"])):
+        answer = await upload(registry_app, "epraccur", "e", EPRACCUR, published_on="2022-01-01", headers=headers)
+        assert answer.status_code == 403
+        assert (await registry_app.client.get(f"{V1}/imports", headers=headers)).status_code == 403
+    operator = registry_app.token(Role.OPERATOR)
+    answer = await upload(registry_app, "epraccur", "e", EPRACCUR, published_on="2022-01-01", headers=operator)
+    assert answer.status_code == 201
+    read = await registry_app.client.get(f"{V1}/imports/{answer.json()['id']}", headers=operator)
+    assert read.json() == answer.json()
+
+
+async def test_a_member_the_practice_file_lacks_is_entered_from_the_network_file(registry_app: Harness) -> None:
+    report = await epcn(registry_app, DETAILS, PARTNERS)
+    assert report["changes"]["practices entered from this file"] == 11
+    await upload_listed(registry_app, SAMPLE, {**MANIFEST["files"][1], "published_on": "2022-05-01"})
+    read = await get(registry_app, "/practices/Z80011?as_at=2022-05-01")
+    assert (read["opened_on"], read["setting"]) == ("1974-04-01", "4")
+
+
+async def test_a_sheet_that_names_another_network_is_listed_and_the_register_stands(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    other = POPULATIONS.replace(
+        "Z80011,STATION ROAD SURGERY (INVENTED),U90001", "Z80011,STATION ROAD SURGERY (INVENTED),U90002"
+    )
+    answer = await upload(
+        registry_app, "adjusted-populations", "p.csv", other.encode(), published_on="2022-02-01", snapshot="2022-01-01"
+    )
+    assert answer.json()["differences"] == [
+        {"practice": "Z80011", "name": "STATION ROAD SURGERY (INVENTED)", "sheet": "U90002", "register": "U90001"}
+    ]
+    assert (await get(registry_app, "/practices/Z80011?as_at=2022-01-01"))["networks"] == ["U90001"]
+
+
+async def test_a_restated_list_keeps_what_was_believed_before(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    restated = POPULATIONS.replace(",12450,", ",12460,")
+    answer = await upload(
+        registry_app,
+        "adjusted-populations",
+        "p.csv",
+        restated.encode(),
+        published_on="2022-03-31",
+        snapshot="2022-01-01",
+    )
+    assert (answer.json()["loaded"], answer.json()["unchanged"]) == (1, 19)
+    query = "/list-sizes?practice=Z80001&basis=registered&snapshot=2022-01-01"
+    assert [s["value"] for s in (await get(registry_app, query))["items"]] == ["12460"]
+    assert [s["value"] for s in (await get(registry_app, f"{query}&known_at=2022-02-01"))["items"]] == ["12450"]
+
+
+async def test_codes_written_as_numbers_in_a_workbook_are_refused(registry_app: Harness) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in csv.reader(io.StringIO((SAMPLE / "hierarchy.csv").read_text())):
+        sheet.append(row)
+    sheet.append([100, "NUMBER", "QZ1", "X", "Y5Z", "X"])
+    data = io.BytesIO()
+    book.save(data)
+    answer = await upload(registry_app, "hierarchy", "h.xlsx", data.getvalue(), published_on="2022-07-01")
+    assert [(r["line"], r["code"]) for r in answer.json()["refused"]] == [(4, "code_is_a_number")]
+    assert answer.json()["loaded"] == 2
+
+
+async def test_a_commissioner_moves_to_another_system_on_the_day_of_the_file(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    moved = (
+        (SAMPLE / "hierarchy.csv")
+        .read_text()
+        .replace("COMMISSIONER - SB2,QZ2,INVENTED HILLS", "COMMISSIONER - SB2,QZ1,INVENTED COAST")
+    )
+    await upload(registry_app, "hierarchy", "h.csv", moved.encode(), published_on="2022-07-01")
+    assert (await get(registry_app, "/commissioners/SB2?as_at=2022-06-30"))["system"] == "QZ2"
+    assert (await get(registry_app, "/commissioners/SB2?as_at=2022-07-01"))["system"] == "QZ1"
+    assert (await get(registry_app, "/systems/QZ1?as_at=2022-07-01"))["commissioners"] == ["SA1", "SB2"]
+    assert (
+        await registry_app.client.get(f"{V1}/systems/QZ2?as_at=2022-07-01", headers=national(registry_app))
+    ).status_code == 404
