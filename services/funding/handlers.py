@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import appoint_payee, open_account
-from services.funding.budgets.operations import set_budgets, years_to_set
+from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
@@ -87,6 +87,7 @@ async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arr
 async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arrival: Arrival) -> None:
     """Populations arrive or are restated; budgets that rest on them are set again."""
     changed = await keep_populations(session, event, arrival.envelope.position, arrival.now)
+    weights_arrived(session)
     if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
         served = await networks.networks_of(session, changed)
         year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
@@ -104,8 +105,8 @@ async def _set_budgets(
     if not codes:
         return
     if not only:
-        years = years | await years_to_set(session, codes, now)
-    events = await set_budgets(session, codes, years, now)
+        years = years | await years_with_weights(session, now)
+    events = await set_budgets(session, codes, years, now, only=only)
     if events:
         await recheck_waiting(session, now, networks={event.network for event in events})
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -57,11 +57,11 @@ ORDER BY n.code, y.contract_year, s.practice
 """)
 
 
-_YEARS = text("""
+_WEIGHTED = text("""
 SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[])) AS y (contract_year, snapshot)
 WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
-   OR EXISTS (SELECT FROM budgets AS b WHERE b.network = ANY(:networks) AND b.contract_year = y.contract_year)
 """)
+_KEPT = "funding.years_with_weights"
 
 
 def _begins(year: str) -> date:
@@ -69,10 +69,13 @@ def _begins(year: str) -> date:
 
 
 async def set_budgets(
-    session: AsyncSession, networks: Collection[str], years: Iterable[str], now: datetime
+    session: AsyncSession, networks: Collection[str], years: Iterable[str], now: datetime, *, only: bool = False
 ) -> list[BudgetSet]:
-    """Compute the budgets of networks in years, keep those that changed and announce them."""
-    chosen = sorted(set(years))
+    """Compute the budgets of networks in these years and those set before, keep what changed and announce it."""
+    columns = (Budget.network, Budget.contract_year, Budget.scope, Budget.amount, Budget.held_reason, Budget.trace)
+    before_now = (await session.execute(select(*columns).where(Budget.network.in_(networks)))).all()
+    held = {(b.network, b.contract_year, b.scope): b for b in before_now}
+    chosen = sorted({*years, *(() if only else (year for _, year, _ in held))})
     if not networks or not chosen:
         return []
     rows = (
@@ -93,13 +96,6 @@ async def set_budgets(
     if not grouped:
         return []
     tariffs = await _tariffs(session, chosen)
-    columns = (Budget.network, Budget.contract_year, Budget.scope, Budget.amount, Budget.held_reason, Budget.trace)
-    held = {
-        (b.network, b.contract_year, b.scope): b
-        for b in await session.execute(
-            select(*columns).where(tuple_(Budget.network, Budget.contract_year).in_(list(grouped)))
-        )
-    }
     changed: dict[tuple[str, str], list[Sum]] = {}
     values: list[dict[str, Any]] = []
     for (network, year), served in grouped.items():
@@ -211,19 +207,27 @@ async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) ->
     """A new sum sets the budgets that rest on it; a new ceiling changes what waiting claims would be paid."""
     await session.flush()
     if tariff.kind is TariffKind.ARRS_SUM:
-        networks = (await session.scalars(select(Network.code).where(Network.approved_on.is_not(None)))).all()
-        years = {tariff.contract_year} & await years_to_set(session, networks, now)
-        await set_budgets(session, networks, years, now)
+        year = tariff.contract_year
+        approved = select(Network.code).where(Network.approved_on.is_not(None))
+        set_before = select(Budget.network).where(Budget.contract_year == year).distinct()
+        weighted = year in await years_with_weights(session, now)
+        networks = (await session.scalars(approved if weighted else set_before)).all()
+        await set_budgets(session, networks, {year}, now, only=True)
         await recheck_waiting(session, now, networks=networks)
     elif tariff.kind is TariffKind.ROLE_MAXIMUM:
         await recheck_waiting(session, now, role=tariff.code)
 
 
-async def years_to_set(session: AsyncSession, networks: Collection[str], now: datetime) -> set[str]:
-    """The contract years for which these networks have a budget or any weighted population is held."""
-    years = [f"{start}-{(start + 1) % 100:02d}" for start in range(2019, now.year + 1)]
-    found = await session.scalars(
-        _YEARS,
-        {"years": years, "snapshots": [snapshot_of(year) for year in years], "networks": sorted(networks)},
-    )
-    return set(found.all())
+async def years_with_weights(session: AsyncSession, now: datetime) -> frozenset[str]:
+    """The contract years for which any weighted population is held; looked up once in a transaction."""
+    kept: frozenset[str] | None = session.info.get(_KEPT)
+    if kept is None:
+        years = [f"{start}-{(start + 1) % 100:02d}" for start in range(2019, now.year + 1)]
+        found = await session.scalars(_WEIGHTED, {"years": years, "snapshots": [snapshot_of(year) for year in years]})
+        kept = session.info[_KEPT] = frozenset(found.all())
+    return kept
+
+
+def weights_arrived(session: AsyncSession) -> None:
+    """Forget which years have weighted populations: more have come in this transaction."""
+    session.info.pop(_KEPT, None)
