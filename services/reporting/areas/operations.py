@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,8 +32,26 @@ class Scope:
     commissioners: list[str]
     networks: list[str]
 
+    def sees(self, *, network: str | None = None, commissioner: str = "commissioner") -> str:
+        """The condition for rows the caller may see; the columns are named by the query, the values bound later.
+
+        Only what applies is written, so that a prepared plan uses the index of the one area asked about.
+        """
+        if self.everywhere:
+            return "TRUE"
+        ways = [f"{commissioner} = ANY(CAST(:commissioners AS text[]))"]
+        if network is not None and self.networks:
+            ways.append(f"{network} = ANY(CAST(:networks AS text[]))")
+        return f"({' OR '.join(ways)})"
+
     def params(self) -> dict[str, Any]:
-        return {"everywhere": self.everywhere, "commissioners": self.commissioners, "networks": self.networks}
+        return {"commissioners": self.commissioners, "networks": self.networks}
+
+
+def bound(statement: str, values: Mapping[str, Any]) -> TextClause:
+    """A statement with those of the values bound that it names."""
+    clause = text(statement)
+    return clause.bindparams(**{name: value for name, value in values.items() if name in clause._bindparams})
 
 
 async def scope_of(session: AsyncSession, caller: Caller) -> Scope:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import Date, Integer, Numeric, String, Subquery, text
+from sqlalchemy import Date, Integer, Numeric, String, Subquery
 
-from services.reporting.areas.operations import MAP, Scope
+from services.reporting.areas.operations import MAP, Scope, bound
 
 
 class By(StrEnum):
@@ -33,6 +33,10 @@ _KEYS = {
 NUMERIC = Numeric(asdecimal=True)
 
 
+def _named(commissioner: str | None, column: str = "commissioner") -> str:
+    return "TRUE" if commissioner is None else f"{column} = :commissioner"
+
+
 def coverage(by: By, scope: Scope, *, as_at: date, map_of: date, commissioner: str | None) -> Subquery:
     """One row per area: the sum of all changes up to the day."""
     key, name = _KEYS[by]
@@ -42,8 +46,7 @@ def coverage(by: By, scope: Scope, *, as_at: date, map_of: date, commissioner: s
                    sum(uncovered) AS uncovered, sum(twice) AS twice, sum(practices) AS practices,
                    sum(practices_uncovered) AS practices_uncovered
             FROM coverage_changes
-            WHERE day <= :as_at AND (:everywhere OR commissioner = ANY(CAST(:commissioners AS text[])))
-              AND (CAST(:commissioner AS text) IS NULL OR commissioner = :commissioner)
+            WHERE day <= :as_at AND {scope.sees()} AND {_named(commissioner)}
             GROUP BY commissioner
         )
         SELECT {key} AS key, min({name}) AS name, sum(registered) AS registered, sum(covered) AS covered,
@@ -55,9 +58,7 @@ def coverage(by: By, scope: Scope, *, as_at: date, map_of: date, commissioner: s
         GROUP BY 1
     """  # noqa: S608 - the parts put in are constants of this module
     return (
-        text(statement)
-        .bindparams(as_at=as_at, map_of=map_of, commissioner=commissioner)
-        .bindparams(everywhere=scope.everywhere, commissioners=scope.commissioners)
+        bound(statement, {"as_at": as_at, "map_of": map_of, "commissioner": commissioner, **scope.params()})
         .columns(
             key=String,
             name=String,
@@ -82,13 +83,10 @@ def practices(state: State, scope: Scope, *, as_at: date, commissioner: str | No
                        AND (m.valid_to IS NULL OR m.valid_to >= :as_at)) AS text) AS networks
         FROM practice_coverage c LEFT JOIN practices p ON p.practice = c.practice
         WHERE c.first <= :as_at AND (c.until IS NULL OR c.until > :as_at) AND c.{state.value} > 0
-          AND (:everywhere OR c.commissioner = ANY(CAST(:commissioners AS text[])))
-          AND (CAST(:commissioner AS text) IS NULL OR c.commissioner = :commissioner)
+          AND {scope.sees(commissioner="c.commissioner")} AND {_named(commissioner, "c.commissioner")}
     """  # noqa: S608 - the state is one of four words
     return (
-        text(statement)
-        .bindparams(as_at=as_at, commissioner=commissioner)
-        .bindparams(everywhere=scope.everywhere, commissioners=scope.commissioners)
+        bound(statement, {"as_at": as_at, "commissioner": commissioner, **scope.params()})
         .columns(
             practice=String,
             name=String,

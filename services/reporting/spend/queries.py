@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 
 from sqlalchemy import Integer, Numeric, String, Subquery, TextClause, text
 
-from services.reporting.areas.operations import MAP, Scope
+from services.reporting.areas.operations import MAP, Scope, bound
 
 
 class By(StrEnum):
@@ -37,42 +37,25 @@ _AREA = {
     By.SYSTEM: ("coalesce(map.system, 'unknown')", "map.system_name"),
     By.ENGLAND: ("'England'", "'England'"),
 }
-_FILTERS = """
-    contract_year = :contract_year
-    AND (CAST(:stream AS text) IS NULL OR stream = :stream)
-    AND (CAST(:month AS text) IS NULL OR month = :month)
-    AND (CAST(:commissioner AS text) IS NULL OR commissioner = :commissioner)
-"""
-_AREAS_SEEN = "(:everywhere OR commissioner = ANY(CAST(:commissioners AS text[])))"
-_NETWORKS_SEEN = """
-    (:everywhere OR commissioner = ANY(CAST(:commissioners AS text[])) OR network = ANY(CAST(:networks AS text[])))
-"""
+
+
+def _where(asked: Asked, *columns: str) -> str:
+    """The filters that were asked for, out of those a table has columns for."""
+    named = [f"{c} = :{c}" for c in columns if getattr(asked, c) is not None]
+    return " AND ".join(["contract_year = :contract_year", *named])
 
 
 def _bound(statement: str, asked: Asked, scope: Scope, **more: object) -> TextClause:
-    """Bind the parameters a statement names, out of all there may be."""
-    every = {
-        "contract_year": asked.contract_year,
-        "stream": asked.stream,
-        "month": asked.month,
-        "commissioner": asked.commissioner,
-        "network": asked.network,
-        **scope.params(),
-        **more,
-    }
-    clause = text(statement)
-    named = clause._bindparams
-    return clause.bindparams(**{name: value for name, value in every.items() if name in named})
+    return bound(statement, {**asdict(asked), **scope.params(), **more})
 
 
 def _lines(scope: Scope, asked: Asked) -> str:
     """Where the paid sums come from: whole areas for those who see whole areas, single networks otherwise."""
     if scope.networks or asked.network:
-        only = "AND network = :network" if asked.network else ""
-        return f"SELECT commissioner, network, stream, month, amount, lines FROM spend WHERE {_FILTERS} AND {_NETWORKS_SEEN} {only}"  # noqa: S608, E501
-    return (
-        f"SELECT commissioner, stream, month, amount, lines FROM commissioner_spend WHERE {_FILTERS} AND {_AREAS_SEEN}"  # noqa: S608
-    )
+        where = f"{_where(asked, 'stream', 'month', 'commissioner', 'network')} AND {scope.sees(network='network')}"
+        return f"SELECT commissioner, stream, month, amount, lines FROM spend WHERE {where}"  # noqa: S608 - constants
+    where = f"{_where(asked, 'stream', 'month', 'commissioner')} AND {scope.sees()}"
+    return f"SELECT commissioner, stream, month, amount, lines FROM commissioner_spend WHERE {where}"  # noqa: S608
 
 
 def by_line(by: By, asked: Asked, scope: Scope) -> Subquery:
@@ -88,7 +71,9 @@ def by_line(by: By, asked: Asked, scope: Scope) -> Subquery:
 def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     """Paid, budget and claimed by commissioner, system or for all that is seen."""
     key, name = _AREA[by]
-    only = "AND network = :network" if asked.network else ""
+    seen = scope.sees(network="network")
+    of_area = "n.commissioner = :commissioner" if asked.commissioner else "TRUE"
+    of_network = "network = :network" if asked.network else "TRUE"
     statement = f"""
         WITH map AS ({MAP}), paid AS (
             SELECT commissioner, sum(amount) AS paid, sum(lines) AS lines
@@ -96,15 +81,13 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
         ), budget AS (
             SELECT commissioner, sum(amount) AS budget, count(*) FILTER (WHERE amount IS NULL) AS held
             FROM budgets
-            WHERE contract_year = :contract_year AND {_NETWORKS_SEEN} {only}
-              AND (CAST(:commissioner AS text) IS NULL OR commissioner = :commissioner)
+            WHERE {_where(asked, "commissioner", "network")} AND {seen}
             GROUP BY commissioner
         ), claimed AS (
             SELECT n.commissioner, sum(c.claimed) AS claimed, sum(c.claims) AS claims
             FROM network_claims c JOIN networks n USING (network)
             WHERE contract_year = :contract_year AND month = coalesce(:month, '')
-              AND {_NETWORKS_SEEN} {only}
-              AND (CAST(:commissioner AS text) IS NULL OR n.commissioner = :commissioner)
+              AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         )
         SELECT {key} AS key, min({name}) AS name, coalesce(sum(paid), 0) AS paid,
@@ -135,9 +118,9 @@ def networks(asked: Asked, scope: Scope) -> Subquery:
     """The networks seen, one row each; their money is looked up page by page."""
     statement = f"""
         SELECT network AS key, name, commissioner FROM networks
-        WHERE {_NETWORKS_SEEN}
-          AND (CAST(:commissioner AS text) IS NULL OR commissioner = :commissioner)
-          AND (CAST(:network AS text) IS NULL OR network = :network)
+        WHERE {scope.sees(network="network")}
+          AND {"commissioner = :commissioner" if asked.commissioner else "TRUE"}
+          AND {"network = :network" if asked.network else "TRUE"}
     """  # noqa: S608 - constants of this module
     return _bound(statement, asked, scope).columns(key=String, name=String, commissioner=String).subquery()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import Integer, Numeric, String, Subquery, text
+from sqlalchemy import Integer, Numeric, String, Subquery
 
-from services.reporting.areas.operations import MAP, Scope
+from services.reporting.areas.operations import MAP, Scope, bound
 from services.reporting.calendar import month_of, year_of
 
 
@@ -24,13 +24,18 @@ _KEYS = {
     By.ROLE: ("role", "role"),
     By.NETWORK: ("network", "n.name"),
 }
-_SEEN = """
-    SELECT network FROM networks
-    WHERE (:everywhere OR commissioner = ANY(CAST(:commissioners AS text[]))
-           OR network = ANY(CAST(:networks AS text[])))
-      AND (CAST(:commissioner AS text) IS NULL OR commissioner = :commissioner)
-      AND (CAST(:page AS text[]) IS NULL OR network = ANY(CAST(:page AS text[])))
-"""
+
+
+def _seen(scope: Scope, commissioner: str | None, only: list[str] | None) -> str:
+    """Choose among networks; every post is read, and nothing chosen, when all of England is asked for."""
+    if scope.everywhere and commissioner is None and only is None:
+        return "TRUE"
+    conditions = [scope.sees(network="network")]
+    if commissioner is not None:
+        conditions.append("commissioner = :commissioner")
+    if only is not None:
+        conditions.append("network = ANY(CAST(:page AS text[]))")
+    return f"network IN (SELECT network FROM networks WHERE {' AND '.join(conditions)})"  # noqa: S608 - constants
 
 
 def workforce(
@@ -49,20 +54,19 @@ def workforce(
     areas = (
         "" if by is By.ROLE else "JOIN networks n USING (network) LEFT JOIN map ON map.commissioner = n.commissioner"
     )
-    # every post is read when all of England is asked for: choosing among all networks would only cost time
-    all_of_it = scope.everywhere and commissioner is None and only is None
-    seen = "TRUE" if all_of_it else f"network IN ({_SEEN})"
+    seen = _seen(scope, commissioner, only)
+    of_role = "role = :role" if role is not None else "TRUE"
     statement = f"""
         WITH map AS ({MAP}), counted AS (
             SELECT {of}, count(*) AS heads, sum(wte) AS wte,
                    sum(wte) FILTER (WHERE additional) AS additional_wte, CAST(0 AS numeric) AS planned_wte
             FROM posts WHERE started_on <= :as_at AND (ended_on IS NULL OR ended_on >= :as_at)
-              AND (CAST(:role AS text) IS NULL OR role = :role) AND {seen}
+              AND {of_role} AND {seen}
             GROUP BY {of}
             UNION ALL
             SELECT {of}, 0, 0, 0, sum(wte) FROM planned_roles
             WHERE contract_year = :year AND start_month <= :month
-              AND (CAST(:role AS text) IS NULL OR role = :role) AND {seen}
+              AND {of_role} AND {seen}
             GROUP BY {of}
         )
         SELECT {key} AS key, min({name}) AS name, CAST(sum(heads) AS int) AS heads, sum(wte) AS wte,
@@ -70,8 +74,7 @@ def workforce(
         FROM counted {areas}
         GROUP BY 1
     """  # noqa: S608 - the parts put in are constants of this module
-    clause = text(statement)
-    every = {
+    values = {
         "as_at": as_at,
         "map_of": map_of,
         "year": year_of(as_at),
@@ -81,30 +84,32 @@ def workforce(
         "page": only,
         **scope.params(),
     }
-    clause = clause.bindparams(**{k: v for k, v in every.items() if k in clause._bindparams})
     number = Numeric(asdecimal=True)
-    return clause.columns(
-        key=String, name=String, heads=Integer, wte=number, additional_wte=number, planned_wte=number
-    ).subquery()
+    return (
+        bound(statement, values)
+        .columns(key=String, name=String, heads=Integer, wte=number, additional_wte=number, planned_wte=number)
+        .subquery()
+    )
 
 
 def staffed(scope: Scope, *, as_at: date, commissioner: str | None, role: str | None) -> Subquery:
     """The networks seen that have somebody in post or planned on a day, by code alone."""
-    statement = """
+    of_role = "role = :role" if role is not None else "TRUE"
+    statement = f"""
         SELECT n.network AS key FROM networks n
-        WHERE (:everywhere OR n.commissioner = ANY(CAST(:commissioners AS text[]))
-               OR n.network = ANY(CAST(:networks AS text[])))
-          AND (CAST(:commissioner AS text) IS NULL OR n.commissioner = :commissioner)
+        WHERE {scope.sees(network="n.network", commissioner="n.commissioner")}
+          AND {"n.commissioner = :commissioner" if commissioner is not None else "TRUE"}
           AND (EXISTS (SELECT FROM posts p WHERE p.network = n.network AND p.started_on <= :as_at
-                       AND (p.ended_on IS NULL OR p.ended_on >= :as_at)
-                       AND (CAST(:role AS text) IS NULL OR p.role = :role))
+                       AND (p.ended_on IS NULL OR p.ended_on >= :as_at) AND {of_role})
                OR EXISTS (SELECT FROM planned_roles r WHERE r.contract_year = :year AND r.network = n.network
-                          AND r.start_month <= :month AND (CAST(:role AS text) IS NULL OR r.role = :role)))
-    """
-    return (
-        text(statement)
-        .bindparams(as_at=as_at, year=year_of(as_at), month=month_of(as_at))
-        .bindparams(commissioner=commissioner, role=role, **scope.params())
-        .columns(key=String)
-        .subquery()
-    )
+                          AND r.start_month <= :month AND {of_role}))
+    """  # noqa: S608 - constants of this module
+    values = {
+        "as_at": as_at,
+        "year": year_of(as_at),
+        "month": month_of(as_at),
+        "commissioner": commissioner,
+        "role": role,
+        **scope.params(),
+    }
+    return bound(statement, values).columns(key=String).subquery()
