@@ -7,6 +7,7 @@ the first to commit and then read its answer. A refusal keeps nothing, so a requ
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from shared.identity import authenticated
 from shared.messaging.tables import KeptReply
 
 _CLAIM = "pcn_idempotency"
+_BOUNDARY = re.compile(r'^multipart/.*?boundary="?([^";]{8,70})', re.IGNORECASE)
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
 
@@ -54,7 +56,7 @@ async def claim_key(request: Request, session: AsyncSession, key: str) -> None:
     """Take the key for this request. Raises `Replay` for a repeat, `Invalid` where the key means something else."""
     caller = (await authenticated(request)).subject
     asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    asked.update(await request.body())
+    asked.update(_without_boundary(await request.body(), request.headers.get("content-type", "")))
     fingerprint = asked.hexdigest()
     taken = await session.scalar(
         insert(KeptReply)
@@ -80,6 +82,12 @@ async def claim_key(request: Request, session: AsyncSession, key: str) -> None:
     raise Replay(
         Response(kept.body, kept.status or 200, headers={**(kept.headers or {}), "idempotency-replayed": "true"})
     )
+
+
+def _without_boundary(body: bytes, content_type: str) -> bytes:
+    """A form's body as it would be under any boundary: a client that sends a file again makes up a new one."""
+    boundary = _BOUNDARY.search(content_type)
+    return body.replace(boundary[1].encode("latin-1"), b"") if boundary else body
 
 
 def claim_of(request: Request) -> Claim | None:

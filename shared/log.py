@@ -48,7 +48,8 @@ def configure(level: str = "INFO", *, stream: Any = None) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger("uvicorn.access").disabled = True
-    logging.getLogger("aiokafka").setLevel("WARNING")
+    for talkative in ("aiokafka", "alembic", "httpx"):
+        logging.getLogger(talkative).setLevel("WARNING")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

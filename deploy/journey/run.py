@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -114,6 +115,8 @@ def _go(address: str, home: Home, loaded: journey_data.JourneyData) -> int:
                     console.print(f"[red]{title}: {trouble}[/]", soft_wrap=True)
                     return 1
                 progress.update(task, completed=1, now="")
+    with suppress(OSError):  # a home given read-only still shows its table
+        (home.path / "journey.json").write_text(json.dumps(journey.found, indent=1, ensure_ascii=False) + "\n")
     _show(journey, address)
     return 0
 

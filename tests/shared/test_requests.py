@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, text
 
+from shared.idempotency import _without_boundary
 from shared.identity import Role
 from shared.messaging.tables import AuditEntry, KeptReply, Outbox
 from tests.harness import Harness
@@ -69,6 +70,15 @@ async def test_a_key_stands_for_one_request_of_one_caller(toy_live: Harness) -> 
     other_caller = await toy_live.client.post("/toy/v1/counters", json={"owner": "X1"}, headers=key | bob)
     assert other_caller.status_code == 201
     assert other_caller.json()["id"] != first.json()["id"]
+
+
+async def test_a_form_sent_again_under_another_boundary_is_the_same_request() -> None:
+    def sent(boundary: str, content: str) -> bytes:
+        body = f'--{boundary}\r\nContent-Disposition: form-data; name="file"\r\n\r\n{content}\r\n--{boundary}--\r\n'
+        return _without_boundary(body.encode(), f"multipart/form-data; boundary={boundary}")
+
+    assert sent("a1b2c3d4e5f6", "same") == sent("f6e5d4c3b2a1", "same")
+    assert sent("a1b2c3d4e5f6", "same") != sent("a1b2c3d4e5f6", "other")
 
 
 async def test_a_refused_request_put_right_may_use_its_key_again(toy_live: Harness) -> None:
