@@ -25,6 +25,7 @@ def service(settings: Settings) -> Service:
         announces=[
             events.CommissionerRegistered,
             events.PracticesPublished,
+            events.PracticeRegistered,
             events.ListSizesPublished,
             events.NetworkApproved,
             events.NetworkClosed,

@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.registry.applications.model import (
-    Application,
-    ApplicationNotOpen,
-    ApplicationPractice,
-    ApplicationStatus,
-    KnownPractice,
-    NetworkTooSmall,
-    PracticeAppliesElsewhere,
-)
+from services.registry.applications.model import Application, ApplicationPractice, ApplicationStatus, KnownPractice
+from services.registry.applications.refusals import ApplicationNotOpen, NetworkTooSmall, PracticeAppliesElsewhere
 from services.registry.codes import contract_year, local_network_code
 from services.registry.ods import readers
 from services.registry.ods.reconcile import Piece, from_day

@@ -12,7 +12,7 @@ from services.registry.allocations.model import (
     PracticeAlreadyAllocated,
     PracticeIsMember,
 )
-from services.registry.applications.model import ApplicationNotFound
+from services.registry.applications.refusals import ApplicationNotFound
 from services.registry.codes import NetworkCode, OrganisationCode
 from services.registry.networks.model import NetworkNotFound
 from services.registry.practices.queries import PracticeNotFound

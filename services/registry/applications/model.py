@@ -10,51 +10,24 @@ from sqlalchemy import CheckConstraint, ForeignKey, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from services.registry.applications.refusals import (
+    ApplicationNotOpen,
+    ApplicationNotSubmitted,
+    NetworkAppliedAlready,
+    NetworkTooSmall,
+    PracticeAppliesElsewhere,
+    PracticeInAnotherNetwork,
+    PracticeListAllocated,
+)
 from services.registry.base import Base
 from services.registry.practices.model import CORE_CONTRACTS
 from shared.database import Code, Rate, Versioned, Words, text_enum
-from shared.errors import Fault, Forbidden, Invalid, NotFound, Refused
+from shared.errors import Fault, Invalid, Refused
 from shared.events.registry import NetworkApplied, NetworkRefused, NetworkReturned
 
 SMALLEST_NETWORK = 30_000
 LARGE_NETWORK = 50_000
 LOCALITIES_FROM = 100_000
-
-
-class ApplicationNotFound(NotFound):
-    """No such application, or none the caller may see."""
-
-
-class NotYoursToChange(Forbidden):
-    """An application is changed by the network, its practices or the commissioner of the area."""
-
-
-class ApplicationNotOpen(Refused):
-    """An application is changed and submitted as a draft or after it was returned."""
-
-
-class ApplicationNotSubmitted(Refused):
-    """Only a submitted application is returned, refused or approved."""
-
-
-class NetworkTooSmall(Refused):
-    """A network serves at least 30,000 patients unless its area is rural and sparsely populated."""
-
-
-class PracticeAppliesElsewhere(Refused):
-    """A practice is in one application of a round, unless its list is declared to be split."""
-
-
-class PracticeInAnotherNetwork(Refused):
-    """A current member of another network applies only when it declares that it leaves it."""
-
-
-class PracticeListAllocated(Refused):
-    """The list of a practice is allocated already; withdraw the allocation before the practice joins."""
-
-
-class NetworkAppliedAlready(Refused):
-    """A network is in one application of a round."""
 
 
 class ApplicationStatus(StrEnum):

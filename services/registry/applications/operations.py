@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.applications.model import Application, ApplicationPractice, LmcOpinion, NotYoursToChange
+from services.registry.applications.model import Application, ApplicationPractice, LmcOpinion
 from services.registry.applications.queries import find_application
+from services.registry.applications.refusals import NotYoursToChange
 from services.registry.networks.model import Network, NetworkCodeTaken, NetworkNotFound
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import (

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from services.registry.applications.model import Application, ApplicationNotFound, ApplicationPractice
+from services.registry.applications.model import Application, ApplicationPractice
+from services.registry.applications.refusals import ApplicationNotFound
 from services.registry.scope import area_of
 from shared.identity import Caller, Role
 

@@ -40,6 +40,9 @@ CHANGED_TABLES = [
 ]
 
 
+MANY_ROWS = 1000
+
+
 async def import_file(
     session: AsyncSession,
     kind: ImportKind,
@@ -107,7 +110,9 @@ async def import_file(
         after={"kind": kind, "file": record.file_name, "sha256": record.sha256, "changes": record.changes},
     )
     await announce_many(session, outcome.events)
-    # tens of thousands of rows may have just come in; without fresh statistics the next readers wait for bad plans
+    if outcome.loaded < MANY_ROWS:
+        return record
+    # without fresh statistics the next readers of so many new rows would wait for bad plans
     await session.execute(text(f"ANALYZE {', '.join(CHANGED_TABLES)}"))
     return record
 

@@ -12,10 +12,9 @@ from sqlalchemy import Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.codes import contract_year
 from services.registry.networks.model import Membership, Network, NetworkEntry
-from services.registry.networks.queries import member_histories, payees_on
-from services.registry.ods.practices import PracticeRow, publish_practices, register_practices
+from services.registry.ods.network_events import NetworkRow, tell_changes
+from services.registry.ods.practices import PracticeRow, register_practices, tell_practices
 from services.registry.ods.readers import (
     BadCell,
     Outcome,
@@ -29,9 +28,8 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
-from services.registry.ods.reconcile import Key, Piece, Reconciled, Span, from_day, held_pieces, reconcile
+from services.registry.ods.reconcile import Piece, Span, from_day, held_pieces, reconcile
 from services.registry.practices.model import Practice, PracticeStatus
-from shared.events.registry import Member, NetworkApproved, NetworkClosed, PracticeJoined, PracticeLeft
 from shared.facts import ONE_DAY, currently_known
 
 WHOLE_LIST = "[0,1)"
@@ -50,14 +48,6 @@ PARTNERS = {
     "start": ("Practice to PCN Relationship Start Date",),
     "end": ("Practice to PCN Relationship End Date",),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkRow:
-    code: str
-    name: str
-    commissioner: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +181,7 @@ async def _register_members(
     if rows:
         await register_practices(session, rows, source, now)
         outcome.changes["practices entered from this file"] = len(rows)
-        outcome.events.extend(publish_practices(rows, source.published_on))
+        outcome.events.extend(tell_practices(rows, source.published_on))
 
 
 async def _store(
@@ -237,86 +227,4 @@ async def _store(
     outcome.unchanged = len(networks) + sum(len(rows) for rows in memberships.values()) - outcome.loaded
     outcome.changes["networks entered"] = len(fresh)
     outcome.changes["network entries changed"] = len(entries.changed) - len(fresh)
-    await _announce(session, networks, {row["code"] for row in fresh}, entries, members, source, outcome)
-
-
-async def _announce(
-    session: AsyncSession,
-    networks: dict[str, NetworkRow],
-    fresh: set[Any],
-    entries: Reconciled,
-    members: Reconciled,
-    source: Source,
-    outcome: Outcome,
-) -> None:
-    """New and renamed networks with their whole history; otherwise each join and leave by itself."""
-    leads = {code: row.commissioner for code, row in networks.items()}
-    told_whole = {code for (code,) in entries.changed}
-    moves: list[PracticeJoined | PracticeLeft] = []
-    for k in sorted(members.changed):
-        joins, leaves, corrected = _moves(k, members, leads)
-        told_whole |= corrected
-        moves.extend(left for left in leaves if left.network not in fresh)
-        moves.extend(join for join in joins if join.network not in fresh)
-        outcome.changes["memberships begun"] += len(joins)
-        outcome.changes["memberships ended"] += len(leaves)
-        outcome.changes["memberships corrected"] += len(corrected)
-    told_whole &= set(networks)
-    histories = await member_histories(session, sorted(told_whole))
-    payees = await payees_on(session, sorted(told_whole), source.published_on)
-    published = source.published_on
-    for code in sorted(told_whole):
-        row = networks[code]
-        closed = row.span[1] - ONE_DAY if row.span[1] else None
-        outcome.events.append(
-            NetworkApproved(
-                network=code,
-                network_name=row.name,
-                commissioner=row.commissioner,
-                contract_year=contract_year(published),
-                approved_on=row.span[0],
-                valid_from=row.span[0],
-                valid_to=closed,
-                payee=payees.get(code),
-                members=[
-                    Member(practice=m.practice, valid_from=m.valid_from, valid_to=m.valid_to, share=m.share)
-                    for m in histories.get(code, [])
-                ],
-                decided_by="register",
-            )
-        )
-        was_open = any(piece.span[1] is None for piece in entries.before.get((code,), []))
-        if closed is not None and (code in fresh or was_open):
-            outcome.events.append(NetworkClosed(network=code, commissioner=row.commissioner, closed_on=closed))
-            outcome.changes["networks closed"] += 1
-    outcome.events.extend(moves)
-
-
-def _moves(
-    k: Key, members: Reconciled, leads: Mapping[str, str]
-) -> tuple[list[PracticeJoined], list[PracticeLeft], set[str]]:
-    """What became of one practice: networks joined, networks left, and networks whose history was put right instead."""
-    practice = k[0]
-    begun, ended = members.begun.get(k, []), members.ended.get(k, [])
-    joins, leaves, corrected = [], [], set[str]()
-    starts = {(piece.values[0], piece.span[0]): piece for piece in ended}
-    for piece in begun:
-        code, last = piece.values[0], piece.span[1] - ONE_DAY if piece.span[1] else None
-        lead = leads.get(code, "")
-        before = starts.pop((code, piece.span[0]), None)
-        if before is None:
-            joins.append(
-                PracticeJoined(
-                    network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last
-                )
-            )
-        elif before.span[1] is None and last is not None:
-            leaves.append(
-                PracticeLeft(
-                    network=code, commissioner=lead, practice=practice, valid_from=piece.span[0], valid_to=last
-                )
-            )
-        else:
-            corrected.add(code)
-    corrected |= {code for code, _ in starts}
-    return joins, leaves, corrected
+    await tell_changes(session, networks, {row["code"] for row in fresh}, entries, members, source, outcome)

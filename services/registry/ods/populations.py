@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.list_sizes.model import Basis, Confidence, ListSize
 from services.registry.networks.model import Membership
-from services.registry.ods.practices import PracticeRow, publish_practices, register_practices
+from services.registry.ods.practices import PracticeRow, register_practices, tell_practices
 from services.registry.ods.readers import (
     BadCell,
     Outcome,
@@ -157,7 +157,7 @@ async def _enter_unknown(
     if rows:
         await register_practices(session, rows, source, now)
         outcome.changes["practices entered from this file"] = len(rows)
-        outcome.events.extend(publish_practices(rows, source.published_on))
+        outcome.events.extend(tell_practices(rows, source.published_on))
 
 
 async def _store(

@@ -24,7 +24,7 @@ from services.registry.practices.model import (
     PracticeStatus,
 )
 from shared.events import Event
-from shared.events.registry import PracticeFact, PracticesPublished
+from shared.events.registry import PracticeFact, PracticeRegistered, PracticesPublished
 from shared.facts import ONE_DAY
 
 FIELDS = 27
@@ -183,23 +183,30 @@ async def _commissioners(session: AsyncSession, rows: list[PracticeRow], source:
     )
 
 
+def _fact(row: PracticeRow, as_at: date) -> PracticeFact:
+    closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
+    return PracticeFact(
+        practice=row.code,
+        practice_name=row.name,
+        commissioner=row.commissioner,
+        opened_on=row.open_span[0],
+        closed_on=closed,
+        status="closed" if closed is not None and closed < as_at else row.status.value,
+    )
+
+
 def publish_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
     """Bulk facts by commissioner, cut into pieces."""
     by_commissioner: Mapping[str, list[PracticeFact]] = defaultdict(list)
     for row in rows:
-        closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
-        by_commissioner[row.commissioner].append(
-            PracticeFact(
-                practice=row.code,
-                practice_name=row.name,
-                commissioner=row.commissioner,
-                opened_on=row.open_span[0],
-                closed_on=closed,
-                status="closed" if closed is not None and closed < as_at else row.status.value,
-            )
-        )
+        by_commissioner[row.commissioner].append(_fact(row, as_at))
     return [
         PracticesPublished(commissioner=commissioner, as_at=as_at, practices=facts[at : at + PRACTICES_IN_AN_EVENT])
         for commissioner, facts in sorted(by_commissioner.items())
         for at in range(0, len(facts), PRACTICES_IN_AN_EVENT)
     ]
+
+
+def tell_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
+    """Practices met in another file than the practice file, one by one."""
+    return [PracticeRegistered(practice=_fact(row, as_at)) for row in rows]
