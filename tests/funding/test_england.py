@@ -157,6 +157,10 @@ async def test_april_and_october_are_paid_to_the_penny(app: Harness, files: Engl
     assert await stored(app, april["id"]) == expected
     assert Decimal(april["total"]) == sum(expected.values())
     assert april["held"] == held
+    members = {code for practices in files.members(date(2022, 4, 1)).values() for code in practices}
+    absent = sorted(code for code in members if not files.registered.get(code))
+    assert april["notes"]["practices_without_list"] == absent, "whoever counts as nobody is named"
+    assert absent
 
     october = await issued(app, "2022-10")
     expected, held = owed(files, 7)
