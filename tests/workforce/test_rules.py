@@ -106,6 +106,20 @@ def test_a_ceiling_published_as_unknown_is_not_the_older_one() -> None:
     assert ceilings.on(ROLE, "national", FIRST, known=date(2022, 8, 1)) is None
 
 
+def test_a_ceiling_holds_to_the_end_of_its_year_until_its_successor_is_known() -> None:
+    october = date(2022, 10, 1)
+    ceilings = Ceilings(
+        [
+            rate("57318.00", FIRST, date(2022, 9, 30)),
+            rate("59312.00", october, date(2023, 6, 30), known=october, number=2),
+        ]
+    )
+    assert ceilings.on(ROLE, "national", date(2023, 1, 1), known=date(2022, 6, 1)) == Decimal("57318.00")
+    assert ceilings.on(ROLE, "national", date(2023, 1, 1), known=october) == Decimal("59312.00")
+    assert ceilings.on(ROLE, "national", date(2023, 5, 1), known=date(2022, 6, 1)) is None  # the year after
+    assert ceilings.on(ROLE, "national", date(2023, 7, 1), known=october) is None
+
+
 def test_a_year_with_a_ceiling_that_moves_is_costed_month_by_month() -> None:
     """One care coordinator all of 2023/24: three months at 31,746 and nine at 33,396 a year (pcn example G)."""
     ceilings = Ceilings(

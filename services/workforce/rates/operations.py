@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workforce.calendar import contract_year
 from services.workforce.rates.model import Budget, Ceiling
 from shared.events import funding
 
@@ -79,14 +80,19 @@ class Ceilings:
             self._rates.setdefault((rate.role, rate.zone), []).append(rate)
 
     def on(self, role: str, zone: str, day: date, *, known: date) -> Decimal | None:
-        """The ceiling of a day by what had been published on the day `known`: the newest publication counts."""
-        held = [
-            rate
-            for rate in self._rates.get((role, zone), [])
-            if rate.valid_from <= day <= rate.valid_to and rate.known_from <= known
-        ]
-        newest = max(held, key=lambda rate: (rate.known_from, rate.valid_from, rate.sequence), default=None)
-        return None if newest is None else newest.value
+        """The ceiling of a day by what had been published on the day `known`: the newest publication counts.
+
+        Where one only ends because another followed that was not published by then, it still held to the end of the
+        contract year: in June 2022 nobody knew that the ceilings of April would end in September.
+        """
+        there = [rate for rate in self._rates.get((role, zone), []) if rate.valid_from <= day <= rate.valid_to]
+        held = [rate for rate in there if rate.known_from <= known]
+        if held:
+            return max(held, key=lambda rate: (rate.known_from, rate.valid_from, rate.sequence)).value
+        if not there:
+            return None
+        before = min(rate.valid_from for rate in there) - timedelta(days=1)
+        return self.on(role, zone, before, known=known) if contract_year(before) == contract_year(day) else None
 
 
 async def ceilings_of(session: AsyncSession, roles: Iterable[str]) -> Ceilings:
