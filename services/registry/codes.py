@@ -1,4 +1,7 @@
-"""The shapes of ODS codes. They are text, never numbers: many begin with 0 or look like exponents (`00L`, `01E`)."""
+"""The shapes of ODS codes, days and contract years.
+
+Codes are text, never numbers: many begin with 0 or look like exponents (`00L`, `01E`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 NETWORK_PATTERN = r"^U\d{5}$"
 ORGANISATION_PATTERN = r"^[A-Z0-9]{3,12}$"
@@ -15,6 +18,29 @@ ORGANISATION = re.compile(ORGANISATION_PATTERN)
 
 NetworkCode = Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)]
 OrganisationCode = Annotated[str, StringConstraints(pattern=ORGANISATION_PATTERN)]
+
+FIRST_YEAR, LAST_YEAR = 1800, 2200
+
+
+def in_range(day: date) -> bool:
+    """Whether a day may stand in a register; one outside is a slip of the pen."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def _sensible(day: date) -> date:
+    if not in_range(day):
+        raise ValueError(f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+def _consecutive(year: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}", year) or (int(year[:4]) + 1) % 100 != int(year[5:]):
+        raise ValueError("a contract year is two years in a row, like 2022-23")
+    return year
+
+
+Day = Annotated[date, AfterValidator(_sensible)]
+ContractYear = Annotated[str, AfterValidator(_consecutive)]
 
 FIRST_LOCAL_NETWORK = 99001
 LAST_LOCAL_NETWORK = 99999

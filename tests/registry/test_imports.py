@@ -294,6 +294,21 @@ async def test_a_restated_list_keeps_what_was_believed_before(registry_app: Harn
     assert [s["value"] for s in (await get(registry_app, f"{query}&known_at=2022-02-01"))["items"]] == ["12450"]
 
 
+async def test_lists_as_at_a_day_are_those_of_the_latest_snapshot_up_to_it(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    later = POPULATIONS.replace(",12450,", ",13000,")
+    answer = await upload(
+        registry_app, "adjusted-populations", "p.csv", later.encode(), published_on="2022-08-01", snapshot="2022-07-01"
+    )
+    assert answer.json()["loaded"] == 20
+    query = "/list-sizes?practice=Z80001&basis=registered"
+    seen = {}
+    for day in ("2021-12-31", "2022-06-30", "2022-07-01"):
+        seen[day] = [s["value"] for s in (await get(registry_app, f"{query}&as_at={day}"))["items"]]
+    assert seen == {"2021-12-31": [], "2022-06-30": ["12450"], "2022-07-01": ["13000"]}
+    assert len((await get(registry_app, query))["items"]) == 2
+
+
 async def test_codes_written_as_numbers_in_a_workbook_are_refused(registry_app: Harness) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
@@ -322,3 +337,20 @@ async def test_a_commissioner_moves_to_another_system_on_the_day_of_the_file(reg
     assert (
         await registry_app.client.get(f"{V1}/systems/QZ2?as_at=2022-07-01", headers=national(registry_app))
     ).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "multipart/form-data", "multipart/form-data; boundary=x", "text/csv"]
+)
+async def test_a_request_that_is_no_form_is_refused_and_no_fault_of_ours(registry_app: Harness, kind: str) -> None:
+    headers = {**national(registry_app), "Idempotency-Key": "not-a-form-1", "Content-Type": kind}
+    answer = await registry_app.client.post(f"{V1}/imports", content=b"--x\r\n{not a form", headers=headers)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_days_no_register_can_hold_are_refused_row_by_row(registry_app: Harness) -> None:
+    details = DETAILS.replace("20191001,20200331", "20191001,99991231").replace("20200401,,", "00010101,,")
+    report = await epcn(registry_app, details, PARTNERS)
+    assert [(r["line"], r["code"]) for r in report["refused"]][:2] == [(4, "not_a_date"), (5, "not_a_date")]
+    assert {r["code"] for r in report["refused"][2:]} == {"unknown_network"}

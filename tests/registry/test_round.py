@@ -429,3 +429,56 @@ async def test_only_a_commissioner_says_when_a_form_was_received(app: Harness) -
     assert (dated.status_code, codes(dated)) == (422, ["not_yours_to_say"])
     early = await submit(app, made["id"], "2021-12-31")
     assert (early.status_code, codes(early)) == (422, ["outside_the_round"])
+
+
+async def test_changing_only_the_practices_makes_a_new_version(app: Harness) -> None:
+    round = await open_round(app)
+    made = await draft(app, {**form(NAMES[0], round), "practices": [{"practice": "Z80001"}]})
+    path = f"{V1}/applications/{made['id']}"
+    first = (await app.client.get(path, headers=commissioner(app))).headers["etag"]
+    practices = [{"practice": "Z80001"}, {"practice": "Z80002", "share": "0.5"}, {"practice": "Z80003"}]
+    body = {"practices": practices}
+    changed = await app.client.patch(path, json=body, headers={**commissioner(app), "If-Match": first})
+    assert changed.status_code == 200, changed.text
+    assert [(p["practice"], p["share"]) for p in changed.json()["practices"]] == [
+        ("Z80001", "1"),
+        ("Z80002", "0.5"),
+        ("Z80003", "1"),
+    ]
+    stale = await app.client.patch(path, json=body, headers={**commissioner(app), "If-Match": first})
+    assert stale.status_code == 412
+    fewer = await app.client.patch(
+        path, json={"practices": practices[:1]}, headers={**commissioner(app), "If-Match": changed.headers["etag"]}
+    )
+    assert [p["practice"] for p in (await get(app, f"/applications/{made['id']}"))["practices"]] == ["Z80001"]
+    assert fewer.status_code == 200
+    twice = await app.post(
+        f"{V1}/applications", {**form(NAMES[1], round), "practices": [*practices, practices[0]]}, commissioner(app)
+    )
+    assert (twice.status_code, codes(twice)) == (422, ["repeated"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("contract_year", "2022-24"),
+        ("starts_on", "0001-01-01"),
+        ("snapshot", "9999-12-31"),
+        ("commissioner", "sa1"),
+        ("commissioner", 100),
+        ("colour", "red"),
+        ("opens_on", "2022-02-30"),
+    ],
+)
+async def test_a_round_with_a_slip_of_the_pen_is_refused(registry_app: Harness, field: str, value: Any) -> None:
+    answer = await registry_app.post(f"{V1}/rounds", terms(**{field: value}), national(registry_app))
+    assert answer.status_code == 422, answer.text
+    assert [e["field"] for e in answer.json()["errors"]] == [f"body.{field}"]
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "-1", "NaN", "1E-9", "0.12345678"])
+async def test_a_share_is_a_part_of_one_list(app: Harness, share: str) -> None:
+    round = await open_round(app)
+    wanted = {**form(NAMES[0], round), "practices": [{"practice": "Z80001", "share": share}]}
+    answer = await app.post(f"{V1}/applications", wanted, commissioner(app))
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 1)

@@ -13,7 +13,7 @@ from services.registry.allocations.model import (
     PracticeIsMember,
 )
 from services.registry.applications.refusals import ApplicationNotFound
-from services.registry.codes import NetworkCode, OrganisationCode
+from services.registry.codes import Day, NetworkCode, OrganisationCode
 from services.registry.networks.model import NetworkNotFound
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide
@@ -50,8 +50,8 @@ class AllocationIn(In):
     practice: OrganisationCode
     network: NetworkCode | None = None
     application: Annotated[str | None, Field(max_length=32)] = None
-    valid_from: date
-    valid_to: date | None = None
+    valid_from: Day
+    valid_to: Day | None = None
     reason: Annotated[str, Field(min_length=3, max_length=10_000)]
     round: Annotated[str | None, Field(max_length=32)] = None
 

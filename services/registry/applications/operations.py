@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from services.registry.applications.model import Application, ApplicationPractice, LmcOpinion
 from services.registry.applications.queries import find_application
@@ -91,6 +92,8 @@ async def change_application(
                 kept[line.practice].share, kept[line.practice].leaves = line.share, line.leaves
         application.practices = [kept.get(line.practice, line) for line in lines]
         application.registered_patients = None
+        # the practices are rows of their own; the application must get a new version all the same
+        flag_modified(application, "network_name")
     await _check_codes(session, application)
     _require_part(application, caller)
     await session.flush()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from services.registry.applications.model import ApplicationStatus, LmcOpinion
-from services.registry.codes import NetworkCode, OrganisationCode
+from services.registry.codes import Day, NetworkCode, OrganisationCode
 from shared.http import In, Out
 
 
@@ -67,7 +67,7 @@ class ApplicationChange(ApplicationFields):
 
 
 class SubmissionIn(In):
-    received_on: date | None = None
+    received_on: Day | None = None
 
 
 class ReasonIn(In):

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import select
 from starlette.datastructures import FormData, UploadFile
 
+from services.registry.codes import Day
 from services.registry.imports import operations
 from services.registry.imports.model import Import, ImportKind, ImportNotFound, NewerFileImported
 from services.registry.ods.readers import FileRefused, Upload
@@ -32,8 +33,8 @@ Importer = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 
 class ImportForm(In):
     kind: ImportKind
-    published_on: date
-    snapshot: date | None = None
+    published_on: Day
+    snapshot: Day | None = None
 
 
 class RefusedRow(Out):

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from services.registry.list_sizes.model import Basis, Confidence, ListSize
 from services.registry.networks.model import Membership
 from shared.facts import currently_known
-from shared.http import KnownAt, Out, Page, Paging, Reading, page, service_router
+from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, page, service_router
 from shared.identity import ANY_ROLE, Caller, allow
 
 router = service_router("registry", tags=["list sizes"])
@@ -31,14 +31,18 @@ async def list_list_sizes(
     session: Reading,
     _: Anyone,
     paging: Paging,
-    snapshot: date | None = None,
+    snapshot: Annotated[date | None, Query(description="The day the lists were counted")] = None,
+    as_at: AsAt = None,
     known_at: KnownAt = None,
     basis: Basis | None = None,
     practice: Annotated[str | None, Query(max_length=12)] = None,
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
     network: Annotated[str | None, Query(max_length=6, description="Members on the register that day")] = None,
 ) -> dict[str, Any]:
-    """Published populations per practice, one row a snapshot day and basis; `network` is what the publication names."""
+    """Published populations per practice, one row a snapshot day and basis; `network` is what the publication names.
+
+    With `as_at`, those of the latest snapshot of each basis up to that day.
+    """
     belief = currently_known(ListSize) if known_at is None else ListSize.known.contains(known_at)
     statement = select(
         ListSize.practice,
@@ -52,6 +56,16 @@ async def list_list_sizes(
     ).where(belief)
     if snapshot is not None:
         statement = statement.where(ListSize.valid.contains(snapshot))
+    if as_at is not None:
+        latest = (
+            select(ListSize.basis, func.max(func.lower(ListSize.valid)).label("day"))
+            .where(belief, func.lower(ListSize.valid) <= as_at)
+            .group_by(ListSize.basis)
+            .subquery()
+        )
+        statement = statement.join(
+            latest, (latest.c.basis == ListSize.basis) & (latest.c.day == func.lower(ListSize.valid))
+        )
     if basis is not None:
         statement = statement.where(ListSize.basis == basis)
     if practice is not None:

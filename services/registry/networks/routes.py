@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from sqlalchemy import func, select
 
-from services.registry.codes import OrganisationCode
+from services.registry.codes import Day, OrganisationCode
 from services.registry.networks import operations, queries
 from services.registry.networks.model import Membership, Network, NetworkNotFound
 from services.registry.networks.operations import NotYoursToAppoint
@@ -57,8 +57,8 @@ class MemberOut(Out):
 
 class PayeeIn(In):
     payee: OrganisationCode
-    valid_from: date
-    valid_to: date | None = None
+    valid_from: Day
+    valid_to: Day | None = None
 
 
 class PayeeOut(Out):

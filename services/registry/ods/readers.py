@@ -15,7 +15,7 @@ from typing import Any
 
 import python_calamine
 
-from services.registry.codes import NETWORK, ORGANISATION
+from services.registry.codes import NETWORK, ORGANISATION, in_range
 from shared.errors import Fault, Invalid
 from shared.events import Event
 
@@ -221,9 +221,11 @@ def day(value: Any, column: str, *, required: bool = True) -> date | None:
         return None
     for shape in ("%Y%m%d", "%Y-%m-%d", "%d%b%Y", "%d-%b-%y", "%d/%m/%Y"):
         try:
-            return datetime.strptime(words, shape).date()  # noqa: DTZ007 - a day has no time zone
+            found = datetime.strptime(words, shape).date()  # noqa: DTZ007 - a day has no time zone
         except ValueError:
             continue
+        if in_range(found):
+            return found
     raise BadCell(column, "not_a_date", f"{words!r} is not a date.")
 
 

@@ -3,10 +3,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query, Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import select
 
-from services.registry.codes import OrganisationCode
+from services.registry.codes import ContractYear, Day, OrganisationCode
 from services.registry.hierarchy.operations import CommissionerNotFound
 from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
 from services.registry.rounds import operations
@@ -22,7 +22,6 @@ from services.registry.rounds.model import (
     RoundStatus,
 )
 from services.registry.rounds.queries import find_round, visible_rounds
-from shared.events.base import YEAR_PATTERN
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -54,12 +53,12 @@ class RoundIn(In):
     """`starts_on`: from when members count; `snapshot`: the day of the list sizes."""
 
     commissioner: OrganisationCode
-    contract_year: Annotated[str, StringConstraints(pattern=YEAR_PATTERN)]
-    opens_on: date
-    apply_by: date
-    decide_by: date
-    starts_on: date
-    snapshot: date
+    contract_year: ContractYear
+    opens_on: Day
+    apply_by: Day
+    decide_by: Day
+    starts_on: Day
+    snapshot: Day
 
 
 class RoundOut(Out):
@@ -105,7 +104,7 @@ class RefusalIn(In):
 
 
 class DecisionIn(In):
-    decided_on: date
+    decided_on: Day
     refusals: Annotated[list[RefusalIn], Field(max_length=500)] = []
     override_reason: Annotated[str | None, Field(min_length=3, max_length=10_000)] = None
 
