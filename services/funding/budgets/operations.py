@@ -62,6 +62,7 @@ SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS da
 WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
 """)
 _KEPT = "funding.years_with_weights"
+_KEPT_SUMS = "funding.sums"
 
 
 def _begins(year: str) -> date:
@@ -158,11 +159,15 @@ def _announcement(network: str, commissioner: str, year: str, sums: Iterable[Sum
 
 
 async def _tariffs(session: AsyncSession, years: Collection[str]) -> list[Tariff]:
-    """The sums of those years, and the ceilings of posts where a year has no sum per head."""
+    """The sums of those years, and the ceilings of posts where a year has no sum per head; looked up once."""
+    kept: dict[tuple[str, ...], list[Tariff]] = session.info.setdefault(_KEPT_SUMS, {})
+    if tuple(years) in kept:
+        return kept[tuple(years)]
     sums = (Tariff.kind == TariffKind.ARRS_SUM) & Tariff.contract_year.in_(years)
     roles = {post.role for post in posts() if post.contract_year in years}
     wanted = sums if not roles else sums | ((Tariff.kind == TariffKind.ROLE_MAXIMUM) & Tariff.code.in_(roles))
-    return list((await session.scalars(select(Tariff).where(wanted))).all())
+    kept[tuple(years)] = list((await session.scalars(select(Tariff).where(wanted))).all())
+    return kept[tuple(years)]
 
 
 def _sums(year: str, served: list[Any], tariffs: list[Tariff], known_on: date) -> list[Sum]:
@@ -206,6 +211,7 @@ def _heads(populations: Populations, basis: str, whom: tuple[Serving, ...], comm
 async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) -> None:
     """A new sum sets the budgets that rest on it; a new ceiling changes what waiting claims would be paid."""
     await session.flush()
+    session.info.pop(_KEPT_SUMS, None)
     if tariff.kind is TariffKind.ARRS_SUM:
         year = tariff.contract_year
         approved = select(Network.code).where(Network.approved_on.is_not(None))

@@ -17,22 +17,19 @@ _INCOMING = """
 """
 
 # A figure counts as known from the day it was published, or from now if something else was known from that day on.
-_CORRECTED = f"""
+# The same figure published again stands for the newer publication, so that an older one cannot replace it.
+_READ = f"""
 UPDATE populations AS p
-SET known = tstzrange(
-    lower(p.known),
-    CASE WHEN lower(p.known) < :known THEN :known
-         ELSE greatest(:now, lower(p.known) + interval '1 microsecond') END)
-FROM {_INCOMING}
-WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot AND upper_inf(p.known)
-  AND (p.published_on, p.position) < (:published_on, :position)
-  AND (p.value, p.network) IS DISTINCT FROM (incoming.value, incoming.network)
-RETURNING p.practice, upper(p.known)
-"""  # noqa: S608 - put together from constants of this file
-
-# The same figure published again: the row now stands for the newer publication, and an older one cannot replace it.
-_CONFIRMED = f"""
-UPDATE populations AS p SET published_on = :published_on, position = :position
+SET known = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN p.known
+        WHEN lower(p.known) < :known THEN tstzrange(lower(p.known), :known)
+        ELSE tstzrange(lower(p.known), greatest(:now, lower(p.known) + interval '1 microsecond')) END,
+    published_on = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :published_on
+        ELSE p.published_on END,
+    position = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :position
+        ELSE p.position END
 FROM {_INCOMING}
 WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot AND upper_inf(p.known)
   AND (p.published_on, p.position) < (:published_on, :position)
@@ -65,8 +62,7 @@ _TYPES = (
     bindparam("known", type_=DateTime(timezone=True)),
     bindparam("position", type_=BigInteger),
 )
-_CORRECT = text(_CORRECTED).bindparams(*_TYPES, bindparam("now", type_=DateTime(timezone=True)))
-_CONFIRM = text(_CONFIRMED).bindparams(*(kind for kind in _TYPES if kind.key != "known"))
+_UPDATE = text(_READ).bindparams(*_TYPES, bindparam("now", type_=DateTime(timezone=True)))
 _ADD = text(_ADDED).bindparams(
     *_TYPES, *(bindparam(name, type_=Text) for name in ("commissioner", "source", "confidence"))
 )
@@ -94,6 +90,5 @@ async def keep_populations(session: AsyncSession, event: ListSizesPublished, pos
         "now": now,
         "position": position,
     }
-    await session.execute(_CORRECT, values)
-    await session.execute(_CONFIRM, values)
+    await session.execute(_UPDATE, values)
     return list((await session.scalars(_ADD, values)).all())
