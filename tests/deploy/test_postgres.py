@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.postgres import EmbeddedPostgres, PostgresUnavailable, SharedPostgres
+from deploy.postgres import EmbeddedPostgres, PostgresUnavailable
 from deploy.process import living
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,17 +156,3 @@ def test_data_of_another_version_and_other_peoples_folders_are_refused(tmp_path:
     with pytest.raises(PostgresUnavailable, match="not a PostgreSQL"):
         EmbeddedPostgres(tmp_path / "letters").start()
     assert (tmp_path / "letters" / "data" / "dear.txt").read_text() == "me"
-
-
-def test_the_last_of_several_runs_stops_the_server_they_share(tmp_path: Path) -> None:
-    first, second = SharedPostgres(tmp_path / "postgres"), SharedPostgres(tmp_path / "postgres")
-    first.start()
-    second.start()
-    assert first.pid == second.pid
-
-    first.stop()
-    assert second.running
-    second.ensure_databases(["registry"])
-
-    second.stop()
-    assert not second.running

@@ -482,3 +482,48 @@ async def test_a_share_is_a_part_of_one_list(app: Harness, share: str) -> None:
     wanted = {**form(NAMES[0], round), "practices": [{"practice": "Z80001", "share": share}]}
     answer = await app.post(f"{V1}/applications", wanted, commissioner(app))
     assert (answer.status_code, len(answer.json()["errors"])) == (422, 1)
+
+
+async def test_a_split_list_is_covered_by_both_and_stays_split_when_one_goes_on(
+    app: Harness,
+) -> None:
+    one = await existing(app, "Z80018", "Z80019", "Z80020", share={"Z80019": "0.25"})
+    others = ("Z80014", "Z80015", "Z80016", "Z80017", "Z80019")
+    other = {
+        **one,
+        "network_name": "INVENTED BROOKSIDE PCN",
+        "network": "U90002",
+        "practices": [{"practice": code, "share": "0.75" if code == "Z80019" else "1"} for code in others],
+        "clinical_director": {"name": "Dr D", "practice": "Z80014"},
+        "agreement_signed_by": list(others),
+    }
+    headers = commissioner(app, "SB2")
+    for wanted in (one, other):
+        made = await draft(app, wanted, headers)
+        assert (await app.put(f"{V1}/applications/{made['id']}/submission", {}, headers)).status_code == 200
+    assert (await get(app, f"/rounds/{one['round']}/coverage"))["complete"]
+    decided = await decide(app, one["round"], headers)
+    assert decided.status_code == 200, decided.text
+
+    async def shares() -> dict[str, Decimal]:
+        found = {}
+        for code in ("U90002", "U90003"):
+            for member in (await get(app, f"/networks/{code}/members?as_at=2023-05-01"))["items"]:
+                if member["practice"] == "Z80019":
+                    found[code] = Decimal(member["share"])
+        return found
+
+    split = {"U90002": Decimal("0.75"), "U90003": Decimal("0.25")}
+    assert await shares() == split
+    assert (await get(app, "/practices/Z80019?as_at=2023-05-01"))["networks"] == ["U90002", "U90003"]
+
+    later = await open_round(app, commissioner="SB2", contract_year="2023-24", starts_on="2023-04-01")
+    lines = [{"practice": "Z80018"}, {"practice": "Z80019", "share": "0.25"}]
+    again = {**one, "round": later, "practices": lines, "agreement_signed_by": ["Z80018", "Z80019"]}
+    made = await draft(
+        app, {**again, "practices": [again["practices"][0], {"practice": "Z80019", "share": "0.25"}]}, headers
+    )
+    assert (await app.put(f"{V1}/applications/{made['id']}/submission", {}, headers)).status_code == 200
+    decided = await decide(app, later, national(app), override_reason="Z80020 follows.")
+    assert decided.status_code == 200, decided.text
+    assert await shares() == split

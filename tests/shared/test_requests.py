@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -118,7 +119,8 @@ async def test_a_change_names_the_version_it_changes(toy_live: Harness) -> None:
 async def test_pages_follow_each_other_without_gap_or_repeat(toy_live: Harness) -> None:
     async with toy_live.session() as session:
         session.add_all([Counter(id=f"c{n:03d}", owner="X1" if n % 2 else "X2", raised=0, price=0) for n in range(25)])
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         answer = await toy_live.client.get(
             f"/toy/v1/counters?limit=7{'&cursor=' + cursor if cursor else ''}", headers=toy_live.token(Role.NATIONAL)
@@ -173,7 +175,7 @@ async def test_too_large_a_body_is_refused_whether_or_not_it_says_its_length(toy
     headers = {**toy_live.token(Role.NATIONAL), "Idempotency-Key": uuid4().hex, "Content-Type": "application/json"}
     large = json.dumps({"owner": "X", "note": "x" * (33 * 1024 * 1024)}).encode()
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(large), 1 << 20):
             yield large[start : start + (1 << 20)]
 
