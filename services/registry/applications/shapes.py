@@ -17,7 +17,7 @@ def _a_share(value: Decimal) -> Decimal:
     return value
 
 
-class PracticeIn(In):
+class ApplyingPracticeIn(In):
     practice: OrganisationCode
     share: Annotated[Decimal, AfterValidator(_a_share)] = Decimal(1)
     leaves: NetworkCode | None = None
@@ -32,7 +32,7 @@ class DirectorIn(In):
 class ApplicationFields(In):
     network: NetworkCode | None = None
     proposed_code: NetworkCode | None = None
-    practices: Annotated[list[PracticeIn], Field(max_length=200)] = []
+    practices: Annotated[list[ApplyingPracticeIn], Field(max_length=200)] = []
     clinical_director: DirectorIn | None = None
     payee: OrganisationCode | None = None
     agreement_signed_by: Annotated[list[OrganisationCode], Field(max_length=200)] = []
@@ -79,7 +79,7 @@ class OpinionIn(In):
     reason: Annotated[str | None, Field(max_length=10_000)] = None
 
 
-class PracticeOut(Out):
+class ApplyingPractice(Out):
     practice: str
     share: Decimal
     leaves: str | None
@@ -100,7 +100,7 @@ class ApplicationOut(Out):
     network_name: str
     network: str | None
     proposed_code: str | None
-    practices: list[PracticeOut]
+    practices: list[ApplyingPractice]
     director_name: str | None
     director_practice: str | None
     director_registration: str | None
