@@ -29,6 +29,8 @@ from shared.events.registry import (
 from shared.events.workforce import ClaimMade
 from shared.messaging import Arrival, Handler
 
+_BUDGETS = "funding.budgets_asked_for"
+
 
 async def know_commissioner(session: AsyncSession, event: CommissionerRegistered, arrival: Arrival) -> None:
     await networks.keep_commissioner(session, event, arrival.envelope.position)
@@ -50,7 +52,7 @@ async def open_network_account(session: AsyncSession, event: NetworkApproved, ar
     await open_account(session, event.network, on=event.approved_on, now=now)
     if event.payee is not None:
         await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
-    await _set_budgets(session, [event.network], now, {event.contract_year})
+    _ask_for_budgets(session, [event.network], {event.contract_year})
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Arrival) -> None:
@@ -59,17 +61,17 @@ async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Ar
 
 async def join_network(session: AsyncSession, event: PracticeJoined, arrival: Arrival) -> None:
     await networks.join_network(session, event, arrival.envelope.position, arrival.now)
-    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_from)})
+    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
 
 
 async def leave_network(session: AsyncSession, event: PracticeLeft, arrival: Arrival) -> None:
     await networks.leave_network(session, event, arrival.envelope.position, arrival.now)
-    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_to)})
+    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_to)})
 
 
 async def serve_patients(session: AsyncSession, event: PatientsAllocated, arrival: Arrival) -> None:
     await networks.allocate_patients(session, event, arrival.envelope.position, arrival.now)
-    await _set_budgets(session, [event.network], arrival.now, {year_of_day(event.valid_from)})
+    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
 
 
 async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:
@@ -91,24 +93,31 @@ async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arri
     if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
         served = await networks.networks_of(session, changed)
         year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
-        await _set_budgets(session, served, arrival.now, {year}, only=True)
+        _ask_for_budgets(session, served, {year}, only=True)
 
 
 async def take_claim(session: AsyncSession, event: ClaimMade, arrival: Arrival) -> None:
     await submit_claim(session, event, arrival.envelope.position, arrival.now)
 
 
-async def _set_budgets(
-    session: AsyncSession, codes: Collection[str], now: datetime, years: set[str], *, only: bool = False
-) -> None:
-    """Set budgets of the years named, of those set already and of those with weighted populations."""
-    if not codes:
-        return
-    if not only:
-        years = years | await years_with_weights(session, now)
-    events = await set_budgets(session, codes, years, now, only=only)
-    if events:
-        await recheck_waiting(session, now, networks={event.network for event in events})
+def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[str], *, only: bool = False) -> None:
+    """Have budgets of these networks set when the transaction's events are handled.
+
+    Of the years named and, unless `only` these, of those with weighted populations; those set before are set again.
+    """
+    asked: dict[tuple[frozenset[str], bool], set[str]] = session.info.setdefault(_BUDGETS, {})
+    asked.setdefault((frozenset(years), only), set()).update(codes)
+
+
+async def set_asked_budgets(session: AsyncSession, now: datetime) -> None:
+    """Set every budget the events of this transaction asked for: many events, a few statements."""
+    asked: dict[tuple[frozenset[str], bool], set[str]] = session.info.pop(_BUDGETS, {})
+    for (years, only), codes in asked.items():
+        if codes:
+            wanted = years if only else years | await years_with_weights(session, now)
+            events = await set_budgets(session, sorted(codes), wanted, now, only=only)
+            if events:
+                await recheck_waiting(session, now, networks={event.network for event in events})
 
 
 HANDLERS: dict[type[Event], Handler] = {

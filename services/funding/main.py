@@ -7,7 +7,7 @@ from services.funding.base import Base
 from services.funding.budgets import routes as budgets
 from services.funding.claims import routes as claims
 from services.funding.entitlements import routes as entitlements
-from services.funding.handlers import HANDLERS
+from services.funding.handlers import HANDLERS, set_asked_budgets
 from services.funding.lines import routes as lines
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
@@ -43,4 +43,5 @@ def service(settings: Settings) -> Service:
         handlers=HANDLERS,
         announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimRejected, ClaimPaid],
         seed=seed,
+        finish=set_asked_budgets,
     )

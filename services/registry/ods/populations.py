@@ -128,10 +128,33 @@ async def load_weighted_lists(session: AsyncSession, source: Source, now: dateti
                 contracts[line.practice] = cell("contract").upper()
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
+    lines = await _with_a_list(session, lines, snapshot, outcome)
     words = f"Weighted patients of practice payments, a stand-in for the unpublished weighted list of {snapshot}"
     await _store(session, lines, source, snapshot, now, outcome, words, Confidence.DERIVED)
     outcome.changes["contracts noted"] = await _note_contracts(session, contracts)
     return outcome
+
+
+async def _with_a_list(
+    session: AsyncSession, lines: dict[str, Line], snapshot: date, outcome: Outcome
+) -> dict[str, Line]:
+    """Without registered patients on the snapshot day there is no list for a figure of the year to stand in for."""
+    listed = set(
+        (
+            await session.scalars(
+                select(ListSize.practice).where(
+                    as_at(ListSize, snapshot), ListSize.basis == Basis.REGISTERED, ListSize.value > 0
+                )
+            )
+        ).all()
+    )
+    if not listed:
+        raise refused(
+            "no_lists_yet", f"Publish the registered lists of {snapshot} first; these figures stand beside them."
+        )
+    kept = {code: line for code, line in lines.items() if code in listed}
+    outcome.changes["left out, no list on the snapshot day"] = len(lines) - len(kept)
+    return kept
 
 
 def _keep(lines: dict[str, Line], line: Line) -> None:
