@@ -104,6 +104,10 @@ async def _post(session: AsyncSession, event: workforce.RoleRecruited, arrival: 
     await people.note_post(session, event, arrival.envelope.position)
 
 
+async def _ending(session: AsyncSession, event: workforce.PostEnded, arrival: Arrival) -> None:
+    await people.note_ending(session, event, arrival.envelope.position)
+
+
 async def _plan(session: AsyncSession, event: workforce.PlanSubmitted, arrival: Arrival) -> None:
     await people.note_plan(session, event, arrival.envelope.position)
 
@@ -131,5 +135,6 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.ClaimPaid: _outcome,
     workforce.ClaimMade: _claim,
     workforce.RoleRecruited: _post,
+    workforce.PostEnded: _ending,
     workforce.PlanSubmitted: _plan,
 }

@@ -38,6 +38,7 @@ def service(settings: Settings) -> Service:
             workforce.PlanSubmitted,
             workforce.VacancyOpened,
             workforce.RoleRecruited,
+            workforce.PostEnded,
             workforce.ClaimMade,
         ],
         seed=seed,

@@ -79,6 +79,22 @@ class RoleRecruited(WorkforceEvent):
 
 
 @catalogued
+class PostEnded(WorkforceEvent):
+    """Somebody left; `ended_on` is the last day in post."""
+
+    noun: ClassVar[str] = "posts"
+    name: ClassVar[str] = "post-ended"
+
+    post: str
+    network: str
+    role: str
+    ended_on: date
+
+    def subject(self) -> str:
+        return self.post
+
+
+@catalogued
 class ClaimMade(WorkforceEvent):
     """What one post cost in one month, claimed from the record of the person in post."""
 

@@ -34,8 +34,12 @@ def _calls(dependant: Dependant) -> Iterable[Any]:
         yield from _calls(inner)
 
 
+def _methods(route: APIRoute) -> set[str]:
+    return set(route.methods or ())
+
+
 def _name(route: APIRoute) -> str:
-    return f"{','.join(sorted(route.methods))} {route.path}"
+    return f"{','.join(sorted(_methods(route)))} {route.path}"
 
 
 def routes_without_callers(routes: Iterable[APIRoute]) -> list[str]:
@@ -49,7 +53,9 @@ def routes_without_callers(routes: Iterable[APIRoute]) -> list[str]:
 
 def posts_that_are_not_safe_to_retry(routes: Iterable[APIRoute]) -> list[str]:
     """POST routes that take no Idempotency-Key."""
-    return [_name(route) for route in routes if "POST" in route.methods and _idempotent not in _calls(route.dependant)]
+    return [
+        _name(route) for route in routes if "POST" in _methods(route) and _idempotent not in _calls(route.dependant)
+    ]
 
 
 def _headers(dependant: Dependant) -> set[str]:
@@ -64,7 +70,7 @@ def changes_without_a_version(routes: Iterable[APIRoute]) -> list[str]:
     return [
         _name(route)
         for route in routes
-        if route.methods & {"PUT", "PATCH", "DELETE"}
+        if _methods(route) & {"PUT", "PATCH", "DELETE"}
         and not route.path.endswith("/replay")  # a message is handled or it is not: there is no version to miss
         and "if-match" not in _headers(route.dependant)
     ]

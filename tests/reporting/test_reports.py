@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shared.events import registry
+from shared.events.workforce import PostEnded
 from shared.identity import Role
 from tests.harness import Harness
-from tests.reporting.builders import at, by_key, commissioner, england, lists, network, practices, report
+from tests.reporting.builders import at, by_key, commissioner, england, lists, network, practices, recruited, report
 
 
 @pytest.fixture
@@ -165,6 +166,16 @@ async def test_who_is_in_post_against_the_plan(app: Harness) -> None:
     assert (roles["paramedic"]["wte"], roles["paramedic"]["planned_wte"]) == ("1", "1")
     before = by_key(await report(app, "workforce", by="network", as_at="2022-04-30"))
     assert set(before) == {"U00001"}
+
+
+async def test_who_left_is_counted_to_the_last_day(app: Harness) -> None:
+    post = recruited("post-left", "U00001", "dietitian", started=date(2022, 4, 1))
+    ended = PostEnded(post="post-left", network="U00001", role="dietitian", ended_on=date(2022, 6, 20))
+    await app.deliver(post, ended)
+    on_the_day = by_key(await report(app, "workforce", by="role", as_at="2022-06-20"))
+    after = by_key(await report(app, "workforce", by="role", as_at="2022-06-21"))
+    assert on_the_day["dietitian"]["heads"] == 1
+    assert after.get("dietitian", {"heads": 0})["heads"] == 0
 
 
 async def test_rounds_against_their_deadlines(app: Harness) -> None:

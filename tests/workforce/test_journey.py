@@ -120,6 +120,8 @@ async def test_an_ended_post_is_claimed_for_the_days_worked(workforce_app: Harne
     assert (made["claims"][0]["worked_from"], made["claims"][0]["worked_to"]) == ("2022-06-01", "2022-06-20")
     again = await app.put(f"{PREFIX}/posts/{post['id']}/ending", {"ended_on": "2022-06-21"}, network_token(app))
     assert again.json()["code"] == "PostAlreadyEnded"
+    told = [event for event in await app.announced() if isinstance(event, workforce.PostEnded)]
+    assert [(event.post, event.ended_on) for event in told] == [(post["id"], date(2022, 6, 20))]
 
 
 async def test_a_vacancy_withdrawn_frees_its_room(workforce_app: Harness) -> None:

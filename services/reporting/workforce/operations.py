@@ -32,6 +32,14 @@ async def note_post(session: AsyncSession, event: workforce.RoleRecruited, seque
     await session.execute(_POST, {**event.model_dump(), "sequence": sequence})
 
 
+_END = text("UPDATE posts SET ended_on = :ended_on, sequence = :sequence WHERE post = :post AND sequence < :sequence")
+
+
+async def note_ending(session: AsyncSession, event: workforce.PostEnded, sequence: int) -> None:
+    """The post's own recruitment always comes before: both are of one subject."""
+    await session.execute(_END, {"post": event.post, "ended_on": event.ended_on, "sequence": sequence})
+
+
 _PLAN = text(
     """
     WITH known AS (

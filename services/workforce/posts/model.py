@@ -12,6 +12,7 @@ from services.workforce.base import Base
 from services.workforce.calendar import first_day, last_day
 from shared.database import Code, Headcount, Money, Timestamp, Versioned, Words
 from shared.errors import Conflict, Refused
+from shared.events.workforce import PostEnded
 
 FULL_TIME = Decimal(1)
 
@@ -85,7 +86,7 @@ class Post(Versioned, Base):
         last = min(last_day(month), self.ended_on or date.max)
         return (first, last) if first <= last else None
 
-    def end(self, on: date, *, reason: str | None, claimed_to: date | None) -> None:
+    def end(self, on: date, *, reason: str | None, claimed_to: date | None) -> PostEnded:
         """The person leaves; `on` is the last day in post and `claimed_to` the last day claimed so far."""
         if self.ended_on is not None:
             raise PostAlreadyEnded(f"{self.id} ended on {self.ended_on}.")
@@ -94,6 +95,7 @@ class Post(Versioned, Base):
         if claimed_to is not None and claimed_to > on:
             raise EndBeforeClaimed(f"{self.id} was claimed up to {claimed_to}; it cannot end on {on}.")
         self.ended_on, self.ending_reason = on, reason
+        return PostEnded(post=self.id, network=self.network, role=self.role, ended_on=on)
 
     def cost(
         self,

@@ -15,6 +15,7 @@ from services.workforce.roles.model import Role
 from shared.errors import NotFound
 from shared.http import require_match
 from shared.identity import Caller
+from shared.messaging import announce
 
 
 def visible_posts(caller: Caller) -> Select[Post]:
@@ -36,7 +37,7 @@ async def end_post(
     post = await find_post(session, post_id, caller=caller, lock=True)
     require_match(post, if_match)
     claimed_to = await session.scalar(select(func.max(Claim.worked_to)).where(Claim.post == post.id))
-    post.end(on, reason=reason, claimed_to=claimed_to)
+    announce(session, post.end(on, reason=reason, claimed_to=claimed_to))
     await session.flush()
     return post
 
