@@ -161,6 +161,17 @@ def replay(
     typer.echo(f"{asyncio.run(run())} replayed")
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
+    patience: Annotated[float, typer.Option(help="Seconds an event may be on its way before it counts as lost")] = 60.0,
+) -> None:
+    """Check what must always hold across the four databases, beside a running stack or a stopped one; reads only."""
+    from deploy.doctor.examination import run_doctor
+
+    raise typer.Exit(run_doctor(Home.given(), as_json=as_json, patience=patience))
+
+
 def main() -> None:
     """Run the command; a trouble an operator can mend is one line, not a traceback."""
     from deploy.broker import BrokerUnavailable

@@ -1,0 +1,143 @@
+"""What one service owns, others hold copies of: row by row the same once every event has had its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import LiteralString
+
+from deploy.doctor.finding import Finding, Patient, Row, judged
+from deploy.doctor.messages import under_way, unless_under_way
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The same facts as their owner and as another service would list them; column by column, in one order."""
+
+    what: str
+    owner: str
+    owned: LiteralString
+    holder: str
+    held: LiteralString
+
+
+_MEMBERS: LiteralString = (
+    "SELECT network, practice, trim_scale(upper(portion) - lower(portion)) AS share, "
+    "CAST(lower(valid) AS text) AS first FROM memberships WHERE upper_inf(known)"
+)
+_MEMBER_COPY: LiteralString = (
+    "SELECT network, practice, trim_scale(share) AS share, CAST(valid_from AS text) AS first FROM memberships"
+)
+_CLAIMS: LiteralString = (
+    "SELECT id, network, post, month, role, salary + employer_ni + employer_pension + supplier_fee AS total FROM claims"
+)
+
+COPIES: tuple[Copy, ...] = (
+    Copy(
+        "memberships", "registry",
+        "SELECT network, practice, trim_scale(upper(portion) - lower(portion)) AS share, "
+        "CAST(range_agg(valid) AS text) AS valid FROM memberships WHERE upper_inf(known) GROUP BY 1, 2, 3",
+        "funding",
+        "SELECT network, practice, trim_scale(share) AS share, CAST(range_agg(valid) AS text) AS valid "
+        "FROM memberships WHERE upper_inf(known) GROUP BY 1, 2, 3",
+    ),
+    Copy("memberships", "registry", _MEMBERS, "workforce", _MEMBER_COPY),
+    Copy("memberships", "registry", _MEMBERS, "reporting", _MEMBER_COPY),
+    Copy(
+        "networks", "registry",
+        "SELECT DISTINCT ON (network) network, name, commissioner FROM network_entries WHERE upper_inf(known) "
+        "AND network IN (SELECT network FROM memberships) ORDER BY network, valid DESC",
+        "funding",
+        "SELECT code AS network, name, commissioner FROM networks WHERE approved_on IS NOT NULL "
+        "AND code IN (SELECT network FROM memberships)",
+    ),
+    Copy(
+        "allocations", "registry",
+        "SELECT network, practice, CAST(range_agg(valid) AS text) AS valid FROM allocations "
+        "WHERE upper_inf(known) AND network IS NOT NULL GROUP BY 1, 2",
+        "funding",
+        "SELECT network, practice, CAST(range_agg(valid) AS text) AS valid FROM allocations "
+        "WHERE upper_inf(known) GROUP BY 1, 2",
+    ),
+    Copy(
+        "populations", "registry",
+        "SELECT practice, basis, CAST(lower(valid) AS text) AS snapshot, trim_scale(value) AS value FROM list_sizes "
+        "WHERE upper_inf(known)",
+        "funding",
+        "SELECT practice, basis, CAST(snapshot AS text) AS snapshot, trim_scale(value) AS value FROM populations "
+        "WHERE upper_inf(known)",
+    ),
+    Copy(
+        "populations", "registry",
+        "SELECT practice, CAST(lower(valid) AS text) AS snapshot, trim_scale(value) AS value FROM list_sizes "
+        "WHERE upper_inf(known) AND basis = 'registered'",
+        "reporting",
+        "SELECT practice, CAST(snapshot AS text) AS snapshot, trim_scale(patients) AS value FROM list_sizes",
+    ),
+    Copy(
+        "posts", "workforce",
+        "SELECT id AS post, network, role, trim_scale(wte) AS wte, employer, CAST(started_on AS text) AS started_on, "
+        "additional FROM posts",
+        "reporting",
+        "SELECT post, network, role, trim_scale(wte) AS wte, employer, CAST(started_on AS text) AS started_on, "
+        "additional FROM posts",
+    ),
+    Copy(
+        "claims", "workforce",
+        _CLAIMS,
+        "funding",
+        _CLAIMS,
+    ),
+    Copy(
+        "claims", "workforce",
+        _CLAIMS,
+        "reporting",
+        "SELECT claim AS id, network, post, month, role, claimed AS total FROM claims",
+    ),
+    Copy(
+        "claim-outcomes", "funding",
+        "SELECT id, status, CASE WHEN status <> 'rejected' THEN payable END AS payable FROM claims "
+        "WHERE status <> 'submitted'",
+        "workforce",
+        "SELECT claim AS id, state AS status, "
+        "CASE WHEN state <> 'rejected' THEN coalesce(paid, payable) END AS payable FROM claim_outcomes",
+    ),
+    Copy(
+        "payment-lines", "funding",
+        "SELECT l.run, l.network, coalesce(l.practice, '') AS practice, l.stream, l.month, "
+        "CAST(sum(l.amount) AS text) AS amount, count(*) AS lines FROM payment_lines l "
+        "JOIN payment_runs r ON r.id = l.run AND r.status = 'issued' WHERE l.amount IS NOT NULL GROUP BY 1, 2, 3, 4, 5",
+        "reporting",
+        "SELECT run, network, practice, stream, month, CAST(sum(amount) AS text) AS amount, "
+        "CAST(sum(lines) AS bigint) AS lines FROM spend GROUP BY 1, 2, 3, 4, 5",
+    ),
+    Copy(
+        "budgets", "funding",
+        "SELECT network, contract_year, CAST(sum(amount) AS text) AS amount FROM budgets GROUP BY 1, 2 "
+        "HAVING count(*) = count(amount)",
+        "reporting",
+        "SELECT network, contract_year, CAST(amount AS text) AS amount FROM budgets WHERE amount IS NOT NULL",
+    ),
+)  # fmt: skip
+
+
+def copies_agree(patients: Mapping[str, Patient]) -> list[Finding]:
+    """Each kind of fact, between its owner and every service that keeps it."""
+    return [_agree(copy, patients) for copy in COPIES]
+
+
+def _agree(copy: Copy, patients: Mapping[str, Patient]) -> Finding:
+    owner, holder = patients[copy.owner], patients[copy.holder]
+    owned, held = owner.announced(copy.owned), holder.received(copy.held)
+    here, there = {_key(row) for row in owned}, {_key(row) for row in held}
+    offending: list[Row] = [
+        *({"fault": f"{copy.owner} only", **row} for row in owned if _key(row) not in there),
+        *({"fault": f"{copy.holder} only", **row} for row in held if _key(row) not in here),
+    ]
+    found = judged(f"{copy.what}-{copy.owner}-{copy.holder}", f"{len(owned)} rows", offending)
+    # funding's own claims and budgets move with events from others, so both ends must have come to rest
+    return unless_under_way(found, under_way(holder, patients) + under_way(owner, patients))
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(str(value) for value in row.values())

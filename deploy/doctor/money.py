@@ -1,0 +1,92 @@
+"""Paid lines add up: within each run, against what was paid before, and against what was announced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+from deploy.doctor.finding import Finding, Patient, judged
+
+_TOTALS: LiteralString = """
+    WITH added AS (
+        SELECT run, stream, count(*) AS lines, sum(amount) AS amount
+        FROM payment_lines WHERE amount IS NOT NULL GROUP BY run, stream
+    ), shown AS (
+        SELECT r.id AS run, t.key AS stream, CAST(t.value ->> 'lines' AS bigint) AS lines,
+               CAST(t.value ->> 'amount' AS numeric) AS amount
+        FROM payment_runs r CROSS JOIN LATERAL jsonb_each(r.totals) AS t WHERE r.status <> 'abandoned'
+    ), whole AS (
+        SELECT r.id AS run, 'all' AS stream, CAST(r.lines AS bigint) AS lines, r.total AS amount
+        FROM payment_runs r WHERE r.status <> 'abandoned'
+    ), summed AS (
+        SELECT r.id AS run, 'all' AS stream, coalesce(sum(a.lines), 0) AS lines, coalesce(sum(a.amount), 0) AS amount
+        FROM payment_runs r LEFT JOIN added a ON a.run = r.id WHERE r.status <> 'abandoned' GROUP BY r.id
+    )
+    SELECT run, stream, s.lines AS lines_shown, a.lines AS lines_found, s.amount AS shown, a.amount AS found
+    FROM (SELECT * FROM shown UNION ALL SELECT * FROM whole) s
+    FULL JOIN (
+        SELECT added.* FROM added JOIN payment_runs r ON r.id = added.run AND r.status <> 'abandoned'
+        UNION ALL SELECT * FROM summed
+    ) a USING (run, stream)
+    WHERE s.lines IS DISTINCT FROM a.lines OR s.amount IS DISTINCT FROM a.amount
+    ORDER BY run, stream
+"""
+
+_NEGATIVE: LiteralString = """
+    WITH paid AS (
+        SELECT l.network, l.practice, l.stream, l.month, l.claim, l.run, l.amount,
+               sum(l.amount) OVER (
+                   PARTITION BY l.network, l.practice, l.stream, l.month, l.claim ORDER BY r.issued_at, l.run
+               ) AS paid_so_far
+        FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
+        WHERE l.amount IS NOT NULL
+    )
+    SELECT network, practice, stream, month, claim, run, amount, paid_so_far FROM paid
+    WHERE paid_so_far < 0 ORDER BY run, network, stream, month
+"""
+
+_ANNOUNCED: LiteralString = """
+    WITH said AS (
+        SELECT data ->> 'run' AS run, data ->> 'network' AS network, line ->> 'line' AS line, line ->> 'payee' AS payee,
+               line ->> 'practice' AS practice, line ->> 'stream' AS stream, line ->> 'month' AS month,
+               CAST(line ->> 'amount' AS numeric) AS amount
+        FROM outbox CROSS JOIN LATERAL jsonb_array_elements(data -> 'lines') AS line
+        WHERE type = 'pcn.funding.payment-issued.v1'
+    ), paid AS (
+        SELECT l.run, l.network, l.id AS line, l.payee, l.practice, l.stream, l.month, l.amount
+        FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
+        WHERE l.amount IS NOT NULL
+    )
+    SELECT 'paid, not announced' AS fault, p.* FROM (SELECT * FROM paid EXCEPT ALL SELECT * FROM said) p
+    UNION ALL SELECT 'announced, not paid', s.* FROM (SELECT * FROM said EXCEPT ALL SELECT * FROM paid) s
+"""
+
+_CLAIMS: LiteralString = """
+    WITH lines AS (
+        SELECT l.claim, count(*) AS times, sum(l.amount) AS amount, min(l.run) AS run
+        FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
+        WHERE l.claim IS NOT NULL AND l.amount IS NOT NULL GROUP BY l.claim
+    )
+    SELECT coalesce(c.id, lines.claim) AS claim, c.status, c.payable, lines.amount AS paid, lines.times, c.run
+    FROM (SELECT * FROM claims WHERE status = 'paid') c FULL JOIN lines ON lines.claim = c.id
+    WHERE c.id IS NULL OR lines.claim IS NULL OR lines.times <> 1 OR lines.amount <> c.payable OR lines.run <> c.run
+    ORDER BY 1
+"""
+
+
+def money_adds_up(patients: Mapping[str, Patient]) -> list[Finding]:
+    """Every check of money; all of it lies in funding, and what was announced lies in its log."""
+    funding = patients["funding"]
+    counted = funding.announced(
+        "SELECT (SELECT count(*) FROM payment_runs WHERE status = 'issued') AS runs, count(*) AS lines, "
+        "(SELECT count(*) FROM claims) AS claims FROM payment_lines l "
+        "JOIN payment_runs r ON r.id = l.run AND r.status = 'issued' WHERE amount IS NOT NULL"
+    )[0]
+    lines = f"{counted['lines']} lines of {counted['runs']} issued runs"
+    claims = f"{counted['claims']} claims"
+    return [
+        judged("run-totals", lines, funding.announced(_TOTALS)),
+        judged("never-below-nothing", lines, funding.announced(_NEGATIVE)),
+        judged("payments-announced", lines, funding.announced(_ANNOUNCED)),
+        judged("claims-paid-once", claims, funding.announced(_CLAIMS)),
+    ]
