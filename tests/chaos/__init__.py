@@ -1,0 +1,1 @@
+"""The stack under faults: the same journeys with and without a storm must leave the same records."""
