@@ -38,6 +38,10 @@ def test_each_service_describes_itself_and_is_well(sample: Stack) -> None:
     for name in ("registry", "funding", "workforce", "reporting"):
         for path in ("docs", "openapi.json", "health/live", "health/ready"):
             assert httpx.get(f"{sample.url}/{name}/{path}").status_code == 200, f"{name}/{path}"
+        page = httpx.get(f"{sample.url}/{name}/docs").text
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(assets) >= 2
+        assert all(httpx.get(f"{sample.url}{asset}").status_code == 200 for asset in assets), assets
         document = httpx.get(f"{sample.url}/{name}/openapi.json").json()
         assert any(path.startswith(f"/{name}/v1/") for path in document["paths"])
 
