@@ -35,11 +35,18 @@ def _root(command: typer.Context) -> None:
 
 
 @app.command()
-def up(port: Port = 8000, host: Host = "127.0.0.1") -> None:
+def up(
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
+    kafka: Annotated[bool, typer.Option(help="Turn to what PCN_HOME holds over Apache Kafka")] = False,
+) -> None:
     """Start PostgreSQL, migrate, and run the four services on one port until interrupted."""
     from deploy.up import run_up
 
-    run_up(Home.given(), host=host, port=port)
+    home = Home.given()
+    if kafka:
+        home.hold(home.holds()["data"], "kafka")
+    run_up(home, host=host, port=port)
 
 
 @app.command()
