@@ -1,0 +1,56 @@
+"""England's register files through the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from bench import country
+from bench.country import RegisterFile
+from bench.ground import Bench, Ground, connect, copied_in, copied_out
+from bench.measure import Row, Target
+from services.registry.imports.operations import CHANGED_TABLES
+from shared.identity import Role
+
+REPEATS = 3
+TABLES = ["commissioners", *CHANGED_TABLES, "outbox"]
+
+
+async def take_in(bench: Bench, files: Sequence[RegisterFile]) -> dict[str, float]:
+    """Send the files in their order; gives the seconds of each, commit included."""
+    operator = bench.token(Role.OPERATOR)
+    taken = {}
+    for number, file in enumerate(files):
+        begun = time.perf_counter()
+        report = await bench.post("/registry/v1/imports", operator, data=file.form, files=file.files)
+        taken[f"{number} {file.form['kind']}"] = time.perf_counter() - begun
+        assert report["loaded"] > 0, report
+    return taken
+
+
+def files_of(ground: Ground) -> list[RegisterFile]:
+    """The real files, or the same kinds for an invented England."""
+    return country.real_files(ground.data) if ground.data else country.invented_files(country.invented())
+
+
+async def england(ground: Ground) -> list[Row]:
+    """The files of the manifest; the floor puts the rows they became into an empty register by plain COPY."""
+    files = files_of(ground)
+    samples, floors, each, written = [], [], [], 0
+    for _ in range(REPEATS):
+        async with ground.lent("registry") as bench:
+            each.append(await take_in(bench, files))
+            samples.append(sum(each[-1].values()))
+            rows = {}
+            async with await connect(bench.url) as connection:
+                for table in TABLES:
+                    rows[table] = await copied_out(connection, f"(SELECT * FROM {table})")
+        written = sum(len(blocks) for blocks in rows.values())
+        async with ground.lent("registry") as empty, await connect(empty.url, autocommit=False) as connection:
+            begun = time.perf_counter()
+            for table, blocks in rows.items():
+                await copied_in(connection, table, blocks)
+            await connection.commit()
+            floors.append(time.perf_counter() - begun)
+    more = {"rows_written": written, "seconds_by_file": each}
+    return [Row("import of England", "s", samples, Target(ratio_at_most=10, value_at_most=15), floors, more)]
