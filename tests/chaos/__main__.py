@@ -43,8 +43,8 @@ def main() -> int:
 
 def run(root: Path, seed: int, seconds: float) -> list[Storm]:
     storms = []
-    lasting = min(20.0, max(2.0, seconds / 60))
-    pause = (lasting / 4, lasting)
+    lasting = min(10.0, max(2.0, seconds / 100))
+    pause = (0.5, lasting / 2)
     weather = Weather(seconds * SHARES["embedded"], lasting, pause, areas=2)
     with embedded(root / "embedded") as stack:
         storms.append(storm.blow("embedded", stack, faults.ON_EMBEDDED, seed, weather))

@@ -146,7 +146,7 @@ def second_worker(stack: Stack, chance: Random, seconds: float) -> str:
         cwd=ROOT, env=child.environ(), stdout=stack.log, stderr=stack.log, start_new_session=True,
     )  # fmt: skip
     try:
-        time.sleep(seconds)
+        time.sleep(max(seconds, 6.0))  # it takes a while to start
         if chance.random() < 0.5 and child.is_running():
             child.kill()
             time.sleep(seconds / 2)
@@ -166,19 +166,20 @@ def send_again(stack: Stack, chance: Random, seconds: float) -> str:
 
 def exhaust_connections(stack: Stack, chance: Random, seconds: float) -> str:
     url = stack.urls["funding"].replace("+psycopg", "")
-    held = []
+    held: list[psycopg.Connection[tuple[object, ...]]] = []
+    until = time.monotonic() + seconds
     try:
-        with contextlib.suppress(psycopg.OperationalError):
-            for _ in range(200):
-                held.append(psycopg.connect(url, connect_timeout=5))
-        if held:  # the sessions of the services end, so that they need new ones and get none
-            held[0].autocommit = True
-            held[0].execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' "
-                "AND state = 'idle' AND NOT pid = ANY(%s)",
-                [[connection.info.backend_pid for connection in held]],
-            )
-        time.sleep(seconds)
+        while time.monotonic() < until:
+            try:
+                held.append(psycopg.connect(url, connect_timeout=5, autocommit=True))
+            except psycopg.OperationalError:
+                with contextlib.suppress(psycopg.Error):  # the sessions of the services end, so that they need new ones
+                    held[0].execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                        "AND state = 'idle' AND NOT pid = ANY(%s)",
+                        [[connection.info.backend_pid for connection in held]],
+                    )
+                time.sleep(0.05)
     finally:
         for connection in held:
             connection.close()

@@ -95,7 +95,7 @@ def blow(name: str, stack: Stack, faults: Mapping[str, Fault], seed: int, weathe
         deck: list[str] = []
         while not stop.is_set() and time.monotonic() < until:
             if not deck:
-                deck = sorted(faults)
+                deck = sorted(faults) + sorted(name for name in faults if name.startswith("kill"))
                 chance.shuffle(deck)
             _strike(storm, stack, deck.pop(), faults, chance, weather.lasting)
             stop.wait(chance.uniform(*weather.pause))
