@@ -62,6 +62,11 @@ test-kafka: $(DEV) ## the tests over a real Apache Kafka
 	    [ "$$CI" != true ]; exit $$?; \
 	fi; $(PYTEST) -m kafka -n0
 
+.PHONY: chaos
+chaos: $(DEV) ## journeys while everything is killed, compared with calm (CHAOS_SECONDS=600, CHAOS_SEED, CHAOS_KEEP=1)
+	@$(MAKE) kafka || echo "!!! NO STORM OVER KAFKA: its packages could not be had" >&2
+	@PYTHONPATH=. $(PY) -P -m tests.chaos
+
 .PHONY: check
 check: lint types imports contracts migrations test-kafka ## everything but the tests that `make test` runs
 
