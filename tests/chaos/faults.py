@@ -257,7 +257,8 @@ def disk_full(stack: Stack, chance: Random, seconds: float) -> str:
             "ALTER TABLE inbox SET TABLESPACE pg_default",
         )  # fmt: skip
         insist(stack, name, "CHECKPOINT", "DROP TABLESPACE IF EXISTS chaos_full")
-        subprocess.run(["umount", str(place)], check=True)  # noqa: S607
+        # a session that still has a file there open lets it go in its own time
+        subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S607
         place.rmdir()
     return "disk full"
 

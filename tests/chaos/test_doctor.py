@@ -24,7 +24,7 @@ from tests.chaos.storm import _accounted
 from tests.conftest import ROOT
 from tests.journeys.stack import environment, free_port, journey
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("doctor")]
+pytestmark = [pytest.mark.slow]
 
 Copy = Callable[..., dict[str, str]]
 

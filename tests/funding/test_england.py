@@ -21,7 +21,7 @@ from tests.conftest import live
 from tests.funding.england import England, england
 from tests.harness import Harness
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("england-funding")]
+pytestmark = [pytest.mark.slow]
 
 RUNS = "/funding/v1/payment-runs"
 BATCH = 200

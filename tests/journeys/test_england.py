@@ -19,7 +19,7 @@ from tests.funding.england import england as read_files
 from tests.funding.test_england import CAPITATION, owed, penny
 from tests.journeys.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey-england")]
+pytestmark = [pytest.mark.slow]
 
 SERVING, SERVED = "U84454", "F81700"
 """The journey's allocation: this network serves the patients of that practice, which is in none."""

@@ -16,7 +16,7 @@ from shared.identity import Role
 from tests.conftest import ROOT
 from tests.journeys.stack import Stack, environment, journey, table_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey-sample")]
+pytestmark = [pytest.mark.slow]
 
 
 def test_the_sample_goes_from_files_to_reports(sample: Stack) -> None:

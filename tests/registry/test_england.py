@@ -26,7 +26,6 @@ pytestmark = [
         not REAL_DATA.is_dir(), reason="the real NHS files are not beside the checkout (../shared/data)"
     ),
     pytest.mark.slow,
-    pytest.mark.xdist_group("registry-england"),
 ]
 
 

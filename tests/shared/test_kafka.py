@@ -20,7 +20,7 @@ from shared.messaging.tables import Inbox, Outbox, Parked
 from tests.harness import Harness
 from tests.shared.toy import CounterRaised, Seen, see
 
-pytestmark = [pytest.mark.kafka, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka]
 
 TOPIC = CounterRaised.topic()
 
