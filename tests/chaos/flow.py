@@ -122,7 +122,7 @@ class Flow:
             manager.change(here, "stage", {"stage": stage, "on": on, "checks": checks}, done=_reached(stage))
         candidate = manager.create("/workforce/v1/candidates", {"network": team.code, "reference": f"CP-{team.code}"})
         appointment = {"candidate": candidate["id"], "started_on": "2022-04-11", "wte": "1"}
-        manager.change(here, "appointment", appointment, done=lambda now: now["stage"] == "appointed")
+        manager.change(here, "appointment", appointment, done=lambda now: now["stage"] == "in_post")
         post = next(manager.items("/workforce/v1/posts", network=team.code))["id"]
         asked = {"network": team.code, "month": MONTH}
         manager.create("/workforce/v1/claims", asked, expect="NothingToClaim")
