@@ -95,6 +95,10 @@ migrations: $(DEV) ## the migrations lead from nothing to exactly the models
 migration: $(DEV) ## write the next migration: make migration SERVICE=registry MESSAGE="what it does"
 	@$(PCN) migration "$(SERVICE)" "$(MESSAGE)"
 
+.PHONY: bench
+bench: $(DEV) ## how fast everything is, each figure beside its floor (ROWS=import,run picks some)
+	@PYTHONPATH=. $(PY) -P -m bench $(ROWS)
+
 .PHONY: replay
 replay: $(BASE) ## handle the parked messages of one record again (SERVICE, SOURCE=pcn.registry, SUBJECT)
 	@$(PCN) replay "$(SERVICE)" "$(SOURCE)" "$(SUBJECT)"

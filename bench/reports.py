@@ -16,7 +16,7 @@ from services.reporting.workforce.queries import By as WorkforceBy
 from shared.identity import Role
 
 TIMES, YEARS = 10, 5
-ASKED = 40
+ASKED = 25
 DAY = "2024-01-15"
 YEAR = "2023-24"
 

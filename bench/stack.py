@@ -43,7 +43,9 @@ async def start_and_memory(ground: Ground) -> list[Row]:
 
 async def _once(home: Path) -> tuple[float, float, float]:
     port = free_port()
-    given = {name: value for name, value in os.environ.items() if not name.endswith("_DATABASE_URL")}
+    unwanted = ("_DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+    given = {name: value for name, value in os.environ.items() if not name.endswith(unwanted)}
+    given["PYTHONPYCACHEPREFIX"] = str(home.with_name("bytecode"))  # warm also where nothing may be written beside code
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.cli", "up", "--port", str(port)],
