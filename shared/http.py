@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Pla
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.audit import Actor, act_as
+from shared.clock import london_day
 from shared.database import Versioned
 from shared.errors import DomainError, Fault, Invalid, PreconditionFailed, PreconditionMissing
 from shared.idempotency import IdempotencyKey, Replay, claim_key, claim_of
@@ -90,7 +91,7 @@ async def _now() -> datetime:
 
 
 async def _today() -> date:
-    return datetime.now(UTC).date()
+    return london_day(datetime.now(UTC))
 
 
 Now = Annotated[datetime, Depends(_now)]

@@ -37,7 +37,6 @@ class Journey:
     networks: list[str] = field(default_factory=list)
     claim: str = ""
     claimant: str = ""
-    paid: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
         self.operator = self.desk(Role.OPERATOR, subject="operator-1")
@@ -231,7 +230,6 @@ def pay_a_month(journey: Journey, say: Say, month: str) -> None:
             if Decimal(said["recomputed"]) != Decimal(line["amount"]):
                 raise JourneyFailed(f"line {line['id']} does not explain its amount")
             explained += 1
-    journey.paid += Decimal(run["total"])
     held = sum(run["held"].values())
     journey.found[f"Paid for {month}"] = f"£{Decimal(run['total']):,.2f} in {run['lines']:,} lines, {held:,} more held"
     for stream, total in sorted(run["totals"].items()):
@@ -301,8 +299,11 @@ def report(journey: Journey, say: Say) -> None:
     own = journey.commissioner
     area = next(own.items("/reporting/v1/coverage", by="commissioner", as_at=day))
     claim = journey.operator.get(f"/workforce/v1/claims/{journey.claim}")
-    if Decimal(spend["paid"]) != journey.paid:
-        raise JourneyFailed(f"reporting shows £{spend['paid']} paid, the runs come to £{journey.paid}")
+    year = journey.data.contract_year
+    runs = national.items("/funding/v1/payment-runs", contract_year=year, status="issued")
+    issued = sum((Decimal(run["total"]) for run in runs), Decimal(0))
+    if Decimal(spend["paid"]) != issued:
+        raise JourneyFailed(f"reporting shows £{spend['paid']} paid, the runs come to £{issued}")
     if claim["state"] != "paid" or Decimal(area["not_covered"]):
         raise JourneyFailed(
             f"the claim is {claim['state']}, {area['not_covered']} of {journey.data.area} are not covered"
