@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from psycopg import AsyncConnection as DriverConnection
-from psycopg import AsyncCursor, sql
-from sqlalchemy import DateTime, Enum, MetaData, Numeric, String, Table, Text
+from psycopg import AsyncCursor, DatabaseError, sql
+from sqlalchemy import DateTime, Enum, MetaData, Numeric, String, Table, Text, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -64,16 +66,48 @@ class Versioned:
         return {"version_id_col": cls.__dict__.get("version") or cls.__table__.c.version}  # type: ignore[attr-defined]
 
 
+PING_AFTER_SECONDS = 1.0
+"""A connection idle for longer is asked whether it still lives before it is used again."""
+
+
 def engine_for(url: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine that gives up on a full pool after ten seconds instead of queueing for ever."""
-    return create_async_engine(
+    return _engine(url, pool_size=pool_size, max_overflow=pool_size)
+
+
+def reading_engine_for(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine for selects alone: its connections have no transactions, so none is begun, ended or rolled back."""
+    return _engine(url, pool_size=pool_size, max_overflow=0, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+
+
+def _engine(url: str, **options: Any) -> AsyncEngine:
+    engine = create_async_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
         pool_timeout=10,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # those last used have their statements prepared
         connect_args={"options": "-c timezone=UTC", "connect_timeout": 10},
+        **options,
     )
+    # the pool's own ping would cost every request a turn to the database, and two more to leave and enter transactions
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    event.listen(engine.sync_engine, "checkout", _ping_after_a_pause)
+    return engine
+
+
+def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_after_a_pause(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    if time.monotonic() - record.info.get("used", float("inf")) < PING_AFTER_SECONDS:
+        return
+    cursor = connection.cursor()
+    try:
+        cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        raise DisconnectionError("the connection is gone") from error
+    finally:
+        cursor.close()
 
 
 def sessions_for(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

@@ -13,7 +13,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
-from shared.database import engine_for, sessions_for
+from shared.database import engine_for, reading_engine_for, sessions_for
 from shared.events.base import Event
 from shared.log import logger
 from shared.messaging.inbox import Finish, Handler, Receiver
@@ -54,7 +54,9 @@ class Runtime:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.engine: AsyncEngine = engine_for(service.settings.database_url, pool_size=service.settings.pool_size)
-        self.reading_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.reading_engine: AsyncEngine = reading_engine_for(
+            service.settings.database_url, pool_size=service.settings.pool_size
+        )
         self.sessions = sessions_for(self.engine)
         self.receiver = Receiver(self.sessions, service.handlers, name=service.name, finish=service.finish)
         self.relay: Relay | None = None
@@ -107,6 +109,7 @@ class Runtime:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.engine.dispose()
+        await self.reading_engine.dispose()
 
     @property
     def working(self) -> bool:
