@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Identity, func, inspect, select
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Identity, func, inspect, select
 from sqlalchemy.dialects.postgresql import DATERANGE, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -64,7 +64,9 @@ def currently_known(model: type[Dated]) -> ColumnElement[bool]:
     return func.upper_inf(model.known)
 
 
-def as_at(model: type[Dated], day: date, known_at: datetime | None = None) -> ColumnElement[bool]:
+def as_at(
+    model: type[Dated], day: date | BindParameter[date], known_at: datetime | BindParameter[datetime] | None = None
+) -> ColumnElement[bool]:
     """True of the facts that held on `day` as known at `known_at`, or as known now."""
     belief = currently_known(model) if known_at is None else model.known.contains(known_at)
     return model.valid.contains(day) & belief

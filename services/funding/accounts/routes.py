@@ -1,17 +1,18 @@
 """Accounts over HTTP."""
 
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
-from sqlalchemy import Select, func, select
+from sqlalchemy import BindParameter, Date, DateTime, Select, String, bindparam, func, select
 
 from services.funding.accounts.model import Account, AppointedPayee
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.errors import NotFound
 from shared.facts import as_at as held_at
-from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, refusals, service_router, tag
+from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, refusals, service_router
 from shared.identity import Caller, Role, allow
 
 router = service_router("funding", tags=["accounts"])
@@ -34,7 +35,9 @@ class AccountNotFound(NotFound):
     """No such account, or none the caller may see."""
 
 
-def _accounts(caller: Caller, day: date, known_at: KnownAt) -> Select[*tuple[Any, ...]]:
+def _accounts(
+    caller: Caller, day: date | BindParameter[date], known_at: datetime | BindParameter[datetime] | None
+) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Account.network,
@@ -43,11 +46,20 @@ def _accounts(caller: Caller, day: date, known_at: KnownAt) -> Select[*tuple[Any
             func.coalesce(AppointedPayee.payee, Account.network).label("payee"),
             AppointedPayee.payee.is_not(None).label("appointed"),
             Account.opened_on,
+            Account.version,
         )
         .join(Network, Network.code == Account.network)
         .outerjoin(AppointedPayee, (AppointedPayee.network == Account.network) & held_at(AppointedPayee, day, known_at))
         .where(networks_seen(caller))
     )
+
+
+@lru_cache(maxsize=1024)
+def _account(caller: Caller, *, as_known_then: bool) -> Select[*tuple[Any, ...]]:
+    """One account, asked for again and again by the same callers: put together once for each."""
+    known_at = bindparam("known_at", type_=DateTime(timezone=True)) if as_known_then else None
+    statement = _accounts(caller, bindparam("day", type_=Date), known_at)
+    return statement.where(Account.network == bindparam("network", type_=String))
 
 
 @router.get("/accounts", summary="Accounts of networks")
@@ -82,8 +94,11 @@ async def read_account(
     known_at: KnownAt = None,
 ) -> AccountOut:
     """The account and whoever is paid on the day `as_at`."""
-    row = (await session.execute(_accounts(caller, as_at or today, known_at).where(Account.network == network))).first()
+    values: dict[str, Any] = {"day": as_at or today, "network": network}
+    if known_at is not None:
+        values["known_at"] = known_at
+    row = (await session.execute(_account(caller, as_known_then=known_at is not None), values)).first()
     if row is None:
         raise AccountNotFound(f"No account of {network}.")
-    tag(response, await session.get_one(Account, network))
+    response.headers["ETag"] = f'"{row.version}"'
     return AccountOut.model_validate(row)
