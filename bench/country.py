@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -142,7 +142,7 @@ def _csv(name: str, rows: Iterable[Sequence[Any]]) -> tuple[str, bytes]:
     return name, text.getvalue().encode()
 
 
-def _heads(headings: dict[str, tuple[str, ...]]) -> list[str]:
+def _heads(headings: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [names[0] for names in headings.values()]
 
 

@@ -100,7 +100,7 @@ async def bare(source: str, target: str) -> float:
 async def paired(
     ground: Ground, name: str, carry: Callable[[Bench, Bench], Awaitable[None]], target: Target
 ) -> list[Row]:
-    """Funding's budgets carried to reporting, turn about with the bare driver between two databases of the same kind."""
+    """Budgets carried from funding to reporting, turn about with the bare driver between two databases like them."""
     samples, floors = [], []
     async with (
         ground.lent("funding") as funding,
@@ -230,7 +230,16 @@ async def visible(ground: Ground) -> list[Row]:
         await asyncio.gather(*watching)
         await reporting.none_parked()
     more = {"announced_a_second": rate, "median_ms": percentile(waits, 0.5) * 1000, "latest_start_s": late}
-    return [Row(f"announced to reported, {rate:.0f}/s, p99", "s", [percentile(waits, 0.99)], Target(value_at_most=1), (), more)]
+    return [
+        Row(
+            f"announced to reported, {rate:.0f}/s, p99",
+            "s",
+            [percentile(waits, 0.99)],
+            Target(value_at_most=1),
+            (),
+            more,
+        )
+    ]
 
 
 def people_and_claims(networks: Sequence[str]) -> Iterator[tuple[str, Event]]:
@@ -254,7 +263,12 @@ def people_and_claims(networks: Sequence[str]) -> Iterator[tuple[str, Event]]:
                 ),
             )
             for month in range(4, 6):
-                claim = {"claim": f"claim-{post}-{month}", "network": network, "post": post, "month": f"2022-{month:02d}"}
+                claim = {
+                    "claim": f"claim-{post}-{month}",
+                    "network": network,
+                    "post": post,
+                    "month": f"2022-{month:02d}",
+                }
                 yield "pcn.workforce", _claim_made(claim)
                 yield "pcn.funding", ClaimApproved(**claim, claimed=Decimal("3400.00"), payable=Decimal("3400.00"))
                 yield "pcn.funding", ClaimPaid(**claim, run="run-1", amount=Decimal("3400.00"))
@@ -305,5 +319,3 @@ async def rebuild(ground: Ground) -> list[Row]:
             samples.append(len(log) / (time.perf_counter() - begun))
             await reporting.none_parked()
     return [Row("rebuild of reporting", "ev/s", samples, Target(value_at_least=5000), (), {"events": len(log)})]
-
-

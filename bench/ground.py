@@ -1,4 +1,4 @@
-"""Where it is measured: an embedded PostgreSQL of its own, fresh databases by the dozen, the services' own applications."""
+"""Where it is measured: an embedded PostgreSQL, fresh databases by the dozen, the services' own applications."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ ASKED = 5
 
 def _row(name: str, points: Sequence[tuple[float, float]]) -> Row:
     taken = {f"x{size:g}": seconds for size, seconds in points}
-    return Row(f"growth x1 x3 x10, {name}", "power", [exponent(points)], Target(value_at_most=1.1), (), {"seconds": taken})
+    return Row(
+        f"growth x1 x3 x10, {name}", "power", [exponent(points)], Target(value_at_most=1.1), (), {"seconds": taken}
+    )
 
 
 async def growth(ground: Ground) -> list[Row]:

@@ -17,10 +17,10 @@ from bench.measure import Row, Target
 from services.funding.payments.engine import NEVER_BY_HEAD, Rate
 from services.funding.tariffs.operations import rates_of
 from services.funding.tariffs.shipped import counted_on
-from services.funding.years import months_of
 from shared.database import sessions_for
 from shared.events.registry import ListSize, ListSizesPublished
 from shared.identity import Role
+from shared.years import months_of
 
 RUNS = "/funding/v1/payment-runs"
 APRIL, MAY, FEBRUARY, MARCH = "2022-04", "2022-05", "2023-02", "2023-03"
@@ -192,7 +192,7 @@ async def restate(bench: Bench, commissioners: int) -> int:
     await bench.deliver(
         ListSizesPublished(
             commissioner=commissioner,
-            basis=basis,  # type: ignore[arg-type]
+            basis=basis,
             snapshot=SNAPSHOT,
             known_from=date(2022, 9, 1),
             source="restated",

@@ -108,9 +108,10 @@ async def filled(ground: Ground, times: int) -> Bench:
             # new in this transaction: PostgreSQL then writes no log of what goes in
             await connection.execute("TRUNCATE spend")
             await connection.execute("ALTER TABLE spend DROP CONSTRAINT pk_spend; DROP INDEX ix_spend_network")
-            await connection.execute(SYNTHETIC.format(**parts, regions=REGIONS))  # type: ignore[arg-type]
-            await connection.execute("ALTER TABLE spend ADD CONSTRAINT pk_spend PRIMARY KEY"
-                                     " (run, network, practice, stream, month)")
+            await connection.execute(SYNTHETIC.format(**parts, regions=REGIONS))
+            await connection.execute(
+                "ALTER TABLE spend ADD CONSTRAINT pk_spend PRIMARY KEY (run, network, practice, stream, month)"
+            )
             await connection.execute("CREATE INDEX ix_spend_network ON spend (network, contract_year)")
         await connection.execute("VACUUM ANALYZE")
     return bench

@@ -37,7 +37,9 @@ async def start_and_memory(ground: Ground) -> list[Row]:
         resident.append(seen)
     return [
         Row("stack, warm start", "s", starts, Target(value_at_most=5)),
-        Row("stack, memory (PSS)", "MB", whole, Target(value_at_most=400), (), {"rss_mb_shared_counted_often": resident}),
+        Row(
+            "stack, memory (PSS)", "MB", whole, Target(value_at_most=400), (), {"rss_mb_shared_counted_often": resident}
+        ),
     ]
 
 
@@ -47,7 +49,7 @@ async def _once(home: Path) -> tuple[float, float, float]:
     given = {name: value for name, value in os.environ.items() if not name.endswith(unwanted)}
     given["PYTHONPYCACHEPREFIX"] = str(home.with_name("bytecode"))  # warm also where nothing may be written beside code
     begun = time.perf_counter()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - begun here, waited for in a thread
         [sys.executable, "-m", "deploy.cli", "up", "--port", str(port)],
         cwd=ROOT,
         env={**given, "PYTHONPATH": str(ROOT), "PCN_HOME": str(home), "PORT": str(port)},
