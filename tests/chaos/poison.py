@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from psycopg.types.json import Jsonb
@@ -23,7 +24,8 @@ class Poison:
     stack: Stack
     area: str
     parked: int = 0
-    replayed: int = 0
+    left: int = 0
+    in_order: bool = True
 
     def __post_init__(self) -> None:
         self._event = uuid4()
@@ -56,6 +58,10 @@ class Poison:
                 [Jsonb(right), self._event],
             )  # fmt: skip
             self._replay(operator, name)
+            rows = ask(self.stack, name, "SELECT replayed_at FROM parked WHERE subject = %s ORDER BY id", [self.area])
+            moments = [row[0] for row in rows if isinstance(row[0], datetime)]
+            self.left += len(rows) - len(moments)
+            self.in_order &= moments == sorted(moments)
 
     def _replay(self, operator: Person, name: str) -> None:
         """Through the API, until nothing of the area is left: more may park while we replay."""
@@ -63,8 +69,7 @@ class Poison:
         while self._waiting(name) and time.monotonic() < deadline:
             parked = [i for i in operator.items(f"/{name}/v1/messages/parked") if i["subject"] == self.area]
             if parked:
-                answer = operator.put(f"/{name}/v1/messages/parked/{parked[0]['event_id']}/replay")
-                self.replayed += answer.json().get("replayed", 0)
+                operator.put(f"/{name}/v1/messages/parked/{parked[0]['event_id']}/replay")
 
     def _waiting(self, name: str) -> int:
         found = ask(

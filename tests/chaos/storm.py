@@ -18,7 +18,7 @@ from deploy.doctor.finding import State as Health
 from shared.identity import Role
 from tests.chaos.areas import wave
 from tests.chaos.clients import Asked, Ledger
-from tests.chaos.faults import Fault, LeftOut
+from tests.chaos.faults import CONSUMERS, Fault, LeftOut
 from tests.chaos.flow import Counts, Flow
 from tests.chaos.poison import Poison
 from tests.chaos.stacks import Stack
@@ -34,9 +34,12 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True)
 class Weather:
-    """How long a storm blows, how long a lasting fault lasts, the pause between faults, and how big a wave is."""
+    """How long a storm blows, how long a lasting fault lasts, the pause between faults, and how big a wave is.
 
-    seconds: float
+    Without `seconds` every fault strikes once.
+    """
+
+    seconds: float | None
     lasting: float
     pause: tuple[float, float]
     areas: int
@@ -87,25 +90,30 @@ def blow(name: str, stack: Stack, faults: Mapping[str, Fault], seed: int, weathe
     """Waves under faults until the time is up; the wave in hand is finished, and the stack left to settle."""
     flow = Flow(stack.url, stack.home, seed)
     storm = Storm(name, flow.counts, flow.ledger)
-    stop, over = threading.Event(), threading.Event()
+    stop, blown, over = threading.Event(), threading.Event(), threading.Event()
     chance = Random(f"{seed}/{name}")  # noqa: S311 - printed, so that a storm can be had again
-    until = time.monotonic() + weather.seconds
+    until = time.monotonic() + (weather.seconds or 0)
 
     def rage() -> None:
-        deck: list[str] = []
-        while not stop.is_set() and time.monotonic() < until:
-            if not deck:
-                deck = sorted(faults) + sorted(name for name in faults if name.startswith("kill"))
-                chance.shuffle(deck)
-            _strike(storm, stack, deck.pop(), faults, chance, weather.lasting)
-            stop.wait(chance.uniform(*weather.pause))
+        while not stop.is_set() and not blown.is_set():
+            deck = sorted(faults)
+            if weather.seconds is not None:  # what kills, twice as often
+                deck += [name for name in deck if name.startswith("kill")]
+            chance.shuffle(deck)
+            for name in deck:
+                if stop.is_set() or (weather.seconds is not None and time.monotonic() > until):
+                    break
+                _strike(storm, stack, name, faults, chance, weather.lasting)
+                stop.wait(chance.uniform(*weather.pause))
+            if time.monotonic() > until:
+                blown.set()
 
     threads = [threading.Thread(target=rage, name="faults"), threading.Thread(target=flow.read_on, args=(over,))]
     for thread in threads:
         thread.start()
     try:
         number = 0
-        while time.monotonic() < until or number == 0:
+        while not blown.is_set():
             _wave(storm, flow, stack, seed, number, weather, poisoned=number % 3 == 0)
             number += 1
             say(f"  {name}: wave {number} done, {sum(storm.faults.values())} faults so far")
@@ -133,8 +141,8 @@ def _wave(storm: Storm, flow: Flow, stack: Stack, seed: int, number: int, weathe
         poison.mend(operator)
         storm.faults[POISONED] += 1
         storm.seconds[POISONED] += round(time.monotonic() - begun)
-        if poison.replayed < poison.parked:
-            storm.trouble.append(f"of {poison.parked} parked messages {poison.replayed} were replayed")
+        if poison.left or not poison.in_order or poison.parked < len(CONSUMERS):
+            storm.trouble.append(f"poison: {poison}")
 
     poison.announce()
     flow.run(this, files_in=mend)

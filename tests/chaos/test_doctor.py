@@ -20,6 +20,7 @@ from deploy.postgres import EmbeddedPostgres
 from deploy.stack import SERVICES, database_variable
 from deploy.up import Home
 from tests.chaos.clients import Asked, Ledger
+from tests.chaos.states import differences, state_of
 from tests.chaos.storm import _accounted
 from tests.conftest import ROOT
 from tests.journeys.stack import environment, free_port, journey
@@ -272,3 +273,13 @@ def test_an_accepted_request_without_a_trace_is_lost_and_a_refused_one_with_a_tr
     kept, gone = Asked("registry", str(there), "POST", 201), Asked("registry", "chaos-nowhere", "POST", 201)
     assert _accounted(Ledger(accepted=[kept, gone]), healthy.urls) == ([gone], [])
     assert _accounted(Ledger(refused=[kept, gone]), healthy.urls) == ([], [kept])
+
+
+def test_a_penny_a_row_and_a_reference_are_differences_between_two_stacks(healthy: Healthy, planted: Copy) -> None:
+    as_it_is = state_of(healthy.urls)
+    assert differences(as_it_is, state_of(planted("funding"))) == []
+    penny = planted("funding", UNLOCKED, "UPDATE payment_lines SET amount = amount + 0.01 WHERE claim IS NOT NULL")
+    row = planted("reporting", "DELETE FROM posts")
+    reference = planted("reporting", "UPDATE applications SET round = 'rnd-01kb30000000000000'")
+    for urls, table in ((penny, "funding.payment_lines"), (row, "reporting.posts"), (reference, "reporting.applic")):
+        assert any(table in line for line in differences(as_it_is, state_of(urls)))
