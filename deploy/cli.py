@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -184,8 +185,10 @@ def main() -> None:
     from deploy.broker import BrokerUnavailable
     from shared.errors import DomainError
 
+    # a supervisor's SIGTERM ends things as Ctrl-C does, also before the services answer
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(prog_name="pcn")
     except (PortTaken, PostgresUnavailable, BrokerUnavailable, DomainError) as trouble:
         typer.echo(f"pcn: {trouble}", err=True)
         sys.exit(1)

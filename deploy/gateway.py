@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -56,11 +57,6 @@ def create_gateway(
             Route(f"/{name}", gateway.service_index),
             Route(f"/{name}/{{rest:path}}", gateway.forward, methods=METHODS),
         ]
-    if "reporting" in gateway.upstreams:
-        routes += [
-            Route("/portal", gateway.forward, methods=METHODS),
-            Route("/portal/{rest:path}", gateway.forward, methods=METHODS),
-        ]
     return Starlette(
         routes=routes,
         lifespan=gateway.lifespan,
@@ -83,7 +79,23 @@ async def serve_app(app: ASGIApp, *, host: str, port: int, lifespan: Literal["on
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    await uvicorn.Server(config).serve()
+    await _Server(config).serve()
+
+
+class _Server(uvicorn.Server):
+    """Stops when told to and returns, so that what runs behind it is stopped too.
+
+    uvicorn itself raises the signal again afterwards, and a SIGTERM would end the process there and then.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {how: signal.signal(how, self.handle_exit) for how in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for how, handler in before.items():
+                signal.signal(how, handler)
 
 
 class _Gateway:
@@ -110,7 +122,6 @@ class _Gateway:
         raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
         path = raw.partition(b"?")[0]
         name, _, rest = request.url.path[1:].partition("/")
-        name = "reporting" if name == "portal" else name
         if rest.rstrip("/") in PRIVATE:
             return _problem(404, "NotFound", "There is nothing at this address.", request)
         url = httpx.URL(self.upstreams[name]).copy_with(raw_path=path + _query(request))
@@ -152,10 +163,9 @@ class _Gateway:
             f' <a href="/{name}/health/ready">health</a>)</li>'
             for name in self.upstreams
         )
-        portal = '<p><a href="/portal">Portal</a></p>' if "reporting" in self.upstreams else ""
         return HTMLResponse(
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>Primary Care Networks</title>'
-            f"<h1>Primary Care Networks</h1>{portal}<ul>{links}</ul>"
+            f"<h1>Primary Care Networks</h1><ul>{links}</ul>"
             '<p><a href="/health/ready">Health of all</a></p></html>'
         )
 

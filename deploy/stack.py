@@ -53,10 +53,7 @@ class Front:
 
 def front_of(apps: Mapping[str, ASGIApp], *, jwks_url: str | None) -> ASGIApp:
     """The services of one process as one application; what is not theirs (index, health of all) the gateway answers."""
-    inside = dict(apps)
-    if "reporting" in apps:
-        inside["portal"] = apps["reporting"]
-    return Front(inside, create_gateway({}, apps=apps, jwks_url=jwks_url))
+    return Front(apps, create_gateway({}, apps=apps, jwks_url=jwks_url))
 
 
 async def _topics(common: CommonSettings, servers: str) -> None:

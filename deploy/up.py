@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +55,7 @@ class Home:
 
     def holds(self) -> dict[str, str]:
         """Which data the stack works on, and how its events travel."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(self._note.read_text())
             return {"data": str(found["data"]), "transport": str(found["transport"])}
         return {"data": "own", "transport": "embedded"}
@@ -85,7 +87,9 @@ def free_or_refuse(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortTaken(f"Port {port} is in use; give another one, like PORT={port + 10}.") from error
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(f"Port {port} is in use; give another one, like PORT={port + 10}.") from error
+            raise PortTaken(f"{host}:{port} cannot be listened on: {error.strerror}.") from error
 
 
 @contextlib.contextmanager
@@ -185,6 +189,8 @@ class Children:
         self._urls = urls
         self._port = port
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._launched: dict[str, float] = {}
+        self._pause: dict[str, float] = {}
 
     def start(self) -> None:
         for name in SERVICES:
@@ -201,6 +207,7 @@ class Children:
             "FORWARDED_ALLOW_IPS": "127.0.0.1",
         }
         words = ["serve", name, "--host", "127.0.0.1", "--port", str(self._port + PORTS_AFTER[name])]
+        self._launched[name] = time.monotonic()
         self._running[name] = subprocess.Popen(
             [*launcher(), sys.executable, "-m", "deploy.cli", *words],
             cwd=ROOT,
@@ -209,11 +216,14 @@ class Children:
         )
 
     async def watch(self) -> None:
-        """Start again what died, a second later."""
+        """Start again what died."""
         while True:
             await asyncio.sleep(1)
-            for name, process in self._running.items():
-                if process.poll() is not None:
+            for name, process in list(self._running.items()):
+                lived = time.monotonic() - self._launched[name]
+                if process.poll() is not None and lived > self._pause.get(name, 0.0):
+                    # one that dies as soon as it starts is given more and more time
+                    self._pause[name] = 0.0 if lived > 10 else min(2 * self._pause.get(name, 0.0) + 1, 30.0)
                     log.warning("service died and is started again", service=name, code=process.returncode)
                     self._launch(name)
 

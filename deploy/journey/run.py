@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from deploy.journey import data as journey_data
 from deploy.journey.desk import CallRefused
 from deploy.journey.steps import STEPS, Journey, JourneyFailed
 from deploy.process import launcher
-from deploy.up import Home, name_of
+from deploy.up import Home, free_or_refuse, name_of
 from shared.migrations import ROOT
 
 START_SECONDS = 120.0
@@ -39,6 +40,7 @@ def run_journey(home: Home, *, data: Path | None, once: bool, kafka: bool, url: 
         return 1
     if url is not None:
         return _go(url, home, loaded)
+    free_or_refuse("127.0.0.1", port)
     home.hold(name_of(data), "kafka" if kafka else "embedded")
     address = f"http://127.0.0.1:{port}"
     with _stack(home, port) as stack:
@@ -117,7 +119,7 @@ def _go(address: str, home: Home, loaded: journey_data.JourneyData) -> int:
                 progress.update(task, completed=1, now="")
     with suppress(OSError):  # a home given read-only still shows its table
         (home.path / "journey.json").write_text(json.dumps(journey.found, indent=1, ensure_ascii=False) + "\n")
-    _show(journey, address)
+    _show(journey, address, home)
     return 0
 
 
@@ -125,7 +127,7 @@ def _tell(progress: Progress, task: TaskID, now: str) -> None:
     progress.update(task, now=now)
 
 
-def _show(journey: Journey, address: str) -> None:
+def _show(journey: Journey, address: str, home: Home) -> None:
     table = Table(
         title=f"What happened with {journey.data.title}", title_justify="left", show_header=False, pad_edge=False
     )
@@ -135,4 +137,10 @@ def _show(journey: Journey, address: str) -> None:
         table.add_row(what, figure)
     console.print(table)
     console.print(f"API descriptions: {address}/registry/docs  /funding/docs  /workforce/docs  /reporting/docs")
-    console.print(f"Health: {address}/health/ready    A token: .venv/bin/pcn token --role national")
+    console.print(f"Health: {address}/health/ready")
+    console.print(f"A token: {_at_home(home)}.venv/bin/pcn token --role national", soft_wrap=True)
+
+
+def _at_home(home: Home) -> str:
+    """What goes before a command so that it speaks to this stack; nothing for the home everybody has."""
+    return "" if home.path == ROOT / ".local" else f"PCN_HOME={shlex.quote(str(home.path))} "

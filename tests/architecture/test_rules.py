@@ -30,7 +30,7 @@ def test_every_route_names_its_callers_is_safe_to_retry_and_changes_by_version(n
     own = rules.routes_of(build_service(name, database_url="postgresql+psycopg://").routers)
     routes = [*own, *rules.routes_of([operating_router(name)])]
     assert own
-    assert {route.path.split("/")[1] for route in own} <= {name, "portal"}
+    assert {route.path.split("/")[1] for route in own} == {name}
     assert rules.routes_without_callers(routes) == []
     assert rules.posts_that_are_not_safe_to_retry(routes) == []
     assert rules.changes_without_a_version(routes) == []

@@ -6,9 +6,9 @@ from collections import defaultdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from services.funding.years import months_of
 from shared.http import _now
 from shared.identity import Role
+from shared.years import months_of
 from tests.funding.builders import NETWORK, an_approved_network, list_sizes
 from tests.funding.test_journey import paid
 from tests.funding.test_runs import lines_of

@@ -12,10 +12,10 @@ from sqlalchemy import text
 from services.funding.claims.rules import Cost, check
 from services.funding.tariffs.model import Basis, Confidence, Payee, RatePeriod, Tariff, TariffKind
 from services.funding.tariffs.shipped import rows
-from services.funding.years import last_day, months_of
 from shared.errors import Fault
 from shared.events.funding import ClaimApproved, ClaimRejected
 from shared.identity import Role
+from shared.years import last_day, months_of
 from tests.funding.builders import COMMISSIONER, a_claim
 from tests.funding.test_journey import an_area
 from tests.harness import Harness

@@ -28,7 +28,7 @@ from services.funding.payments.engine import (
     portions,
 )
 from services.funding.tariffs.shipped import counted_on, rows
-from services.funding.years import months_between, months_of, snapshot_of
+from shared.years import months_between, months_of, snapshot_of
 
 NETWORK = "U12345"
 

@@ -11,7 +11,7 @@ import pytest
 
 from services.registry.applications.model import Application, ApplicationPractice, ApplicationStatus, KnownPractice
 from services.registry.applications.refusals import ApplicationNotOpen, NetworkTooSmall, PracticeAppliesElsewhere
-from services.registry.codes import contract_year, local_network_code
+from services.registry.codes import local_network_code
 from services.registry.ods import readers
 from services.registry.ods.reconcile import Piece, from_day
 from services.registry.rounds.model import (
@@ -24,6 +24,7 @@ from services.registry.rounds.model import (
     RoundStatus,
 )
 from shared.errors import Invalid
+from shared.years import year_of_day
 
 DAY = date(2022, 2, 14)
 
@@ -202,7 +203,7 @@ def test_local_network_codes_skip_those_taken() -> None:
     ("day", "year"), [("2022-03-31", "2021-22"), ("2022-04-01", "2022-23"), ("2099-12-31", "2099-00")]
 )
 def test_contract_years_run_from_april_to_march(day: str, year: str) -> None:
-    assert contract_year(date.fromisoformat(day)) == year
+    assert year_of_day(date.fromisoformat(day)) == year
 
 
 @pytest.mark.parametrize(

@@ -217,3 +217,78 @@ async def test_the_audit_is_append_only_and_read_by_whom_it_concerns(toy_live: H
     async with toy_live.runtime.engine.connect() as connection:
         with pytest.raises(Exception, match="append-only"):
             await connection.execute(text("UPDATE audit SET subject = 'bob'"))
+
+
+async def test_a_parameter_nobody_knows_is_refused_with_every_other_fault_of_the_address(toy_live: Harness) -> None:
+    national = toy_live.token(Role.NATIONAL)
+    answer = await toy_live.client.get("/toy/v1/counters?ownr=X1&limit=0&sort=up&ownr=X2", headers=national)
+    assert answer.status_code == 422
+    assert [(fault["field"], fault["code"]) for fault in answer.json()["errors"]] == [
+        ("query.ownr", "unknown_parameter"),
+        ("query.sort", "unknown_parameter"),
+        ("query.limit", "greater_than_equal"),
+    ]
+    assert answer.json()["errors"][0]["message"] == "There is no ownr here. It takes cursor, limit."
+    assert (await toy_live.client.get("/toy/v1/counters?limit=1", headers=national)).status_code == 200
+    changing = await toy_live.post("/toy/v1/counters?dry_run=1", {"owner": "X1"}, national)
+    assert (changing.status_code, changing.json()["errors"][0]["field"]) == (422, "query.dry_run")
+    assert await toy_live.announced() == []
+
+
+async def test_a_stranger_is_not_told_what_may_be_asked_and_a_probe_may_ask_anything(toy_live: Harness) -> None:
+    assert (await toy_live.client.get("/toy/v1/counters?ownr=X1")).status_code == 401
+    network = toy_live.token(Role.NETWORK)
+    assert (await toy_live.client.post("/toy/v1/counters?x=1", headers=network)).status_code == 403
+    assert (await toy_live.client.get("/toy/metrics?format=text")).status_code == 200
+
+
+async def test_a_body_of_another_type_is_told_which_to_send(toy_live: Harness) -> None:
+    headers = {**toy_live.token(Role.NATIONAL), "Idempotency-Key": uuid4().hex}
+    for kind in ({"Content-Type": "text/plain"}, {}):
+        answer = await toy_live.client.post("/toy/v1/counters", content=b'{"owner": "X"}', headers=headers | kind)
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [
+            {
+                "field": "header.Content-Type",
+                "code": "not_json",
+                "message": "Send the body with Content-Type: application/json.",
+            }
+        ]
+
+
+async def test_faults_are_in_words_of_our_own(toy_live: Harness) -> None:
+    headers = {**toy_live.token(Role.NATIONAL), "Idempotency-Key": uuid4().hex, "Content-Type": "application/json"}
+    broken = await toy_live.client.post("/toy/v1/counters", content=b'{"owner": ', headers=headers)
+    assert broken.json()["errors"] == [
+        {
+            "field": "body",
+            "code": "json_invalid",
+            "message": "The body is not JSON: Expecting value at position 10.",
+        }
+    ]
+    price = await toy_live.client.post("/toy/v1/counters", json={"owner": "X", "price": 1.5}, headers=headers)
+    assert price.json()["errors"] == [
+        {"field": "body.price", "code": "value_error", "message": 'send money as text, like "1234.50"'}
+    ]
+
+
+async def test_a_fault_a_rule_finds_is_placed_like_one_of_shape(toy_live: Harness) -> None:
+    made = await toy_live.post("/toy/v1/counters", {"owner": "X1"}, toy_live.token(Role.NATIONAL))
+    headers = {**toy_live.token(Role.NATIONAL), "If-Match": made.headers["etag"]}
+    height = f"/toy/v1/counters/{made.json()['id']}/height"
+    malformed = await toy_live.client.put(height, json={"by": 101}, headers=headers)
+    assert (malformed.status_code, malformed.json()["errors"][0]["field"]) == (422, "body.by")
+    refused = await toy_live.client.put(height, json={"by": 0}, headers=headers)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (409, "raised")
+
+
+async def test_every_answer_names_its_correlation_once(toy_live: Harness) -> None:
+    for path in ("/toy/v1/nothing", "/toy/v1/counters", "/toy/health/live"):
+        answer = await toy_live.client.get(path, headers={"X-Correlation-Id": "case-4711"})
+        assert answer.headers.get_list("x-correlation-id") == ["case-4711"]
+    async with toy_live.session() as session:
+        await session.execute(text("DROP TABLE counters"))
+    failed = await toy_live.client.get(
+        "/toy/v1/counters", headers={**toy_live.token(Role.NATIONAL), "X-Correlation-Id": "case-4712"}
+    )
+    assert (failed.status_code, failed.headers.get_list("x-correlation-id")) == (500, ["case-4712"])

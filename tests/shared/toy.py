@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database import Code, Money, Versioned, metadata, new_id
-from shared.errors import NotFound, Refused
+from shared.errors import Fault, Invalid, NotFound, Refused
 from shared.events.base import Event, catalogued
 from shared.facts import Dated, no_overlap
 from shared.http import (
@@ -29,6 +29,7 @@ from shared.http import (
     Reading,
     Transaction,
     page,
+    refusals,
     require_match,
     service_router,
     tag,
@@ -55,8 +56,11 @@ class Counter(Versioned, Base):
         return [self.owner]
 
     def raise_by(self, number: int) -> CounterRaised:
+        if number > 100:
+            raise Invalid("Too much at once.", errors=[Fault("by", "too_much", "Raise by 100 at the most.")])
         if number < 1:
-            raise NotRaised(f"{number} raises nothing.")
+            fault = Fault("raised", "nothing", "A counter is raised by one or more.")
+            raise NotRaised(f"{number} raises nothing.", errors=[fault])
         self.raised += number
         return CounterRaised(counter=self.id, owner=self.owner, raised=self.raised)
 
@@ -136,7 +140,7 @@ async def create(
     return CounterOut.model_validate(counter)
 
 
-@router.put("/counters/{counter_id}/height")
+@router.put("/counters/{counter_id}/height", responses=refusals(NotFound, NotRaised))
 async def raise_counter(
     counter_id: str,
     body: RaiseIn,

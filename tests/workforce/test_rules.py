@@ -8,12 +8,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.workforce.calendar import contract_year, days_of_month, first_day, last_day, months_of, year_end
+from services.workforce.calendar import days_of_month, months_of
 from services.workforce.claimability.rules import Cap, Commitment, Position, Terms, Wish, assess, committed
 from services.workforce.plans.model import PlanLine
 from services.workforce.plans.operations import planned_cost
 from services.workforce.rates.operations import Ceilings, Rate
 from services.workforce.roles.operations import shipped
+from shared.years import first_day, last_day, year_end, year_of_day
 
 ROLE = "clinical_pharmacist"
 FIRST, LAST = date(2022, 4, 1), date(2023, 3, 31)
@@ -156,7 +157,7 @@ def test_half_a_penny_goes_up_whatever_the_days() -> None:
 def test_2019_20_has_nine_months() -> None:
     assert months_of("2019-20")[0] == "2019-07"
     assert len(months_of("2019-20")) == 9
-    assert (contract_year(date(2020, 3, 31)), year_end("2019-20")) == ("2019-20", date(2020, 3, 31))
+    assert (year_of_day(date(2020, 3, 31)), year_end("2019-20")) == ("2019-20", date(2020, 3, 31))
 
 
 def test_the_shipped_catalogue_is_whole() -> None:
