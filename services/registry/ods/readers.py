@@ -13,9 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import python_calamine
-
 from services.registry.codes import NETWORK, ORGANISATION, in_range
+from services.registry.ods.workbook import NotAWorkbook, WorkbookTooLarge, sheets_of
 from shared.errors import Fault, Invalid
 from shared.events import Event
 
@@ -25,6 +24,8 @@ class FileRefused(Invalid):
 
 
 LARGEST_FILE = 64 * 1024 * 1024
+MOST_CELLS = 5_000_000
+"""Ten times the largest register file; 64 MB of commas alone would take gigabytes as rows."""
 Cells = Sequence[Any]
 
 
@@ -107,27 +108,31 @@ def open_sheets(upload: Upload) -> list[Sheet]:
 
 
 def _unzip(data: bytes, name: str) -> bytes:
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        plain = inflater.decompress(data, LARGEST_FILE + 1)
-    except zlib.error as error:
-        raise refused("not_gzip", f"{name} cannot be unpacked.") from error
-    if len(plain) > LARGEST_FILE:
-        raise refused("too_large", f"{name} unpacks to more than {LARGEST_FILE} bytes.")
-    if not inflater.eof:
-        raise refused("cut_short", f"{name} ends before its end.")
-    return plain
+    """All members of a gzip file, however they were put together, up to the largest size read."""
+    members: list[bytes] = []
+    room = LARGEST_FILE
+    while data:
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            members.append(inflater.decompress(data, room + 1))
+        except zlib.error as error:
+            raise refused("not_gzip", f"{name} cannot be unpacked.") from error
+        room -= len(members[-1])
+        if room < 0:
+            raise refused("too_large", f"{name} unpacks to more than {LARGEST_FILE} bytes.")
+        if not inflater.eof:
+            raise refused("cut_short", f"{name} ends before its end.")
+        data = inflater.unused_data.lstrip(b"\x00")  # some writers fill up the last block
+    return b"".join(members)
 
 
 def _workbook(data: bytes, name: str) -> list[Sheet]:
     try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        return [
-            Sheet(f"{name}#{sheet}", book.get_sheet_by_name(sheet).to_python(skip_empty_area=False))
-            for sheet in book.sheet_names
-        ]
-    except Exception as error:
+        return [Sheet(f"{name}#{sheet}", rows) for sheet, rows in sheets_of(data)]
+    except NotAWorkbook as error:
         raise refused("not_a_workbook", f"{name} cannot be read as a workbook.") from error
+    except WorkbookTooLarge as error:
+        raise refused("too_large", f"{name} unpacks to more than can be read.") from error
 
 
 def _csv(data: bytes, name: str) -> list[Cells]:
@@ -136,7 +141,12 @@ def _csv(data: bytes, name: str) -> list[Cells]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+        try:
+            text = data.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise refused("not_text", f"{name} is neither UTF-8 nor Windows-1252.") from error
+    if text.count(",") + text.count("\n") + text.count("\r") > MOST_CELLS:
+        raise refused("too_large", f"{name} has more than {MOST_CELLS} cells.")
     try:
         return list(csv.reader(io.StringIO(text, newline="")))
     except csv.Error as error:

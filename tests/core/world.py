@@ -1,0 +1,384 @@
+"""Each service with something in it: an area at work, and its neighbour who must see none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from shared.identity import Role
+from tests.funding import builders as funding
+from tests.funding.test_journey import an_area, paid
+from tests.harness import Harness
+from tests.registry import builders as registry
+from tests.reporting import builders as reporting
+from tests.workforce import builders as workforce
+
+LOCAL = (Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE, Role.TRUST, Role.LMC)
+"""Roles that see only what is theirs."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A service at work. `own` and `strange` give the organisation a role acts for, here and next door."""
+
+    app: Harness
+    own: Mapping[Role, str]
+    strange: Mapping[Role, str]
+    at: Mapping[str, str]
+    """Where a thing stands: a path ending in a parameter, and the path of one that exists."""
+    bodies: Mapping[str, Any] = field(default_factory=dict)
+    """What may be sent: `METHOD path` and a body that is well formed."""
+    asked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Questions that cannot be asked without these parameters."""
+    public: frozenset[str] = frozenset()
+    """Paths whose answer is the same for everybody with a token."""
+    empty: frozenset[str] = frozenset()
+    """Lists in which even the owner of all this finds nothing."""
+    next_door: frozenset[str] = frozenset()
+    """Paths at which the thing that exists belongs to the neighbour."""
+
+    def caller(self, role: Role, *, strange: bool = False, path: str = "") -> dict[str, str]:
+        """Headers of somebody here or next door; which is which depends on whose the thing at `path` is."""
+        codes = self.strange if strange != (path in self.next_door) else self.own
+        organisations = [codes[role]] if role in codes else []
+        return self.app.token(role, organisations=organisations, subject=f"{role.value}-{strange}")
+
+    def path(self, template: str) -> str:
+        """The path of something that exists."""
+        if "{" not in template:
+            return template
+        base = template[: template.rindex("}") + 1]
+        return self.at[base] + template[len(base) :]
+
+
+async def a_registry(app: Harness) -> World:
+    """A round of SA1 with a draft, a submitted application and an allocation; networks and practices in SB2 too."""
+    await registry.load_sample(app)
+    await _a_region(app)
+    round = await registry.open_round(app)
+    draft = await registry.draft(app, registry.form("Invented Harbour PCN", round))
+    waiting = await registry.submitted(app, registry.form("Invented Vale PCN", round))
+    allocated = await registry.allocate(app, application=waiting, round=round)
+    assert allocated.status_code == 201, allocated.text
+    imports = (await app.client.get(f"{registry.V1}/imports", headers=registry.national(app))).json()["items"]
+    v1 = registry.V1
+    form = registry.form("Invented Fells PCN", round)
+    form["proposed_code"] = "U90077"
+    form["practices"] = [{"practice": "Z80008", "share": "0.5", "leaves": "U90001"}, {"practice": "Z80009"}]
+    form["clinical_director"]["professional_registration"] = "C1234567"
+    terms = registry.terms()
+    return World(
+        app,
+        own={
+            Role.SYSTEM: "QZ1",
+            Role.COMMISSIONER: "SA1",
+            Role.LMC: "SA1",
+            Role.NETWORK: "U90011",
+            Role.PRACTICE: "Z80001",
+            Role.PAYEE: "Z80001",
+            Role.TRUST: "RX1",
+        },
+        strange={
+            Role.SYSTEM: "QZ2",
+            Role.COMMISSIONER: "SB2",
+            Role.LMC: "SB2",
+            Role.NETWORK: "U90002",
+            Role.PRACTICE: "Z80014",
+            Role.PAYEE: "Z80014",
+            Role.TRUST: "RX2",
+        },
+        at={
+            f"{v1}/rounds/{{id}}": f"{v1}/rounds/{round}",
+            f"{v1}/applications/{{id}}": f"{v1}/applications/{draft['id']}",
+            f"{v1}/allocations/{{id}}": f"{v1}/allocations/{allocated.json()['id']}",
+            f"{v1}/imports/{{id}}": f"{v1}/imports/{imports[0]['id']}",
+            f"{v1}/systems/{{code}}": f"{v1}/systems/QZ1",
+            f"{v1}/commissioners/{{code}}": f"{v1}/commissioners/SA1",
+            f"{v1}/practices/{{code}}": f"{v1}/practices/Z80001",
+            f"{v1}/networks/{{code}}": f"{v1}/networks/U90001",
+            **_parked(v1),
+        },
+        bodies={
+            f"POST {v1}/rounds": terms,
+            f"PUT {v1}/rounds/{{id}}/decision": {
+                "decided_on": "2022-03-28",
+                "refusals": [{"application": waiting, "reason": "It leaves people out."}],
+                "override_reason": "It cannot wait.",
+            },
+            f"POST {v1}/applications": form,
+            f"PATCH {v1}/applications/{{id}}": {k: v for k, v in form.items() if k != "round"},
+            f"PUT {v1}/applications/{{id}}/submission": {"received_on": "2022-02-14"},
+            f"PUT {v1}/applications/{{id}}/return": {"reason": "The map is missing."},
+            f"PUT {v1}/applications/{{id}}/refusal": {"reason": "The map is missing."},
+            f"PUT {v1}/applications/{{id}}/opinion": {"opinion": "agrees", "reason": "It is right."},
+            f"POST {v1}/allocations": {
+                "practice": "Z80010",
+                "network": "U90001",
+                "application": None,
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "reason": "It stays out.",
+                "round": round,
+            },
+            f"PUT {v1}/commissioners/{{code}}/delegation": {"delegated": True, "reason": "As agreed."},
+            f"PUT {v1}/networks/{{code}}/payee": {
+                "payee": "Z80012",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+            },
+        },
+        public=frozenset(
+            f"{v1}/{path}"
+            for path in (
+                "systems",
+                "systems/{code}",
+                "commissioners",
+                "commissioners/{code}",
+                "practices",
+                "practices/{code}",
+                "networks",
+                "networks/{code}",
+                "networks/{code}/members",
+                "list-sizes",
+                "statistics",
+            )
+        ),
+        next_door=frozenset({f"{v1}/networks/{{code}}/payee"}),
+    )
+
+
+async def _a_region(app: Harness) -> None:
+    """SB2 at work as well, so that a neighbour is somebody and not nobody."""
+    answer = await app.post(
+        f"{registry.V1}/rounds", registry.terms(commissioner="SB2"), registry.commissioner(app, "SB2")
+    )
+    assert answer.status_code == 201, answer.text
+
+
+def _parked(v1: str) -> dict[str, str]:
+    event = "00000000-0000-4000-8000-000000000000"
+    return {f"{v1}/messages/parked/{{event_id}}": f"{v1}/messages/parked/{event}"}
+
+
+async def a_funding(app: Harness) -> World:
+    """A month paid, a claim waiting; and a neighbour with a network and a claim of its own."""
+    await an_area(app)
+    await app.deliver(
+        funding.a_commissioner("00N", "QHX"),
+        funding.some_practices(["B00001"], "00N"),
+        funding.list_sizes("registered", {"B00001": 31000}, commissioner="00N", network="U54321"),
+        funding.an_approved_network("U54321", ["B00001"], commissioner="00N", payee="B00001"),
+    )
+    run = await paid(app, "2022-04")
+    await app.deliver(
+        funding.a_claim(),
+        funding.a_claim("claim-2", network="U54321", post="post-2"),
+        funding.a_claim("claim-3", post="post-3"),
+        funding.a_claim("claim-4", network="U54321", post="post-4"),
+    )
+    v1 = "/funding/v1"
+    for claim, area in (("claim-3", funding.COMMISSIONER), ("claim-4", "00N")):
+        decider = app.token(Role.COMMISSIONER, organisations=[area], subject=f"carol-{area}")
+        why = {"code": "no_evidence", "reason": "The payroll is missing."}
+        rejected = await app.put(f"{v1}/claims/{claim}/rejection", why, decider)
+        assert rejected.status_code == 200, rejected.text
+    lines = await app.client.get(
+        f"{v1}/payment-runs/{run['id']}/lines?network={funding.NETWORK}", headers=app.token(Role.NATIONAL)
+    )
+    line = next(item["id"] for item in lines.json()["items"] if item["practice"] == "A00001")
+    return World(
+        app,
+        own={
+            Role.SYSTEM: "QHM",
+            Role.COMMISSIONER: funding.COMMISSIONER,
+            Role.NETWORK: funding.NETWORK,
+            Role.PRACTICE: "A00001",
+            Role.PAYEE: "A00001",
+            Role.TRUST: "RX1",
+            Role.LMC: funding.COMMISSIONER,
+        },
+        strange={
+            Role.SYSTEM: "QHX",
+            Role.COMMISSIONER: "00N",
+            Role.NETWORK: "U54321",
+            Role.PRACTICE: "B00001",
+            Role.PAYEE: "B00001",
+            Role.TRUST: "RX2",
+            Role.LMC: "00N",
+        },
+        at={
+            f"{v1}/accounts/{{network}}": f"{v1}/accounts/{funding.NETWORK}",
+            f"{v1}/claims/{{claim_id}}": f"{v1}/claims/claim-1",
+            f"{v1}/payment-runs/{{run_id}}": f"{v1}/payment-runs/{run['id']}",
+            f"{v1}/lines/{{line_id}}": f"{v1}/lines/{line}",
+            **_parked(v1),
+        },
+        bodies={
+            f"POST {v1}/payment-runs": {"month": "2022-05"},
+            f"PUT {v1}/claims/{{claim_id}}/rejection": {"code": "no_evidence", "reason": "The payroll is missing."},
+            f"POST {v1}/tariffs": {
+                "kind": "stream",
+                "code": "core_registered",
+                "zone": "national",
+                "payee": "network",
+                "basis": "registered",
+                "value": "1.620",
+                "rate_period": "year",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "known_from": "2022-05-01",
+                "supersedes": "core_registered.2223.20",
+                "confidence": "one_source",
+                "sources": ["a circular"],
+                "note": "as published",
+            },
+        },
+        asked={
+            f"{v1}/entitlements": {"network": funding.NETWORK, "contract_year": "2022-23"},
+            f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
+        },
+        public=frozenset({f"{v1}/tariffs"}),
+    )
+
+
+async def a_workforce(app: Harness) -> World:
+    """A network with a plan, somebody in post, a vacancy, a baseline and a claim; and a neighbour beside it."""
+    await workforce.set_up(app)
+    await app.deliver(
+        workforce.a_commissioner("SB2", "QZ2"),
+        workforce.some_practices("Z80014", commissioner="SB2"),
+        workforce.lists({"Z80014": 30_000}, commissioner="SB2"),
+        workforce.a_network(workforce.OTHER, commissioner="SB2", practices=("Z80014",)),
+        workforce.a_budget(network=workforce.OTHER).model_copy(update={"commissioner": "SB2"}),
+    )
+    v1, mine = workforce.PREFIX, workforce.network_token(app)
+    plan = await workforce.a_plan(app)
+    post = await workforce.in_post(app)
+    vacancy = (await workforce.open_vacancy(app)).json()
+    baseline = await app.post(
+        f"{v1}/baselines",
+        {"practice": "Z80001", "role": "clinical_pharmacist", "wte": "0.5"},
+        app.token(Role.PRACTICE, organisations=["Z80001"]),
+    )
+    assert baseline.status_code == 201, baseline.text
+    for month in ("2022-06", "2022-07"):
+        workforce.at(app, date(2022, 8, 10))
+        cost = await app.post(f"{v1}/posts/{post['id']}/costs", workforce.costs(month), mine)
+        assert cost.status_code == 201, cost.text
+    claimed = await app.post(f"{v1}/claims", {"network": workforce.NETWORK, "month": "2022-06"}, mine)
+    assert claimed.status_code == 201, claimed.text
+    return World(
+        app,
+        own={
+            Role.SYSTEM: "QZ1",
+            Role.COMMISSIONER: "SA1",
+            Role.NETWORK: workforce.NETWORK,
+            Role.PRACTICE: "Z80001",
+            Role.PAYEE: "Z80001",
+            Role.TRUST: "RX1",
+            Role.LMC: "SA1",
+        },
+        strange={
+            Role.SYSTEM: "QZ2",
+            Role.COMMISSIONER: "SB2",
+            Role.NETWORK: workforce.OTHER,
+            Role.PRACTICE: "Z80014",
+            Role.PAYEE: "Z80014",
+            Role.TRUST: "RX2",
+            Role.LMC: "SB2",
+        },
+        at={
+            f"{v1}/plans/{{plan_id}}": f"{v1}/plans/{plan['id']}",
+            f"{v1}/vacancies/{{vacancy_id}}": f"{v1}/vacancies/{vacancy['id']}",
+            f"{v1}/posts/{{post_id}}": f"{v1}/posts/{post['id']}",
+            f"{v1}/posts/{{post_id}}/costs/{{month}}": f"{v1}/posts/{post['id']}/costs/2022-07",
+            f"{v1}/baselines/{{baseline_id}}": f"{v1}/baselines/{baseline.json()['id']}",
+            f"{v1}/candidates/{{candidate_id}}": f"{v1}/candidates/{post['candidate']}",
+            f"{v1}/claims/{{claim_id}}": f"{v1}/claims/{claimed.json()['claims'][0]['id']}",
+            **_parked(v1),
+        },
+        bodies={
+            f"POST {v1}/plans": {
+                "network": workforce.NETWORK,
+                "contract_year": "2023-24",
+                "roles": [{"role": "clinical_pharmacist", "wte": "1", "start_month": "2023-05", "zone": "national"}],
+            },
+            f"PATCH {v1}/plans/{{plan_id}}": {
+                "roles": [{"role": "clinical_pharmacist", "wte": "1", "start_month": "2022-05", "zone": "national"}]
+            },
+            f"PUT {v1}/plans/{{plan_id}}/submission": {"submitted_on": "2022-07-01"},
+            f"POST {v1}/vacancies": {
+                **workforce.vacancy(),
+                "zone": "national",
+                "employer_kind": "practice",
+                "plan": plan["id"],
+                "baseline": baseline.json()["id"],
+            },
+            f"PUT {v1}/vacancies/{{vacancy_id}}/stage": {
+                "stage": "advert",
+                "on": "2022-05-02",
+                "checks": {"identity": "2022-05-20"},
+            },
+            f"PUT {v1}/vacancies/{{vacancy_id}}/withdrawal": {"on": "2022-05-02", "reason": "Nobody came."},
+            f"PUT {v1}/vacancies/{{vacancy_id}}/appointment": {
+                "candidate": post["candidate"],
+                "started_on": "2022-06-01",
+                "wte": "1",
+                "zone": "national",
+                "salary_basis": "band 7",
+                "over_full_time_reason": "Two part weeks.",
+            },
+            f"POST {v1}/candidates": {
+                "network": workforce.NETWORK,
+                "reference": "P-77",
+                "recruited_from": "RX1",
+            },
+            f"PUT {v1}/posts/{{post_id}}/ending": {"ended_on": "2022-09-30", "reason": "Moved."},
+            f"POST {v1}/posts/{{post_id}}/costs": {**workforce.costs("2022-08"), "supplier_fee": "0.00"},
+            f"PUT {v1}/posts/{{post_id}}/costs/{{month}}": {
+                **{k: v for k, v in workforce.costs().items() if k != "month"},
+                "supplier_fee": "0.00",
+            },
+            f"POST {v1}/baselines": {
+                "practice": "Z80002",
+                "role": "clinical_pharmacist",
+                "wte": "0.5",
+                "source": "the survey",
+            },
+            f"PUT {v1}/baselines/{{baseline_id}}/vacancy": {"vacant_from": "2022-05-01", "filled_on": "2022-06-01"},
+            f"POST {v1}/claims": {"network": workforce.NETWORK, "month": "2022-07"},
+        },
+        asked={
+            f"{v1}/claimability": {
+                "network": workforce.NETWORK,
+                "role": "clinical_pharmacist",
+                "wte": "1",
+                "month": "2022-07",
+            }
+        },
+        public=frozenset({f"{v1}/roles"}),
+    )
+
+
+async def a_reporting(app: Harness) -> World:
+    """The invented England of the reports: areas AA1 and BB2, each in a system of its own."""
+    reporting.at(app, date(2022, 6, 30))
+    await app.deliver(*reporting.england())
+    return World(
+        app,
+        own={Role.SYSTEM: "QA1", Role.COMMISSIONER: "AA1", Role.NETWORK: "U00001"},
+        strange={Role.SYSTEM: "QB2", Role.COMMISSIONER: "BB2", Role.NETWORK: "U00002"},
+        at=_parked("/reporting/v1"),
+        asked={"/reporting/v1/coverage/practices": {"state": "covered"}},
+        empty=frozenset({"/reporting/v1/audit"}),
+    )
+
+
+MAKERS: dict[str, Callable[[Harness], Awaitable[World]]] = {
+    "registry": a_registry,
+    "funding": a_funding,
+    "workforce": a_workforce,
+    "reporting": a_reporting,
+}
