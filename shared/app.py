@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -27,11 +27,12 @@ from shared.errors import (
     PreconditionFailed,
     Unavailable,
 )
-from shared.http import Problem
 from shared.identity import Issuer
 from shared.log import logger
 from shared.messaging.inbox import database_trouble
+from shared.openapi import describe
 from shared.operating import operating_router
+from shared.problems import MALFORMED, FaultOut, Problem, faults_of
 from shared.service import Runtime, Service
 from shared.settings import CommonSettings
 
@@ -49,9 +50,11 @@ def problem(error: DomainError, path: str) -> JSONResponse:
         detail=str(error),
         code=error.code,
         instance=path,
-        errors=[{"field": f.field, "code": f.code, "message": f.message} for f in error.errors],
+        errors=[
+            FaultOut(field=_placed(fault, error), code=fault.code, message=fault.message) for fault in error.errors
+        ],
     )
-    headers = {"x-correlation-id": context.current().correlation_id}
+    headers: dict[str, str] = {}
     if error.status == 401:
         headers["www-authenticate"] = 'Bearer realm="pcn"'
     if error.status == 503:
@@ -59,15 +62,15 @@ def problem(error: DomainError, path: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), error.status, headers=headers, media_type=PROBLEM_JSON)
 
 
-def _faults(error: RequestValidationError) -> list[Fault]:
-    return [
-        Fault(
-            ".".join(str(part) for part in fault["loc"]).encode(errors="replace").decode(),
-            str(fault["type"]),
-            str(fault["msg"]).encode(errors="replace").decode(),
-        )
-        for fault in error.errors()
-    ]
+_PLACES = ("body", "query", "path", "header", "cookie")
+
+
+def _placed(fault: Fault, error: DomainError) -> str:
+    """Where the fault stands in the request: a rule that finds input malformed knows its fields, not that they came
+    in a body. A business refusal speaks of what is stored, and keeps its names."""
+    if not isinstance(error, Invalid) or fault.field.partition(".")[0] in _PLACES:
+        return fault.field
+    return f"body.{fault.field}"
 
 
 def refusal_of(error: Exception) -> DomainError | None:
@@ -75,9 +78,9 @@ def refusal_of(error: Exception) -> DomainError | None:
     if isinstance(error, DomainError):
         return error
     if isinstance(error, RequestValidationError):
-        return Invalid("The request is not valid; errors lists every fault.", errors=_faults(error))
+        return Invalid(MALFORMED, errors=faults_of(error.errors(), body=error.body))
     if isinstance(error, HTTPException):
-        return _PlainRefusal(error.status_code, str(error.detail))
+        return PlainRefusal(error.status_code, str(error.detail))
     if isinstance(error, StaleDataError):
         return PreconditionFailed("Somebody else changed this at the same time; read it again.")
     if isinstance(error, IntegrityError):
@@ -90,18 +93,24 @@ def refusal_of(error: Exception) -> DomainError | None:
     return None
 
 
-class _PlainRefusal(DomainError):
+class PlainRefusal(DomainError):
     """A refusal of the framework itself: no such path, wrong method, unreadable body."""
 
-    CODES = {400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
+    KNOWN = {
+        400: ("BadRequest", "Not readable", None),
+        404: ("NotFound", "Not found", "There is nothing at this address."),
+        405: ("MethodNotAllowed", "Method not allowed", "This address does not take that method."),
+        413: ("TooLarge", "Too large", None),
+    }
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
+        self._code, self.title, said = self.KNOWN.get(status, ("HttpError", self.title, None))
+        super().__init__(said or detail)
         self.status = status
 
     @property
     def code(self) -> str:
-        return self.CODES.get(self.status, "HttpError")
+        return self._code
 
 
 class Metrics:
@@ -163,7 +172,7 @@ class Edge:
         refused: DomainError | None = None
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_body_bytes:
-            refused = _PlainRefusal(413, f"A request may have {self._max_body_bytes} bytes at the most.")
+            refused = PlainRefusal(413, f"A request may have {self._max_body_bytes} bytes at the most.")
         elif "\x00" in path or b"%00" in scope.get("query_string", b""):
             refused = Invalid("The address must not contain NUL.")
         if refused is not None:
@@ -181,26 +190,9 @@ class Edge:
 def _openapi(app: FastAPI, service: Service) -> Callable[[], dict[str, Any]]:
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(
-                title=f"PCN {service.name}", version="1.0.0", routes=app.routes, description=service.base.__module__
-            )
-            document["info"]["description"] = f"The {service.name} service. Errors are problem+json (RFC 9457)."
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = Problem.model_json_schema()
-            schemas.pop("HTTPValidationError", None)
-            schemas.pop("ValidationError", None)
-            document["components"]["securitySchemes"] = {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            }
-            for path in document["paths"].values():
-                for operation in path.values():
-                    if "422" in operation.get("responses", {}):
-                        operation["responses"]["422"] = {
-                            "description": "Malformed; every fault is listed",
-                            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                        }
-            document["security"] = [{"bearer": []}]
-            app.openapi_schema = document
+            routers = [*service.routers, operating_router(service.name)]
+            routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+            app.openapi_schema = describe(app, service.name, routes)
         return app.openapi_schema
 
     return build
@@ -218,6 +210,8 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         docs_url=f"/{service.name}/docs",
         redoc_url=None,
         static_url=f"/{service.name}/docs-assets",
+        # an id that is a slash would else be sent on to the list, at an address made from the Host header
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     metrics = Metrics(service.name)
@@ -245,7 +239,10 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
     async def fail(request: Request, error: Exception) -> Response:
         log.error("unexpected error", path=request.url.path, exc_info=error)
         unexpected = _Unexpected("Something went wrong on our side; quote the correlation id when you ask.")
-        return problem(unexpected, request.url.path)
+        answer = problem(unexpected, request.url.path)
+        # this answer passes by the Edge, which names the correlation of every other
+        answer.headers["x-correlation-id"] = context.current().correlation_id
+        return answer
 
     app.add_exception_handler(Exception, fail)
     app.add_middleware(Edge, metrics=metrics, max_body_bytes=service.settings.max_body_bytes)

@@ -5,12 +5,14 @@ With `identity`, `idempotency` and `paging` this is all of `shared` that knows F
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.audit import Actor, act_as
 from shared.clock import london_day
 from shared.database import Versioned
-from shared.errors import DomainError, Fault, Invalid, PreconditionFailed, PreconditionMissing
+from shared.errors import Fault, Invalid, PreconditionFailed, PreconditionMissing
 from shared.idempotency import IdempotencyKey, Replay, claim_key, claim_of
-from shared.identity import Caller
+from shared.identity import Allowed, Caller
 from shared.paging import Page, PageQuery, Paging, page
+from shared.problems import MALFORMED, Problem, faults_of, refusals, storable
 
 __all__ = [
     "AsAt",
@@ -29,6 +32,7 @@ __all__ = [
     "IfMatch",
     "In",
     "KnownAt",
+    "Moment",
     "MoneyIn",
     "MoneyOut",
     "Now",
@@ -74,9 +78,16 @@ async def reading(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+async def moment(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session that only reads, and whose every statement sees the same moment."""
+    async with request.app.state.runtime.moment() as session:
+        yield session
+
+
 # `scope="function"` ends the transaction before the reply is sent; the default would answer 200 and then fail to commit
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
+Moment = Annotated[AsyncSession, Depends(moment, scope="function")]
 
 
 async def _idempotent(request: Request, session: Transaction, key: IdempotencyKey) -> None:
@@ -98,13 +109,44 @@ Now = Annotated[datetime, Depends(_now)]
 Today = Annotated[date, Depends(_today)]
 
 
+def guard_of(dependant: Dependant) -> Allowed | None:
+    """Who may call a route, as it declares itself; None for health, metrics and descriptions."""
+    for part in _parts(dependant):
+        if isinstance(part.call, Allowed):
+            return part.call
+    return None
+
+
+def _parts(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _parts(inner)
+
+
 class PcnRoute(APIRoute):
-    """A route that keeps its answer beside the effect when the request carried an Idempotency-Key."""
+    """A route that refuses query parameters it does not know, and keeps its answer where an Idempotency-Key came."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         handle = super().get_route_handler()
+        guard = guard_of(self.dependant)
+        asked = {field.alias: field for part in _parts(self.dependant) for field in part.query_params}
+
+        async def refuse_unknown(request: Request) -> None:
+            unknown = [key for key in dict.fromkeys(request.query_params) if key not in asked]
+            if guard is None or not unknown:
+                return
+            await guard(request)  # a stranger learns nothing of what may be asked
+            known = f"It takes {', '.join(sorted(asked))}." if asked else "It takes no parameters."
+            shown = [storable(key[:100]) for key in unknown]
+            faults = [
+                Fault(f"query.{key}", "unknown_parameter", f"There is no parameter {key}. {known}") for key in shown
+            ]
+            _, malformed = request_params_to_args(list(asked.values()), request.query_params)
+            raise Invalid(MALFORMED, errors=[*faults, *faults_of(malformed)])
 
         async def handler(request: Request) -> Response:
+            if request.scope["query_string"]:
+                await refuse_unknown(request)
             try:
                 response: Response = await handle(request)
             except Replay as replay:
@@ -120,32 +162,6 @@ class PcnRoute(APIRoute):
 def service_router(service: str, **options: Any) -> APIRouter:
     """A router under the service's prefix, the same in every mode."""
     return APIRouter(prefix=f"/{service}/v1", route_class=PcnRoute, **options)
-
-
-class Problem(BaseModel):
-    """An error as RFC 9457 has it. `code` is stable; `errors` lists every fault at once."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    instance: str | None = None
-    errors: list[dict[str, str]] = []
-
-
-def refusals(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
-    """What a route may refuse with, for its `responses=`."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        entry = found.setdefault(
-            error.status, {"description": "", "content": {"application/problem+json": {"schema": _PROBLEM_REF}}}
-        )
-        entry["description"] = ", ".join(filter(None, [entry["description"], error.__name__]))
-    return found
-
-
-_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 
 def _clean(value: Any, depth: int = 0) -> Any:

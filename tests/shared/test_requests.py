@@ -228,7 +228,7 @@ async def test_a_parameter_nobody_knows_is_refused_with_every_other_fault_of_the
         ("query.sort", "unknown_parameter"),
         ("query.limit", "greater_than_equal"),
     ]
-    assert answer.json()["errors"][0]["message"] == "There is no ownr here. It takes cursor, limit."
+    assert answer.json()["errors"][0]["message"] == "There is no parameter ownr. It takes cursor, limit."
     assert (await toy_live.client.get("/toy/v1/counters?limit=1", headers=national)).status_code == 200
     changing = await toy_live.post("/toy/v1/counters?dry_run=1", {"owner": "X1"}, national)
     assert (changing.status_code, changing.json()["errors"][0]["field"]) == (422, "query.dry_run")
@@ -251,7 +251,7 @@ async def test_a_body_of_another_type_is_told_which_to_send(toy_live: Harness) -
             {
                 "field": "header.Content-Type",
                 "code": "not_json",
-                "message": "Send the body with Content-Type: application/json.",
+                "message": "Send the body as JSON, with Content-Type: application/json.",
             }
         ]
 

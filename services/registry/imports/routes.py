@@ -26,6 +26,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.problems import faults_of
 
 router = service_router("registry", tags=["imports"])
 Importer = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
@@ -110,7 +111,7 @@ def _asked(form: FormData) -> ImportForm:
     try:
         asked = ImportForm.model_validate(given)
     except ValidationError as error:
-        faults += [Fault(f"body.{'.'.join(map(str, e['loc']))}", e["type"], e["msg"]) for e in error.errors()]
+        faults += faults_of(error.errors())
     if faults:
         raise Invalid("The form is not complete.", errors=faults)
     return asked
@@ -156,6 +157,7 @@ async def take_in(
 
 @router.get("/imports", response_model=Page[ImportOut])
 async def list_imports(session: Reading, _: Importer, paging: Paging, kind: ImportKind | None = None) -> dict[str, Any]:
+    """Register files taken in, and what each changed."""
     statement = select(Import)
     if kind is not None:
         statement = statement.where(Import.kind == kind)
@@ -165,6 +167,7 @@ async def list_imports(session: Reading, _: Importer, paging: Paging, kind: Impo
 
 @router.get("/imports/{id}", response_model=ImportOut, responses=refusals(ImportNotFound))
 async def read_import(id: str, session: Reading, response: Response, _: Importer) -> Import:
+    """One register file taken in: what it changed and which rows were refused."""
     found = await session.get(Import, id)
     if found is None:
         raise ImportNotFound(f"No import {id}.")
