@@ -139,6 +139,7 @@ async def list_allocations(
 
 @router.get("/allocations/{id}", response_model=AllocationOut, responses=refusals(AllocationNotFound))
 async def read_allocation(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Allocation:
+    """Who serves the patients of one practice, and since when."""
     found = await operations.find_allocation(session, id, caller, today)
     response.headers["ETag"] = f'"{found.fact_id}"'
     return found

@@ -107,6 +107,7 @@ async def list_applications(
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
     status: ApplicationStatus | None = None,
 ) -> dict[str, Any]:
+    """Applications the caller may see, of one round or of all."""
     statement = (
         select(Application)
         .where(await visible_applications(session, caller, today))
@@ -126,6 +127,7 @@ async def list_applications(
 async def read_application(
     id: str, session: Reading, response: Response, caller: Reader, today: Today
 ) -> ApplicationOut:
+    """One application, with what is still missing in it."""
     found = await find_application(session, id, caller, today)
     return _shown(await operations.assess(session, found), response)
 

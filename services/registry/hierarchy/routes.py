@@ -78,6 +78,7 @@ async def read_system(
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> SystemOut:
+    """One system and the commissioners placed in it on a day."""
     statement = operations.systems_on(as_at or today, known_at).where(Placement.system == code)
     row = (await session.execute(statement)).first()
     if row is None:
@@ -118,6 +119,7 @@ async def read_commissioner(
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
+    """One commissioner, and where it stands on a day."""
     commissioner = await session.get(Commissioner, code)
     if commissioner is None:
         raise CommissionerNotFound(f"No commissioner {code}.")

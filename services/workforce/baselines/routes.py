@@ -79,6 +79,7 @@ async def record_baseline(
 async def list_baselines(
     session: Reading, caller: Reader, paging: Paging, practice: str | None = None, role: str | None = None
 ) -> Page[BaselineOut]:
+    """Posts practices had on 31 March 2019, above which staff are additional."""
     statement = operations.visible_baselines(caller)
     if practice is not None:
         statement = statement.where(Baseline.practice == practice)
@@ -90,6 +91,7 @@ async def list_baselines(
 
 @router.get("/baselines/{baseline_id}", responses=refusals(NotFound))
 async def read_baseline(baseline_id: str, session: Reading, caller: Reader, response: Response) -> BaselineOut:
+    """One post a practice had on 31 March 2019."""
     baseline = await operations.find_baseline(session, baseline_id, caller=caller)
     tag(response, baseline)
     return BaselineOut.model_validate(baseline)

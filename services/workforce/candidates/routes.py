@@ -42,6 +42,7 @@ async def enter_candidate(
     now: Now,
     _: Idempotent,
 ) -> CandidateOut:
+    """Enter somebody a network may put in post, under the network's own reference."""
     made = await operations.enter_candidate(
         session,
         network=candidate.network,
@@ -57,6 +58,7 @@ async def enter_candidate(
 async def list_candidates(
     session: Reading, caller: Reader, paging: Paging, network: str | None = None
 ) -> Page[CandidateOut]:
+    """Candidates of the caller's networks."""
     statement = operations.visible_candidates(caller)
     if network is not None:
         statement = statement.where(Candidate.network == network)
@@ -66,4 +68,5 @@ async def list_candidates(
 
 @router.get("/candidates/{candidate_id}", responses=refusals(NotFound))
 async def read_candidate(candidate_id: str, session: Reading, caller: Reader) -> CandidateOut:
+    """One candidate, under the network's own reference."""
     return CandidateOut.model_validate(await operations.find_candidate(session, candidate_id, caller=caller))

@@ -117,6 +117,7 @@ async def list_claims(
     post: str | None = None,
     state: OutcomeState | None = None,
 ) -> Page[ClaimOut]:
+    """Claims the caller may see, and what became of each."""
     statement = operations.visible_claims(caller)
     if network is not None:
         statement = statement.where(Claim.network == network)
@@ -133,4 +134,5 @@ async def list_claims(
 
 @router.get("/claims/{claim_id}", responses=refusals(NotFound))
 async def read_claim(claim_id: str, session: Reading, caller: Reader) -> ClaimOut:
+    """One claim, and what became of it."""
     return shown(*await operations.find_claim(session, claim_id, caller=caller))

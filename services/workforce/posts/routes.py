@@ -123,6 +123,7 @@ async def list_posts(
 
 @router.get("/posts/{post_id}", responses=refusals(NotFound))
 async def read_post(post_id: str, session: Reading, caller: Reader, response: Response) -> PostOut:
+    """One person in post: role, hours and days."""
     post = await operations.find_post(session, post_id, caller=caller)
     tag(response, post)
     return PostOut.model_validate(post)
@@ -177,6 +178,7 @@ async def record_cost(
 
 @router.get("/posts/{post_id}/costs", responses=refusals(NotFound))
 async def list_costs(post_id: str, session: Reading, caller: Reader, paging: Paging) -> Page[CostOut]:
+    """What a post has cost, month by month."""
     await operations.find_post(session, post_id, caller=caller)
     statement = operations.costs_of(post_id)
     rows, following = await page(session, statement, [PostCost.__table__.c.month], paging)
@@ -185,6 +187,7 @@ async def list_costs(post_id: str, session: Reading, caller: Reader, paging: Pag
 
 @router.get("/posts/{post_id}/costs/{month}", responses=refusals(NotFound))
 async def read_cost(post_id: str, month: Month, session: Reading, caller: Reader, response: Response) -> CostOut:
+    """What a post cost in one month."""
     cost = await operations.find_cost(session, post_id, month, caller=caller)
     tag(response, cost)
     return CostOut.model_validate(cost)

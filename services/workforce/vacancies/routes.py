@@ -145,6 +145,7 @@ async def list_vacancies(
     role: str | None = None,
     stage: Stage | None = None,
 ) -> Page[VacancyOut]:
+    """Vacancies the caller may see, with the stage each has reached."""
     statement = operations.visible_vacancies(caller)
     if network is not None:
         statement = statement.where(Vacancy.network == network)
@@ -158,6 +159,7 @@ async def list_vacancies(
 
 @router.get("/vacancies/{vacancy_id}", responses=refusals(NotFound))
 async def read_vacancy(vacancy_id: str, session: Reading, caller: Reader, response: Response) -> VacancyOut:
+    """One vacancy, with its stages and checks."""
     vacancy = await operations.find_vacancy(session, vacancy_id, caller=caller)
     tag(response, vacancy)
     return VacancyOut.model_validate(vacancy)
