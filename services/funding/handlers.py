@@ -12,7 +12,6 @@ from services.funding.budgets.operations import set_budgets, weights_arrived, ye
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
-from services.funding.years import year_of_day
 from shared.events.base import Event
 from shared.events.registry import (
     CommissionerRegistered,
@@ -28,6 +27,7 @@ from shared.events.registry import (
 )
 from shared.events.workforce import ClaimMade
 from shared.messaging import Arrival, Handler
+from shared.years import year_of_day
 
 _BUDGETS = "funding.budgets_asked_for"
 

@@ -1,4 +1,4 @@
-"""The shapes of ODS codes, days and contract years.
+"""The shapes of ODS codes and days.
 
 Codes are text, never numbers: many begin with 0 or look like exponents (`00L`, `01E`).
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-NETWORK_PATTERN = r"^U\d{5}$"
+NETWORK_PATTERN = r"^U[0-9]{5}$"
 ORGANISATION_PATTERN = r"^[A-Z0-9]{3,12}$"
 NETWORK = re.compile(NETWORK_PATTERN)
 ORGANISATION = re.compile(ORGANISATION_PATTERN)
@@ -33,14 +33,7 @@ def _sensible(day: date) -> date:
     return day
 
 
-def _consecutive(year: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}", year) or (int(year[:4]) + 1) % 100 != int(year[5:]):
-        raise ValueError("a contract year is two years in a row, like 2022-23")
-    return year
-
-
 Day = Annotated[date, AfterValidator(_sensible)]
-ContractYear = Annotated[str, AfterValidator(_consecutive)]
 
 FIRST_LOCAL_NETWORK = 99001
 LAST_LOCAL_NETWORK = 99999
@@ -53,9 +46,3 @@ def local_network_code(taken: set[str]) -> str | None:
         if code not in taken:
             return code
     return None
-
-
-def contract_year(day: date) -> str:
-    """The contract year, April to March, that a day lies in: `2022-23`."""
-    first = day.year if day.month >= 4 else day.year - 1
-    return f"{first}-{(first + 1) % 100:02d}"

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from services.workforce.calendar import FIRST_DAY, is_contract_year, last_day
+from services.workforce.calendar import FIRST_DAY
+from shared import years
 from shared.http import MoneyIn, Out
+from shared.years import last_day
 
 
 class EmployerKind(StrEnum):
@@ -26,12 +28,6 @@ class Zone(StrEnum):
     OUTER_LONDON = "outer_london"
     INNER_LONDON = "inner_london"
     LONDON = "london"
-
-
-def _year(value: str) -> str:
-    if not is_contract_year(value):
-        raise ValueError("a contract year is written 2022-23, and the first is 2019-20")
-    return value
 
 
 def _month(value: str) -> str:
@@ -61,8 +57,7 @@ def _day(value: date) -> date:
 Day = Annotated[date, AfterValidator(_day)]
 OrganisationCode = Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
 RoleCode = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^[a-z_]+$")]
-ContractYear = Annotated[str, Field(pattern=r"^20\d{2}-\d{2}$"), AfterValidator(_year)]
-Month = Annotated[str, Field(pattern=r"^20\d{2}-(0[1-9]|1[0-2])$"), AfterValidator(_month)]
+Month = Annotated[years.Month, AfterValidator(_month)]
 Wte = Annotated[
     Decimal, BeforeValidator(_no_float), AfterValidator(_wte), Field(gt=0, le=1, max_digits=5, decimal_places=4)
 ]

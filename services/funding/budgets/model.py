@@ -17,8 +17,8 @@ from services.funding.money import to_pence
 from services.funding.payments.engine import Headcount, Hold
 from services.funding.tariffs.model import Tariff
 from services.funding.tariffs.shipped import Posts
-from services.funding.years import months_between
 from shared.database import Code, Money, Timestamp, Versioned, Words
+from shared.years import months_between
 
 GP_SCOPE = "gp_only"
 

@@ -18,9 +18,9 @@ from services.funding.networks.model import Network
 from services.funding.payments.engine import Headcount, Hold, Populations, Serving
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.shipped import posts
-from services.funding.years import end_of, snapshot_of, start_of
 from shared.events.funding import BudgetSet
 from shared.messaging import announce_many
+from shared.years import snapshot_of, year_end, year_start
 
 # One row per practice a network serves on the day that decides its budget: the later of the year's first day (1 July in
 # 2019, when networks began) and the network's own, with the practice's figures at the year's snapshot.
@@ -66,7 +66,7 @@ _KEPT_SUMS = "funding.sums"
 
 
 def _begins(year: str) -> date:
-    return date(2019, 7, 1) if year == "2019-20" else start_of(year)
+    return date(2019, 7, 1) if year == "2019-20" else year_start(year)
 
 
 async def set_budgets(
@@ -85,7 +85,7 @@ async def set_budgets(
             {
                 "years": chosen,
                 "begins": [_begins(year) for year in chosen],
-                "ends": [end_of(year) for year in chosen],
+                "ends": [year_end(year) for year in chosen],
                 "snapshots": [snapshot_of(year) for year in chosen],
                 "networks": sorted(networks),
             },

@@ -10,9 +10,9 @@ from services.funding.budgets.model import Budget
 from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
-from shared.events.base import YEAR_PATTERN
 from shared.http import MoneyOut, Out, Page, Paging, Reading, page, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear
 
 router = service_router("funding", tags=["budgets"])
 
@@ -53,7 +53,7 @@ async def list_budgets(
     paging: Paging,
     caller: Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)],
     network: Annotated[str | None, Query(max_length=32)] = None,
-    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    contract_year: ContractYear | None = None,
     held: bool | None = None,
 ) -> Page[BudgetOut]:
     """Sums by network and year with what claims have taken of them; `held=true` gives those that cannot be computed."""

@@ -15,12 +15,12 @@ from services.funding.claims.rules import Check, check
 from services.funding.networks.model import Network
 from services.funding.scope import network_codes_seen
 from services.funding.tariffs.operations import role_maximum
-from services.funding.years import first_day, year_of
 from shared.errors import Fault, NotFound
 from shared.events.workforce import ClaimMade
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
+from shared.years import first_day, year_of
 
 
 class ClaimNotFound(NotFound):

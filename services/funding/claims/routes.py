@@ -13,7 +13,6 @@ from services.funding.claims.model import Claim, ClaimDecided, ClaimNotPayable, 
 from services.funding.claims.operations import ClaimNotFound
 from services.funding.scope import network_codes_seen
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
-from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import (
     IfMatch,
     In,
@@ -30,6 +29,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear, Month
 
 router = service_router("funding", tags=["claims"])
 
@@ -81,8 +81,8 @@ async def list_claims(
     paging: Paging,
     caller: Seen,
     network: Annotated[str | None, Query(max_length=32)] = None,
-    month: Annotated[str | None, Query(pattern=MONTH_PATTERN)] = None,
-    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    month: Month | None = None,
+    contract_year: ContractYear | None = None,
     status: ClaimStatus | None = None,
 ) -> Page[ClaimOut]:
     """The claims of the networks the caller may see."""

@@ -9,8 +9,8 @@ from decimal import Decimal
 from services.funding.money import to_pence
 from services.funding.tariffs.model import Tariff
 from services.funding.tariffs.shipped import Share, share_of, supplier_fees
-from services.funding.years import first_day, last_day
 from shared.errors import Fault
+from shared.years import first_day, last_day
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from services.funding.populations.model import Population
 from services.funding.tariffs.model import Basis
 from services.funding.tariffs.operations import rates_of
 from services.funding.tariffs.shipped import counted_on
-from services.funding.years import months_of, snapshot_of
 from shared.facts import currently_known, days
+from shared.years import months_of, snapshot_of
 
 
 async def load_year(

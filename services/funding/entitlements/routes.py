@@ -13,11 +13,10 @@ from services.funding.networks.model import Network
 from services.funding.networks.operations import networks_of
 from services.funding.payments.engine import Key, Portion, Year, portions, product
 from services.funding.scope import networks_seen
-from services.funding.years import is_month, is_year, months_of, year_of
 from shared.errors import Invalid, NotFound
-from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
-from shared.http import MoneyOut, Now, Out, Reading, one_fault, refusals, service_router
+from shared.http import Moment, MoneyOut, Now, Out, one_fault, refusals, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear, Month, months_of, year_of
 
 router = service_router("funding", tags=["entitlements"])
 
@@ -83,23 +82,19 @@ def _entitlement(key: Key, parts: list[Portion], year: Year) -> EntitlementOut:
     summary="What is due to a network and its practices, as known now",
 )
 async def read_entitlements(
-    session: Reading,
+    session: Moment,
     caller: Annotated[
         Caller,
         allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE),
     ],
     now: Now,
     network: Annotated[str, Query(max_length=32)],
-    contract_year: Annotated[str, Query(pattern=YEAR_PATTERN)],
-    month: Annotated[
-        str | None, Query(pattern=MONTH_PATTERN, description="Through this month; the whole year unless given")
-    ] = None,
+    contract_year: ContractYear,
+    month: Annotated[Month | None, Query(description="Through this month; the whole year unless given")] = None,
 ) -> EntitlementsOut:
     """What is paid by head or bed; a practice sees its own. Claims stand under `/claims`, sums under `/budgets`"""
-    if not is_year(contract_year):
-        raise one_fault("query.contract_year", "not_a_year", "A contract year is written like 2022-23.")
     through = month or months_of(contract_year)[-1]
-    if not is_month(through) or year_of(through) != contract_year:
+    if year_of(through) != contract_year:
         raise one_fault("query.month", "outside_year", f"{through} does not lie in {contract_year}.")
     seen = await session.scalar(select(Network.code).where(Network.code == network, networks_seen(caller)))
     own: frozenset[str] | None = None

@@ -11,9 +11,9 @@ from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.payments.operations import RunNotFound, run_seen
 from services.funding.scope import lines_seen
 from shared.errors import NotFound
-from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear, Month
 
 router = service_router("funding", tags=["lines"])
 
@@ -121,8 +121,8 @@ async def list_all_lines(
     network: Annotated[str | None, Query(max_length=32)] = None,
     practice: Annotated[str | None, Query(max_length=32)] = None,
     stream: Annotated[str | None, Query(max_length=64)] = None,
-    month: Annotated[str | None, Query(pattern=MONTH_PATTERN)] = None,
-    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    month: Month | None = None,
+    contract_year: ContractYear | None = None,
 ) -> Page[LineOut]:
     """Every line that concerns the caller, whichever run paid it; `month` is what it pays for."""
     statement = _lines(caller)

@@ -19,7 +19,7 @@ from services.funding.entitlements.queries import last_traces, load_year
 from services.funding.lines.explanation import NOT_CONFIRMED
 from services.funding.lines.trace import Trace, causes_of, trace_of
 from services.funding.payments.engine import Due, Held, Year, differences
-from services.funding.years import year_of
+from shared.years import year_of
 
 COLUMNS = (
     "id",

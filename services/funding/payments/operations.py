@@ -23,13 +23,13 @@ from services.funding.payments.model import (
     RunInProgress,
     RunStatus,
 )
-from services.funding.years import first_day, year_of
 from shared.audit import audit
 from shared.database import copy_rows, new_id
 from shared.errors import NotFound
 from shared.events.funding import PaidLine, PaymentIssued
 from shared.http import require_match
 from shared.messaging import announce_many
+from shared.years import first_day, year_of
 
 PAYMENTS_LOCK = 5_201_907
 """Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""

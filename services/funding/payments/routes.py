@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
-from pydantic import AfterValidator, Field
+from fastapi import Path, Response
 from sqlalchemy import select
 
 from services.funding.payments import operations
@@ -19,9 +18,7 @@ from services.funding.payments.model import (
     SamePerson,
 )
 from services.funding.payments.operations import RunNotFound
-from services.funding.years import is_month
 from shared.errors import PreconditionFailed, PreconditionMissing
-from shared.events.base import MONTH_PATTERN, YEAR_PATTERN
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -39,6 +36,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear, Month
 
 router = service_router("funding", tags=["payments"])
 
@@ -47,16 +45,10 @@ Finance = Annotated[Caller, allow(Role.NATIONAL)]
 Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 
 
-def _in_range(month: str) -> str:
-    if not is_month(month):
-        raise ValueError("networks are paid from April 2019 on")
-    return month
-
-
 class RunIn(In):
     """The month to pay."""
 
-    month: Annotated[str, Field(pattern=MONTH_PATTERN), AfterValidator(_in_range)]
+    month: Month
 
 
 class Total(Out):
@@ -103,8 +95,8 @@ async def list_runs(
     session: Reading,
     paging: Paging,
     caller: Watches,
-    month: Annotated[str | None, Query(pattern=MONTH_PATTERN)] = None,
-    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    month: Month | None = None,
+    contract_year: ContractYear | None = None,
     status: RunStatus | None = None,
 ) -> Page[RunOut]:
     """Every run, the oldest first."""

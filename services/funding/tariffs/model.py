@@ -13,10 +13,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String
 
 from services.funding.base import Base
-from services.funding.years import first_day, last_day, month_of, months_between
 from shared.database import Code, Timestamp, Words, text_enum
 from shared.errors import Refused
 from shared.events.funding import TariffPublished
+from shared.years import first_day, last_day, month_of, months_between
 
 
 class RateOverlaps(Refused):

@@ -21,8 +21,8 @@ from services.funding.tariffs.model import (
     in_force,
 )
 from services.funding.tariffs.shipped import FILES, rows
-from services.funding.years import first_day
 from shared.messaging import announce, announce_many
+from shared.years import first_day
 
 SHIPPED_BY = "shipped with the service"
 

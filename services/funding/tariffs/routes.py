@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
@@ -21,10 +21,8 @@ from services.funding.tariffs.model import (
     Tariff,
     TariffKind,
 )
-from services.funding.years import year_of_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.events.base import YEAR_PATTERN
 from shared.http import (
     AsAt,
     Idempotent,
@@ -41,8 +39,19 @@ from shared.http import (
     service_router,
 )
 from shared.identity import ANY_ROLE, Caller, Role, allow
+from shared.years import ContractYear, year_of_day
 
 router = service_router("funding", tags=["tariffs"])
+
+
+def _in_range(day: date) -> date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+FIRST_YEAR, LAST_YEAR = 2018, 2099
+Day = Annotated[date, AfterValidator(_in_range)]
 
 
 class TariffIn(In):
@@ -53,12 +62,12 @@ class TariffIn(In):
     zone: Annotated[str, Field(pattern=r"^[a-z_]{2,32}$")] = "national"
     payee: Payee = Payee.NETWORK
     basis: Basis
-    value: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,6})?$")] | None
+    value: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")] | None
     rate_period: RatePeriod
-    valid_from: date
-    valid_to: date
-    known_from: date | None = None
-    supersedes: str | None = None
+    valid_from: Day
+    valid_to: Day
+    known_from: Day | None = None
+    supersedes: Annotated[str | None, Field(max_length=96)] = None
     confidence: Confidence
     sources: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=20)] = []
     note: Annotated[str, Field(max_length=500)] = ""
@@ -141,7 +150,7 @@ async def list_tariffs(
     kind: TariffKind | None = None,
     stream: Annotated[str | None, Query(max_length=64, description="Stream, scope of a sum, or role")] = None,
     zone: Annotated[str | None, Query(max_length=32)] = None,
-    contract_year: Annotated[str | None, Query(pattern=YEAR_PATTERN)] = None,
+    contract_year: ContractYear | None = None,
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> Page[TariffOut]:

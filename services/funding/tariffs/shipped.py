@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from services.funding.tariffs.model import TariffKind
-from services.funding.years import first_day
+from shared.years import first_day
 
 DATA = Path(__file__).parent / "data"
 

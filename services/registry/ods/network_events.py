@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.codes import contract_year
 from services.registry.networks.queries import member_histories, payees_on
 from services.registry.ods.readers import Outcome, Source
 from services.registry.ods.reconcile import Key, Reconciled, Span
 from shared.events.registry import Member, NetworkApproved, NetworkClosed, PracticeJoined, PracticeLeft
 from shared.facts import ONE_DAY
+from shared.years import year_of_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def tell_changes(
                 network=code,
                 network_name=row.name,
                 commissioner=row.commissioner,
-                contract_year=contract_year(published),
+                contract_year=year_of_day(published),
                 approved_on=row.span[0],
                 valid_from=row.span[0],
                 valid_to=closed,

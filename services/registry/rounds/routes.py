@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from services.registry.codes import ContractYear, Day, OrganisationCode
+from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.operations import CommissionerNotFound
 from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
 from services.registry.rounds import operations
@@ -26,6 +26,7 @@ from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    Moment,
     Now,
     Out,
     Page,
@@ -39,6 +40,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear
 
 router = service_router("registry", tags=["rounds"])
 Decider = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
@@ -131,9 +133,10 @@ async def list_rounds(
     paging: Paging,
     today: Today,
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
-    contract_year: Annotated[str | None, Query(max_length=7)] = None,
+    contract_year: ContractYear | None = None,
     status: RoundStatus | None = None,
 ) -> dict[str, Any]:
+    """Registration rounds the caller may see, of every area or of one."""
     statement = select(Round).where(await visible_rounds(session, caller, today))
     if commissioner is not None:
         statement = statement.where(Round.commissioner == commissioner)
@@ -147,6 +150,7 @@ async def list_rounds(
 
 @router.get("/rounds/{id}", response_model=RoundOut, responses=refusals(RoundNotFound))
 async def read_round(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Round:
+    """One registration round: its days, and whether it was decided."""
     found = await find_round(session, id, caller, today)
     tag(response, found)
     return found
@@ -167,7 +171,7 @@ def _cover(coverage: Coverage) -> dict[str, list[CoverOut]]:
 
 
 @router.get("/rounds/{id}/coverage", response_model=CoverageOut, responses=refusals(RoundNotFound))
-async def read_coverage(id: str, session: Reading, caller: AreaReader, today: Today) -> dict[str, Any]:
+async def read_coverage(id: str, session: Moment, caller: AreaReader, today: Today) -> dict[str, Any]:
     """How every patient of the area's practices is covered, and who is left out."""
     coverage = await operations.assess_coverage(session, id, caller, today)
     return {

@@ -8,9 +8,9 @@ from sqlalchemy import and_, case, func, select
 
 from services.reporting.areas.operations import scope_of
 from services.reporting.deadlines.model import Application, ApplicationState, Round
-from services.reporting.shapes import ContractYear
 from shared.http import AsAt, Out, Paging, Reading, Today, page, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear
 
 router = service_router("reporting", tags=["deadlines"])
 

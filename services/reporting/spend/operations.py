@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting.calendar import year_of_month
+from services.reporting.batches import write_later
 from shared.events import funding, workforce
+from shared.years import year_of
 
 _PAYMENT = text(
     """
@@ -44,7 +45,8 @@ async def note_payment(session: AsyncSession, event: funding.PaymentIssued) -> N
         key = (line.practice or "", line.stream, line.month)
         amount, count = paid[key]
         paid[key] = (amount + line.amount, count + 1)
-    await session.execute(
+    write_later(
+        session,
         _PAYMENT,
         {
             "run": event.run,
@@ -55,7 +57,7 @@ async def note_payment(session: AsyncSession, event: funding.PaymentIssued) -> N
             "practices": [practice for practice, _, _ in paid],
             "streams": [stream for _, stream, _ in paid],
             "months": [month for _, _, month in paid],
-            "years": [year_of_month(month) for _, _, month in paid],
+            "years": [year_of(month) for _, _, month in paid],
             "amounts": [amount for amount, _ in paid.values()],
             "lines": [count for _, count in paid.values()],
         },
@@ -78,7 +80,7 @@ _BUDGET = text(
 
 
 async def note_budget(session: AsyncSession, event: funding.BudgetSet, sequence: int) -> None:
-    await session.execute(_BUDGET, {**event.model_dump(), "sequence": sequence})
+    write_later(session, _BUDGET, {**event.model_dump(), "sequence": sequence})
 
 
 _CLAIM = text(
@@ -104,7 +106,8 @@ _CLAIM = text(
 
 
 async def note_claim(session: AsyncSession, event: workforce.ClaimMade) -> None:
-    await session.execute(
+    write_later(
+        session,
         _CLAIM,
         {
             "claim": event.claim,
@@ -115,7 +118,7 @@ async def note_claim(session: AsyncSession, event: workforce.ClaimMade) -> None:
             "wte": event.wte,
             "claimed": event.salary + event.employer_ni + event.employer_pension + event.supplier_fee,
             "made_on": event.made_on,
-            "contract_year": year_of_month(event.month),
+            "contract_year": year_of(event.month),
         },
     )
 
@@ -151,4 +154,4 @@ async def note_outcome(
     else:
         values |= {"state": "paid", "paid": event.amount}
     where = {"claim": event.claim, "network": event.network, "post": event.post, "month": event.month}
-    await session.execute(_OUTCOME, {**where, **values, "sequence": sequence})
+    write_later(session, _OUTCOME, {**where, **values, "sequence": sequence})

@@ -8,12 +8,11 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from services.reporting.areas.operations import scope_of
-from services.reporting.calendar import year_of
-from services.reporting.shapes import ContractYear, Month
 from services.reporting.spend import queries
 from services.reporting.spend.queries import MONEY_OF_NETWORKS, Asked, By
 from shared.http import AsAt, MoneyOut, Out, Paging, Reading, Today, page, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear, Month, year_of_day
 
 router = service_router("reporting", tags=["spend"])
 
@@ -59,7 +58,7 @@ async def spend(
     map_of: AsAt = None,
 ) -> SpendReport:
     """What was paid, against the sum for roles and what was claimed. `month` is the month paid for."""
-    asked = Asked(contract_year or year_of(today), stream, month, commissioner, network)
+    asked = Asked(contract_year or year_of_day(today), stream, month, commissioner, network)
     scope = await scope_of(session, caller)
     day = map_of or today
     if by in (By.STREAM, By.MONTH):

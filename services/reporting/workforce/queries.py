@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Integer, Numeric, String, Subquery
 
 from services.reporting.areas.operations import MAP, Scope, bound
-from services.reporting.calendar import month_of, year_of
+from shared.years import month_of, year_of_day
 
 
 class By(StrEnum):
@@ -77,7 +77,7 @@ def workforce(
     values = {
         "as_at": as_at,
         "map_of": map_of,
-        "year": year_of(as_at),
+        "year": year_of_day(as_at),
         "month": month_of(as_at),
         "commissioner": commissioner,
         "role": role,
@@ -106,7 +106,7 @@ def staffed(scope: Scope, *, as_at: date, commissioner: str | None, role: str | 
     """  # noqa: S608 - constants of this module
     values = {
         "as_at": as_at,
-        "year": year_of(as_at),
+        "year": year_of_day(as_at),
         "month": month_of(as_at),
         "commissioner": commissioner,
         "role": role,

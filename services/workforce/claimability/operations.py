@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workforce.baselines.operations import vacant_baseline
-from services.workforce.calendar import contract_year, year_end, year_start
+from services.workforce.calendar import year_start
 from services.workforce.claimability.rules import Cap, Commitment, Position, Share, Terms
 from services.workforce.claims.model import Claim, Outcome, OutcomeState
 from services.workforce.networks.model import Network
@@ -20,6 +20,7 @@ from services.workforce.rates.operations import budget_of, ceilings_of
 from services.workforce.roles.model import Role
 from services.workforce.roles.operations import caps_of, shares_of
 from services.workforce.vacancies.model import CLOSED, Vacancy
+from shared.years import year_end, year_of_day
 
 
 async def commitments_of(
@@ -72,7 +73,7 @@ async def position_of(
     session: AsyncSession, network: Network, role: str, *, day: date, known: date, without: str | None = None
 ) -> Position:
     """Where the network stands for a role in the contract year of a day, by what is known on another."""
-    year = contract_year(day)
+    year = year_of_day(day)
     terms = await session.get(Role, role)
     commitments = await commitments_of(session, network.network, year, without=without)
     ceilings = await ceilings_of(session, [role, *(c.role for c in commitments)])

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import Query
 
-from services.workforce.calendar import contract_year, first_day
 from services.workforce.claimability.operations import position_of
 from services.workforce.claimability.rules import Answer, Wish, assess
 from services.workforce.networks.model import NetworkNotApproved
 from services.workforce.networks.operations import own_network
 from services.workforce.shapes import FaultOut, Month, Number, OrganisationCode, RoleCode, Zone
 from shared.errors import NotFound
-from shared.http import MoneyOut, Out, Reading, Today, refusals, service_router
+from shared.http import Moment, MoneyOut, Out, Today, refusals, service_router
 from shared.identity import Caller, Role, allow
+from shared.years import first_day, year_of_day
 
 router = service_router("workforce", tags=["claimability"])
 
@@ -48,7 +48,7 @@ class ClaimabilityOut(Out):
 
 @router.get("/claimability", responses=refusals(NotFound, NetworkNotApproved))
 async def ask(
-    session: Reading,
+    session: Moment,
     caller: Annotated[Caller, allow(Role.NETWORK, Role.COMMISSIONER, Role.SYSTEM, Role.NATIONAL, Role.OPERATOR)],
     today: Today,
     network: OrganisationCode,
@@ -67,7 +67,7 @@ async def ask(
         role=role,
         wte=wte,
         zone=zone.value,
-        contract_year=contract_year(start),
+        contract_year=year_of_day(start),
         known_on=today,
         claimable=not answer.faults(),
         budget=position.budget,

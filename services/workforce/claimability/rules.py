@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from services.workforce.calendar import contract_year, days_of_month, first_day, last_day, month_of, months_of
+from services.workforce.calendar import days_of_month, months_of
 from services.workforce.rates.operations import Ceilings
 from shared.errors import Fault
+from shared.years import first_day, last_day, month_of, year_of_day
 
 PENNY = Decimal("0.01")
 NOTHING = Decimal("0.00")
@@ -163,7 +164,7 @@ def committed(position: Position, year: str) -> tuple[Decimal, list[str]]:
 
 def assess(position: Position, wish: Wish) -> Answer:
     """Whether the post could be claimed from its start to the end of the contract year, with a reason for every no."""
-    year = contract_year(wish.start)
+    year = year_of_day(wish.start)
     general = [*_network_reasons(position, wish), *_plan_reasons(position, wish), *_role_reasons(position, wish)]
     spent, unknown = committed(position, year)
     room = None if position.budget is None or unknown else position.budget - spent
@@ -233,7 +234,7 @@ def _network_reasons(position: Position, wish: Wish) -> Iterable[Fault]:
 def _plan_reasons(position: Position, wish: Wish) -> Iterable[Fault]:
     if position.planned is None:
         yield Fault(
-            "plan", "NoSubmittedPlan", f"{position.network} has submitted no plan of {contract_year(wish.start)}."
+            "plan", "NoSubmittedPlan", f"{position.network} has submitted no plan of {year_of_day(wish.start)}."
         )
         return
     running = sum(

@@ -10,11 +10,11 @@ from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.workforce.base import Base
-from services.workforce.calendar import last_day
 from services.workforce.posts.model import Post, PostCost
 from shared.database import Code, Money, Words, text_enum
 from shared.errors import Fault, Refused
 from shared.events.workforce import ClaimMade
+from shared.years import last_day
 
 
 class NothingToClaim(Refused):

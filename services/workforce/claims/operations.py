@@ -11,7 +11,6 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.calendar import first_day, last_day
 from services.workforce.claims.model import (
     Claim,
     NothingToClaim,
@@ -27,6 +26,7 @@ from shared.errors import Fault, NotFound
 from shared.events import funding
 from shared.identity import Caller
 from shared.messaging import announce
+from shared.years import first_day, last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ async def claim_month(session: AsyncSession, *, network: str, month: str, caller
                 or_(Post.ended_on.is_(None), Post.ended_on >= first_day(month)),
             )
             .order_by(Post.id)
+            .with_for_update()  # a cost corrected or a post ended at this moment is claimed as it then stands, or not
         )
     ).all()
     ids = [post.id for post in posts]

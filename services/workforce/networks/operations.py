@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, sele
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.calendar import snapshot_of
 from services.workforce.networks.model import Commissioner, ListSize, Membership, Network, NetworkNotApproved
 from shared.errors import NotFound
 from shared.events import registry
 from shared.identity import Caller, Role
+from shared.years import snapshot_of
 
 
 async def note_commissioner(session: AsyncSession, event: registry.CommissionerRegistered, sequence: int) -> None:

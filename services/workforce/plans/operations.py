@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.calendar import contract_year, first_day, months_of
+from services.workforce.calendar import months_of
 from services.workforce.claimability.rules import at_ceiling
 from services.workforce.networks.operations import of_caller, own_network
 from services.workforce.plans.model import Plan, PlanAlreadyExists, PlanLine, PlanStatus
@@ -21,6 +21,7 @@ from shared.errors import Fault, Invalid, NotFound
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
+from shared.years import first_day, year_of_day
 
 
 async def _check_lines(session: AsyncSession, year: str, lines: Sequence[PlanLine]) -> None:
@@ -29,7 +30,7 @@ async def _check_lines(session: AsyncSession, year: str, lines: Sequence[PlanLin
     for number, line in enumerate(lines):
         if line.role not in known:
             faults.append(Fault(f"roles.{number}.role", "RoleUnknown", f"{line.role} is not in the catalogue."))
-        if contract_year(first_day(line.start_month)) != year:
+        if year_of_day(first_day(line.start_month)) != year:
             message = f"{line.start_month} does not lie in {year}."
             faults.append(Fault(f"roles.{number}.start_month", "MonthOutsideYear", message))
     if faults:

@@ -17,7 +17,6 @@ from services.workforce.plans.model import (
     PlanStatus,
 )
 from services.workforce.shapes import (
-    ContractYear,
     Day,
     FaultOut,
     Month,
@@ -46,6 +45,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.years import ContractYear
 
 router = service_router("workforce", tags=["plans"])
 
@@ -118,9 +118,10 @@ async def list_plans(
     caller: Reader,
     paging: Paging,
     network: str | None = None,
-    contract_year: str | None = None,
+    contract_year: ContractYear | None = None,
     status: PlanStatus | None = None,
 ) -> Page[PlanOut]:
+    """Workforce plans the caller may see."""
     statement = operations.visible_plans(caller)
     if network is not None:
         statement = statement.where(Plan.network == network)
@@ -134,6 +135,7 @@ async def list_plans(
 
 @router.get("/plans/{plan_id}", responses=refusals(NotFound))
 async def read_plan(plan_id: str, session: Reading, caller: Reader, response: Response) -> PlanOut:
+    """One workforce plan, role by role."""
     plan = await operations.find_plan(session, plan_id, caller=caller)
     tag(response, plan)
     return PlanOut.model_validate(plan)

@@ -9,10 +9,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.workforce.base import Base
-from services.workforce.calendar import first_day, last_day
 from shared.database import Code, Headcount, Money, Timestamp, Versioned, Words
 from shared.errors import Conflict, Refused
 from shared.events.workforce import PostEnded
+from shared.years import first_day, last_day
 
 FULL_TIME = Decimal(1)
 

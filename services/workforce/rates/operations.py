@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.calendar import contract_year
 from services.workforce.rates.model import Budget, Ceiling
 from shared.events import funding
+from shared.years import year_of_day
 
 
 async def note_tariff(session: AsyncSession, event: funding.TariffPublished, sequence: int) -> None:
@@ -92,7 +92,7 @@ class Ceilings:
         if not there:
             return None
         before = min(rate.valid_from for rate in there) - timedelta(days=1)
-        return self.on(role, zone, before, known=known) if contract_year(before) == contract_year(day) else None
+        return self.on(role, zone, before, known=known) if year_of_day(before) == year_of_day(day) else None
 
 
 async def ceilings_of(session: AsyncSession, roles: Iterable[str]) -> Ceilings:

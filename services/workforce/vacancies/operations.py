@@ -11,7 +11,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workforce.baselines.operations import find_baseline
-from services.workforce.calendar import contract_year
 from services.workforce.candidates.operations import find_candidate
 from services.workforce.claimability.operations import position_of
 from services.workforce.claimability.rules import Wish, assess
@@ -26,6 +25,7 @@ from shared.errors import Fault, Invalid, NotFound
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
+from shared.years import year_of_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ async def open_vacancy(
         reasons.append(
             Fault("employer", "EmployerNotAllowed", f"A {role.name} is employed by: {allowed}; not a {kind}.")
         )
-    plan = await submitted_plan(session, opening.network, contract_year(opening.opened_on))
+    plan = await submitted_plan(session, opening.network, year_of_day(opening.opened_on))
     if opening.plan is not None:
         named = await find_plan(session, opening.plan, caller=caller)
         if plan is None or named.id != plan.id:
-            year = contract_year(opening.opened_on)
+            year = year_of_day(opening.opened_on)
             reasons.append(
                 Fault(
                     "plan", "NotThePlanOfTheYear", f"{named.id} is not the submitted {year} plan of {opening.network}."
