@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.reporting.base import Base
-from services.reporting.coverage.operations import count_touched
+from services.reporting.batches import finish
 from services.reporting.coverage.routes import router as coverage
 from services.reporting.deadlines.routes import router as deadlines
 from services.reporting.handlers import HANDLERS
@@ -20,5 +20,5 @@ def service(settings: Settings) -> Service:
         settings=settings,
         routers=[coverage, spend, workforce, deadlines],
         handlers=HANDLERS,
-        finish=count_touched,
+        finish=finish,
     )
