@@ -3,9 +3,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, any_, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Date,
+    DateTime,
+    Row,
+    Select,
+    String,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -35,7 +50,12 @@ async def payees_on(session: AsyncSession, networks: Sequence[str], day: date) -
     return dict((await session.execute(statement)).all())
 
 
-def networks_on(day: date, known_at: datetime | None, *, commissioner: str | None = None) -> Select[Any]:
+def networks_on(
+    day: date | BindParameter[date],
+    known_at: datetime | BindParameter[datetime] | None,
+    *,
+    commissioner: str | None = None,
+) -> Select[Any]:
     """Networks open on a day as known at an instant, with lead commissioner, payee and number of members."""
     payee = select(Payee.payee).where(Payee.network == Network.code, as_at(Payee, day, known_at)).scalar_subquery()
     members = (
@@ -59,7 +79,7 @@ def networks_on(day: date, known_at: datetime | None, *, commissioner: str | Non
     return found if commissioner is None else found.where(NetworkEntry.commissioner == commissioner)
 
 
-def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _life(known_at: datetime | BindParameter[datetime] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """The first day of a network and the day after its last, over all that is believed of it."""
     piece = aliased(NetworkEntry)
     belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
@@ -81,12 +101,27 @@ def shown(row: Row[Any]) -> dict[str, Any]:
     return {**network, "closed_on": None if until is None else until - ONE_DAY}
 
 
+@cache
+def _one(*, as_known_then: bool) -> Select[Any]:
+    """One network, asked for again and again: put together once."""
+    known_at = bindparam("known_at", type_=DateTime(timezone=True)) if as_known_then else None
+    return networks_on(bindparam("day", type_=Date), known_at).where(Network.code == bindparam("code", type_=String))
+
+
+async def _on(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> Row[Any] | None:
+    values: dict[str, Any] = {"code": code, "day": day}
+    if known_at is not None:
+        values["known_at"] = known_at
+    found: Row[Any] | None = (await session.execute(_one(as_known_then=known_at is not None), values)).first()
+    return found
+
+
 async def read_network(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> Row[Any]:
     """One network on a day; a closed one is shown as it was on its last day.
 
     Raises `NetworkNotFound`.
     """
-    row: Row[Any] | None = (await session.execute(networks_on(day, known_at).where(Network.code == code))).first()
+    row = await _on(session, code, day, known_at)
     if row is None:
         belief = currently_known(NetworkEntry) if known_at is None else NetworkEntry.known.contains(known_at)
         last = await session.scalar(
@@ -95,7 +130,7 @@ async def read_network(session: AsyncSession, code: str, day: date, known_at: da
             )
         )
         if last is not None:
-            row = (await session.execute(networks_on(last - ONE_DAY, known_at).where(Network.code == code))).first()
+            row = await _on(session, code, last - ONE_DAY, known_at)
     if row is None:
         raise NetworkNotFound(f"No network {code} on that day.")
     return row
