@@ -95,6 +95,11 @@ class EmbeddedPostgres:
         return self._ready_pid() is not None
 
     @property
+    def died(self) -> bool:
+        """Whether the server we started has gone without being told to."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
     def pid(self) -> int | None:
         """The server's process, if it is up."""
         return self._ready_pid()

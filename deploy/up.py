@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 from deploy import migrating
 from deploy.gateway import create_gateway, serve_app
 from deploy.issuer import EmbeddedIssuer
-from deploy.postgres import EmbeddedPostgres
+from deploy.postgres import EmbeddedPostgres, PostgresUnavailable
 from deploy.process import end, launcher, living
 from deploy.stack import SERVICES, build_service, database_variable, front_of, run_services
 from shared.log import logger
@@ -103,7 +104,31 @@ def databases(home: Home) -> Iterator[dict[str, str]]:
     with EmbeddedPostgres(home.path / "postgres") as server:
         named = {name: f"{name}{home.suffix()}" for name in own}
         server.ensure_databases(named.values())
-        yield {**given, **{name: server.url(database) for name, database in named.items()}}
+        with kept_alive(server):
+            yield {**given, **{name: server.url(database) for name, database in named.items()}}
+
+
+@contextlib.contextmanager
+def kept_alive(server: EmbeddedPostgres) -> Iterator[None]:
+    """While this lasts, a server of ours that dies (killed for its memory, say) is started again, a second later."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(1):
+            if server.died:
+                log.warning("PostgreSQL died and is started again")
+                try:
+                    server.start()
+                except PostgresUnavailable as trouble:
+                    log.error("PostgreSQL does not start", trouble=str(trouble))
+
+    watcher = threading.Thread(target=watch, name="postgres", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def common_settings(home: Home, bootstrap_servers: str | None) -> CommonSettings:

@@ -90,10 +90,12 @@ def kill_backend(stack: Stack, chance: Random, seconds: float) -> str:
 
 
 def kill_postgres(stack: Stack, chance: Random, seconds: float) -> str:
-    """kill -9 of the database server itself; it is away for a while."""
-    if stack.server is None:
-        raise LeftOut
+    """kill -9 of the database server itself; it is away for a while, or `pcn up` that owns it starts it again."""
     os.kill(stack.postmaster(), signal.SIGKILL)
+    if stack.server is None:
+        time.sleep(2)
+        stack.await_ready()
+        return "PostgreSQL killed, pcn up started it"
     time.sleep(chance.uniform(0, seconds / 4))
     stack.server.start()
     stack.await_ready()
@@ -266,6 +268,7 @@ def disk_full(stack: Stack, chance: Random, seconds: float) -> str:
 ON_EMBEDDED: dict[str, Fault] = {
     "kill -9 of the stack": kill_stack,
     "kill -9 of the stack and PostgreSQL": kill_stack_and_postgres,
+    "kill -9 of PostgreSQL": kill_postgres,
     "kill -9 of a database session": kill_backend,
     "events sent again, out of order": send_again,
     "connections exhausted": exhaust_connections,

@@ -15,6 +15,7 @@ import pytest
 
 from deploy.postgres import EmbeddedPostgres, PostgresUnavailable
 from deploy.process import living
+from deploy.up import kept_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,6 +81,19 @@ def test_what_was_committed_survives_the_kill_of_the_server(server: EmbeddedPost
     server.start()
 
     assert ask(server, "SELECT count(*) FROM kept") == [(1000,)]
+
+
+def test_a_server_that_is_killed_beside_its_owner_comes_back_by_itself(server: EmbeddedPostgres) -> None:
+    ask(server, "create table kept as select 1 as n")
+    killed = server.pid
+    assert killed is not None
+    with kept_alive(server):
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while server.pid in (None, killed) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert server.pid not in (None, killed)
+    assert ask(server, "select n from kept") == [(1,)]
 
 
 def test_the_next_start_just_works_after_the_kill_of_the_owner(tmp_path: Path) -> None:
