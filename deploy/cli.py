@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,16 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 
 Port = Annotated[int, typer.Option(envvar="PORT", min=1, max=65000, help="The port to listen on")]
 Host = Annotated[str, typer.Option(envvar="HOST", help="The address to listen on")]
-ServiceName = Annotated[str, typer.Argument(help="registry, funding, workforce or reporting")]
+
+
+class ServiceName(StrEnum):
+    REGISTRY = "registry"
+    FUNDING = "funding"
+    WORKFORCE = "workforce"
+    REPORTING = "reporting"
+
+
+ServiceArgument = Annotated[ServiceName, typer.Argument(help="The service", show_choices=True)]
 
 
 @app.callback()
@@ -47,6 +57,7 @@ def up(
     home = Home.given()
     if kafka:
         home.hold(home.holds()["data"], "kafka")
+    typer.echo(f"Starting on http://{host}:{port}, with the state under {home.path}; the log follows.")
     run_up(home, host=host, port=port)
 
 
@@ -65,13 +76,13 @@ def journey(
 
 
 @app.command()
-def serve(name: ServiceName, port: Port = 8000, host: Host = "127.0.0.1", worker: bool = True) -> None:
+def serve(name: ServiceArgument, port: Port = 8000, host: Host = "127.0.0.1", worker: bool = True) -> None:
     """Run one service, API and worker in one process; `--no-worker` leaves relaying and receiving to `pcn work`."""
     _run_one(name, host, port, answering=True, working=worker)
 
 
 @app.command()
-def work(name: ServiceName, port: Port = 8000, host: Host = "127.0.0.1") -> None:
+def work(name: ServiceArgument, port: Port = 8000, host: Host = "127.0.0.1") -> None:
     """Relay and receive for one service; shows health and metrics only."""
     _run_one(name, host, port, answering=False, working=True)
 
@@ -93,19 +104,22 @@ def _run_one(name: str, host: str, port: int, *, answering: bool, working: bool)
 
 
 @app.command()
-def migrate(names: Annotated[list[str] | None, typer.Argument(help="Services; all unless given")] = None) -> None:
+def migrate(names: Annotated[list[ServiceName] | None, typer.Argument(help="All unless given")] = None) -> None:
     """Bring databases to the newest migration and load the reference data that ships with the code."""
     from deploy.migrating import bring_up
-    from deploy.stack import SERVICES, build_service
+    from deploy.stack import build_service
+    from deploy.up import databases
 
-    for name in names or SERVICES:
-        service = build_service(name)
-        asyncio.run(bring_up(service, service.settings.database_url))
-        typer.echo(f"{name}: migrated")
+    with databases(Home.given()) as urls:
+        for name in names or ServiceName:
+            asyncio.run(bring_up(build_service(name, database_url=urls[name]), urls[name]))
+            typer.echo(f"{name}: migrated")
 
 
 @app.command()
-def migration(name: ServiceName, message: Annotated[str, typer.Argument(help="What it does, in a few words")]) -> None:
+def migration(
+    name: ServiceArgument, message: Annotated[str, typer.Argument(help="What it does, in a few words")]
+) -> None:
     """Write the next numbered migration by comparing models with history; read it before keeping it."""
     from deploy.migrating import new_migration
 
@@ -135,6 +149,9 @@ def gateway(port: Port = 8000, host: Host = "127.0.0.1") -> None:
     from deploy.gateway import create_gateway, serve_app
     from deploy.stack import SERVICES
 
+    missing = [f"{name.upper()}_URL" for name in SERVICES if not os.environ.get(f"{name.upper()}_URL")]
+    if missing:
+        raise typer.BadParameter(f"set {', '.join(missing)} to where the services answer")
     upstreams = {name: os.environ[f"{name.upper()}_URL"] for name in SERVICES}
     asyncio.run(serve_app(create_gateway(upstreams, jwks_url=CommonSettings().jwks_url), host=host, port=port))
 
@@ -142,31 +159,51 @@ def gateway(port: Port = 8000, host: Host = "127.0.0.1") -> None:
 @app.command()
 def contracts(
     check: Annotated[bool, typer.Option(help="Fail where docs/api differs or breaks, instead of writing it")] = False,
+    breaking: Annotated[bool, typer.Option("--break", help="Write it even where callers would break")] = False,
 ) -> None:
     """Write the OpenAPI and AsyncAPI documents under docs/api from the code."""
     from deploy.contracts import check_contracts, write_contracts
 
-    raise typer.Exit(check_contracts() if check else write_contracts())
+    raise typer.Exit(check_contracts() if check else write_contracts(breaking=breaking))
 
 
 @app.command()
 def replay(
-    name: ServiceName,
+    name: ServiceArgument,
     source: Annotated[str, typer.Argument(help="Who announced it, like pcn.registry")],
     subject: Annotated[str, typer.Argument(help="The record it is about")],
 ) -> None:
-    """Handle the parked messages of one subject again, in order; *_DATABASE_URL says where."""
+    """Handle the parked messages of one subject again, in order."""
     from deploy.stack import build_service
+    from deploy.up import databases
     from shared.service import Runtime
 
-    async def run() -> int:
-        runtime = Runtime(build_service(name))
+    async def run(url: str) -> int:
+        runtime = Runtime(build_service(name, database_url=url))
         try:
             return await runtime.receiver.replay(source, subject)
         finally:
             await runtime.stop()
 
-    typer.echo(f"{asyncio.run(run())} replayed")
+    with databases(Home.given()) as urls:
+        typer.echo(f"{asyncio.run(run(urls[name]))} replayed")
+
+
+@app.command()
+def rebuild() -> None:
+    """Empty reporting's projections and make them anew from the logs of the other services."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from deploy.rebuilding import rebuild as rebuilt
+    from deploy.up import databases
+
+    with (
+        databases(Home.given()) as urls,
+        Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as progress,
+    ):
+        task = progress.add_task("rebuilding", total=None)
+        done = asyncio.run(rebuilt(urls, lambda name, count: progress.update(task, description=f"{name}: {count:,}")))
+    typer.echo(f"reporting was made anew from {done:,} events")
 
 
 @app.command()
@@ -183,13 +220,16 @@ def doctor(
 def main() -> None:
     """Run the command; a trouble an operator can mend is one line, not a traceback."""
     from deploy.broker import BrokerUnavailable
+    from deploy.stack import NoTransport, SettingsWrong
     from shared.errors import DomainError
 
-    # a supervisor's SIGTERM ends things as Ctrl-C does, also before the services answer
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a supervisor's SIGTERM ends things as Ctrl-C does, also before the services answer; what is started in the
+    # background of a script begins with interrupts ignored
+    for how in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(how, signal.default_int_handler)
     try:
         app(prog_name="pcn")
-    except (PortTaken, PostgresUnavailable, BrokerUnavailable, DomainError) as trouble:
+    except (PortTaken, PostgresUnavailable, BrokerUnavailable, SettingsWrong, NoTransport, DomainError) as trouble:
         typer.echo(f"pcn: {trouble}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

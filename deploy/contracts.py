@@ -32,6 +32,8 @@ def asyncapi() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     envelope = Envelope.model_json_schema()
     for kind, event in sorted(CATALOGUE.items()):
+        if event.publisher not in SERVICES:
+            continue
         topic = event.topic()
         key = kind.replace(".", "_")
         channel = channels.setdefault(topic.replace(".", "_"), {"address": topic, "messages": {}})
@@ -85,9 +87,22 @@ def _text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_contracts(folder: Path = FOLDER) -> int:
+def write_contracts(folder: Path = FOLDER, *, breaking: bool = False) -> int:
+    """Write the documents. What would break callers is listed and nothing written, unless that is meant."""
+    made = documents()
+    broken = [
+        f"{name} would break callers: {what}"
+        for name, document in made.items()
+        if (folder / name).exists()
+        for what in breaking_changes(json.loads((folder / name).read_text()), document)
+    ]
+    if broken and not breaking:
+        for line in broken:
+            typer.echo(line, err=True)
+        typer.echo("nothing was written: raise the major version, or say --break where nobody calls yet", err=True)
+        return 1
     folder.mkdir(parents=True, exist_ok=True)
-    for name, document in documents().items():
+    for name, document in made.items():
         (folder / name).write_text(_text(document))
         typer.echo(f"wrote {name}")
     return 0
@@ -103,7 +118,7 @@ def check_contracts(folder: Path = FOLDER) -> int:
             continue
         before = json.loads(kept.read_text())
         if before != json.loads(_text(document)):
-            trouble.append(f"{name} differs from the code: run `make contracts` and read the change")
+            trouble.append(f"{name} differs from the code: run `.venv/bin/pcn contracts` and read the change")
             trouble += [f"{name} would break callers: {what}" for what in breaking_changes(before, document)]
     for line in trouble:
         typer.echo(line, err=True)

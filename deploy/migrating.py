@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import shutil
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Annotated
 
 import typer
 from alembic import command
+from alembic.script import Script
 
 from deploy.postgres import EmbeddedPostgres
 from shared import migrations
@@ -36,9 +40,23 @@ def new_migration(
         template = versions.parent / "script.py.mako"
         shutil.copyfile(Path(__file__).with_name("migration.py.mako"), template)
         try:
-            command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+            made = command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
         finally:
             template.unlink()
+    if isinstance(made, Script):
+        tidy(Path(made.path))
+
+
+def tidy(written: Path) -> None:
+    """Bring a generated file to the house's rules; those who only run the stack have no ruff, and no need of it."""
+    lines = written.read_text().splitlines(keepends=True)
+    written.write_text("".join(line for line in lines if not line.lstrip().startswith("# ###")))
+    if importlib.util.find_spec("ruff") is None:
+        typer.echo("ruff is not here (make dev brings it): the file is as Alembic wrote it", err=True)
+        return
+    for words in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
+        ruff = [sys.executable, "-m", "ruff", *words, "--config", str(migrations.ROOT / "pyproject.toml"), str(written)]
+        subprocess.run(ruff, cwd=migrations.ROOT, check=False)
 
 
 async def bring_up(service: Service, url: str) -> None:

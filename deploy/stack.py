@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.gateway import create_gateway, serve_app
@@ -23,6 +24,10 @@ SERVICES = ("registry", "funding", "workforce", "reporting")
 log = logger(__name__)
 
 
+class SettingsWrong(RuntimeError):
+    """A setting is missing or cannot be used; the message names the variable."""
+
+
 class NoTransport(RuntimeError):
     """A service by itself needs a broker to reach the others."""
 
@@ -30,7 +35,11 @@ class NoTransport(RuntimeError):
 def build_service(name: str, *, database_url: str | None = None) -> Service:
     """The service called `name`, set up from the environment; `database_url` wins over it."""
     settings_class = importlib.import_module(f"services.{name}.settings").Settings
-    settings = settings_class(**({"database_url": database_url} if database_url else {}))
+    try:
+        settings = settings_class(**({"database_url": database_url} if database_url else {}))
+    except ValidationError as error:
+        faults = [f"{name.upper()}_{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in error.errors()]
+        raise SettingsWrong("; ".join(faults)) from error
     service: Service = importlib.import_module(f"services.{name}.main").service(settings)
     return service
 

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.audit import audit
 from shared.errors import NotFound
-from shared.http import Out, Page, Paging, PcnRoute, Reading, page, refusals
+from shared.http import In, Out, Page, Paging, PcnRoute, Reading, Transaction, page, refusals
 from shared.identity import ANY_ROLE, Caller, Role, allow
 from shared.messaging.tables import AuditEntry, Inbox, Outbox, Parked
 from shared.migrations import current_of, head_of
@@ -92,6 +94,14 @@ def operating_router(service: str) -> APIRouter:
             response_model=Replayed,
             responses=refusals(NotFound),
         )
+        router.add_api_route(
+            f"{base}/messages/parked/{{event_id}}/dismissal",
+            _dismiss,
+            methods=["PUT"],
+            tags=["operating"],
+            response_model=ParkedOut,
+            responses=refusals(NotFound),
+        )
         router.add_api_route(f"{base}/audit", _audit, tags=["operating"], response_model=Page[AuditOut])
     return router
 
@@ -136,6 +146,7 @@ async def _ready(request: Request, response: Response) -> Health:
 
 
 async def _metrics(request: Request, session: Reading) -> Response:
+    """Requests, times and waiting events, as Prometheus reads them."""
     metrics = request.app.state.metrics
     count, oldest = (
         await session.execute(select(func.count(), func.min(Outbox.time)).where(Outbox.published_at.is_(None)))
@@ -191,6 +202,28 @@ async def _replay(
         raise NotFound(f"No parked message {event_id}.")
     done = await request.app.state.runtime.receiver.replay(row.source, row.subject)
     return Replayed(source=row.source, subject=row.subject, replayed=done)
+
+
+class DismissalIn(In):
+    reason: Annotated[str, Field(min_length=3, max_length=1000)]
+
+
+async def _dismiss(
+    request: Request,
+    event_id: UUID,
+    dismissal: DismissalIn,
+    session: Transaction,
+    caller: Annotated[Caller, allow(Role.OPERATOR)],
+) -> ParkedOut:
+    """Give a parked message up for good, with the reason: it will never have its effect."""
+    row = await request.app.state.runtime.receiver.dismiss(session, event_id, dismissal.reason)
+    audit(
+        session,
+        action="dismissed",
+        record=f"parked/{event_id}",
+        after={"reason": dismissal.reason, "source": row.source, "subject": row.subject, "type": row.type},
+    )
+    return ParkedOut.model_validate(row)
 
 
 async def _audit(

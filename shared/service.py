@@ -57,6 +57,7 @@ class Runtime:
         self.reading_engine: AsyncEngine = reading_engine_for(
             service.settings.database_url, pool_size=service.settings.pool_size
         )
+        self._moments = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.sessions = sessions_for(self.engine)
         self.receiver = Receiver(self.sessions, service.handlers, name=service.name, finish=service.finish)
         self.relay: Relay | None = None
@@ -68,6 +69,12 @@ class Runtime:
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for selects: no transaction around it, so nothing to commit or roll back."""
         async with self.reading_engine.connect() as connection, AsyncSession(connection) as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def moment(self) -> AsyncIterator[AsyncSession]:
+        """A session for selects that belong together: all of them see the database as it was at the first."""
+        async with self._moments.connect() as connection, AsyncSession(connection) as session:
             yield session
 
     def start(self, transport: Transport, consumer: KafkaConsumer | None = None) -> None:

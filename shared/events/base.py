@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import DomainError
 
-MONTH_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
-YEAR_PATTERN = r"^\d{4}-\d{2}$"
+MONTH_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+YEAR_PATTERN = r"^[0-9]{4}-[0-9]{2}$"
 
 
 class UnknownEvent(DomainError):
@@ -64,7 +64,7 @@ class Envelope(BaseModel):
     type: str
     subject: str
     time: datetime
-    sequence: str = Field(pattern=r"^\d{20}$")
+    sequence: str = Field(pattern=r"^[0-9]{20}$")
     datacontenttype: str = "application/json"
     correlationid: str | None = None
     traceparent: str | None = None

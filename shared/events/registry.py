@@ -243,6 +243,23 @@ class RoundDecided(RegistryEvent):
         return self.round
 
 
+@catalogued
+class RoundAbandoned(RegistryEvent):
+    """A round was given up undecided; its area may open another for the same contract year."""
+
+    noun: ClassVar[str] = "rounds"
+    name: ClassVar[str] = "round-abandoned"
+
+    round: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    abandoned_on: date
+    reason: str
+
+    def subject(self) -> str:
+        return self.round
+
+
 class ApplicationEvent(RegistryEvent):
     noun: ClassVar[str] = "applications"
 

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -111,6 +112,7 @@ class Receiver:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._sessions.begin() as session:
+                    await self._alone_with(session, envelope.source, envelope.subject)
                     if await self._parked_subjects(session, [envelope]):
                         await self._park(session, envelope, "Waiting", "An earlier message of this subject is parked.")
                     else:
@@ -134,18 +136,19 @@ class Receiver:
             await self._park(session, envelope, code, reason)
 
     async def _park(self, session: AsyncSession, envelope: Envelope, code: str, reason: str) -> None:
+        # what comes from outside may hold what a column cannot: parking it must work all the same
         if await session.scalar(select(Inbox.event_id).where(Inbox.event_id == envelope.id)) is not None:
             return
         await session.execute(
             insert(Parked)
             .values(
                 event_id=envelope.id,
-                source=envelope.source,
-                subject=envelope.subject,
-                type=envelope.type,
-                envelope=envelope.model_dump(mode="json"),
-                code=code,
-                reason=reason.replace("\x00", "\ufffd"),
+                source=_cut(envelope.source, 120),
+                subject=_cut(envelope.subject, 200),
+                type=_cut(envelope.type, 120),
+                envelope=_storable(envelope.model_dump(mode="json")),
+                code=_cut(code, 120),
+                reason=_storable(reason),
                 parked_at=datetime.now(UTC),
                 attempts=1,
             )
@@ -153,11 +156,28 @@ class Receiver:
         )
 
     async def _parked_subjects(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> bool:
-        subjects = {(e.source, e.subject) for e in envelopes}
+        subjects = {(_cut(e.source, 120), _cut(e.subject, 200)) for e in envelopes}
         statement = select(Parked.id).where(
             Parked.replayed_at.is_(None), tuple_(Parked.source, Parked.subject).in_(subjects)
         )
         return await session.scalar(statement.limit(1)) is not None
+
+    async def _alone_with(self, session: AsyncSession, source: str, subject: str) -> None:
+        """Wait for our turn with a subject, so that nothing parks behind a message just as it is replayed."""
+        await session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(_cut(f"{source} {subject}", 330), 0)))
+        )
+
+    async def dismiss(self, session: AsyncSession, event_id: UUID, reason: str) -> Parked:
+        """Give a parked message up for good: it will never have its effect. Raises `NotFound`."""
+        row = await session.scalar(
+            select(Parked).where(Parked.event_id == event_id, Parked.replayed_at.is_(None)).with_for_update()
+        )
+        if row is None:
+            raise NotFound(f"No parked message {event_id}.")
+        row.replayed_at = datetime.now(UTC)
+        row.code, row.reason = "Dismissed", f"{reason} (parked as {row.code}: {row.reason})"
+        return row
 
     async def replay(self, source: str, subject: str) -> int:
         """Handle the parked messages of one subject again, in order, up to the first that fails.
@@ -167,6 +187,7 @@ class Receiver:
         done = 0
         while True:
             async with self._sessions.begin() as session:
+                await self._alone_with(session, source, subject)
                 row = await session.scalar(
                     select(Parked)
                     .where(Parked.replayed_at.is_(None), Parked.source == source, Parked.subject == subject)
@@ -190,8 +211,23 @@ class Receiver:
                     if database_trouble(error):
                         raise
                     row.attempts += 1
-                    row.code, row.reason = type(error).__name__, str(error).replace("\x00", "\ufffd")
+                    row.code, row.reason = type(error).__name__, _storable(str(error))
                     return done
+
+
+def _cut(text: str, length: int) -> str:
+    return text.replace("\x00", "\ufffd")[:length]
+
+
+def _storable(value: Any) -> Any:
+    """A value without NUL, which no text or jsonb can hold."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(key): _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    return value
 
 
 class _OneByOne(Exception):

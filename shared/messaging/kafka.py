@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import CommitFailedError, IllegalStateError, TopicAlreadyExistsError, for_code
 from pydantic import ValidationError
 
 from shared.events.base import CATALOGUE, Envelope
@@ -114,7 +114,7 @@ class KafkaConsumer:
             try:
                 await self._consume(stop)
                 pause = 0.2
-            except (KafkaError, OSError) as error:
+            except Exception as error:  # whatever it is, a consumer that ended would be noticed by nobody
                 self.trouble = f"{type(error).__name__}: {error}"
                 log.warning("consumer starts again", service=self._receiver.name, trouble=self.trouble)
                 with contextlib.suppress(TimeoutError):

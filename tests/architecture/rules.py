@@ -71,7 +71,7 @@ def changes_without_a_version(routes: Iterable[APIRoute]) -> list[str]:
         _name(route)
         for route in routes
         if _methods(route) & {"PUT", "PATCH", "DELETE"}
-        and not route.path.endswith("/replay")  # a message is handled or it is not: there is no version to miss
+        and not route.path.endswith(("/replay", "/dismissal"))  # a message is parked or not: no version to miss
         and "if-match" not in _headers(route.dependant)
     ]
 

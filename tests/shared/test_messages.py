@@ -267,3 +267,53 @@ async def test_the_outbox_is_kept_in_monthly_partitions(toy_live: Harness) -> No
         held = await session.scalar(text("SELECT tableoid::regclass::text FROM outbox"))
         today = await session.scalar(text("SELECT 'outbox_' || to_char(now(), 'YYYYMM')"))
     assert held == today
+
+
+async def test_a_message_no_column_can_hold_is_parked_all_the_same(toy_live: Harness) -> None:
+    odd = toy_live.envelope(raised("a", 1)).model_copy(
+        update={"subject": "s\x00" * 300, "source": "x" * 500, "data": {"counter": "\x00", "other": ["\x00"]}}
+    )
+    await toy_live.receive(odd)
+    async with toy_live.session() as session:
+        row = (await session.scalars(select(Parked))).one()
+    assert (len(row.subject), len(row.source), row.code) == (200, 120, "ValidationError")
+
+
+async def test_a_parked_message_can_be_given_up_with_a_reason_and_its_subject_goes_on(toy_live: Harness) -> None:
+    await toy_live.receive(
+        *(toy_live.envelope(raised("a", height, owner=owner)) for height, owner in ((1, "BAD"), (2, "X1")))
+    )
+    operator = toy_live.token(Role.OPERATOR)
+    shown = (await toy_live.client.get("/toy/v1/messages/parked", headers=operator)).json()["items"]
+    here = f"/toy/v1/messages/parked/{shown[0]['event_id']}"
+    given_up = await toy_live.client.put(f"{here}/dismissal", json={"reason": "Sent by mistake"}, headers=operator)
+    assert (given_up.status_code, given_up.json()["code"]) == (200, "Dismissed")
+    assert (
+        await toy_live.client.put(f"{here}/dismissal", json={"reason": "Again"}, headers=operator)
+    ).status_code == 404
+    rest = f"/toy/v1/messages/parked/{shown[1]['event_id']}/replay"
+    assert (await toy_live.client.put(rest, headers=operator)).json()["replayed"] == 1
+    trail = (await toy_live.client.get("/toy/v1/audit", headers=operator)).json()["items"]
+    assert [(entry["action"], entry["subject"]) for entry in trail] == [("dismissed", "alice")]
+
+
+async def test_what_arrives_while_its_subject_is_replayed_is_never_left_behind(toy_live: Harness) -> None:
+    for turn in range(5):
+        subject = f"r{turn}"
+        await toy_live.receive(*(toy_live.envelope(raised(subject, height, owner="BAD")) for height in range(3)))
+        async with toy_live.session() as session:
+            await session.execute(text("UPDATE parked SET envelope = jsonb_set(envelope, '{data,owner}', '\"X1\"')"))
+        late = [toy_live.envelope(raised(subject, 3 + height)) for height in range(4)]
+        await asyncio.gather(
+            toy_live.runtime.receiver.replay("pcn.toy", subject), *(toy_live.receive(envelope) for envelope in late[:1])
+        )
+        for envelope in late[1:]:
+            await toy_live.receive(envelope)
+        async with toy_live.session() as session:
+            waiting = await session.scalar(
+                select(func.count()).where(Parked.replayed_at.is_(None), Parked.subject == subject)
+            )
+            row = await session.get(Seen, subject)
+        assert waiting == 0
+        assert row is not None
+        assert row.history == "0,1,2,3,4,5,6"
