@@ -12,6 +12,7 @@ from services.registry.hierarchy.model import Placement
 from services.registry.imports.model import Import, ImportKind, NewerFileImported
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership, Network, NetworkEntry
+from services.registry.networks.operations import lock_register
 from services.registry.ods.hierarchy import load_hierarchy
 from services.registry.ods.networks import load_networks
 from services.registry.ods.populations import load_adjusted_populations, load_weighted_lists
@@ -63,7 +64,7 @@ async def import_file(
         fault = Fault("published_on", "in_the_future", f"{published_on} has not come yet.")
         raise Invalid("The file cannot have been published yet.", errors=[fault])
     # two files at once would both compare themselves with the register as it was before either
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('registry imports'))"))
+    await lock_register(session)
     digest = hashlib.sha256(upload.data)
     if partners is not None:
         digest.update(partners.data)

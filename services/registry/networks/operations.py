@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.networks.model import Network, NetworkNotFound, Payee
@@ -15,6 +16,11 @@ from shared.messaging import announce
 
 class NotYoursToAppoint(Forbidden):
     """A payee is appointed by the network, its lead commissioner or the national team."""
+
+
+async def lock_register(session: AsyncSession) -> None:
+    """Wait until whoever else names networks and moves members is done: files and joint decisions, one at a time."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("the register"))))
 
 
 async def appoint_payee(
