@@ -52,10 +52,16 @@ class Caller:
 
 
 class Issuer:
-    """Checks tokens of one issuer. Keys are fetched again only for a key id not seen yet, at most every ten seconds."""
+    """Checks tokens of one issuer.
+
+    Keys are fetched again every ten minutes, so that one withdrawn is not trusted for ever, and for a key id not seen
+    yet, at most every ten seconds. What a token said is remembered for five minutes at the most.
+    """
 
     ALGORITHMS = ("RS256", "ES256", "EdDSA")
     REFRESH_SECONDS = 10.0
+    KEYS_SECONDS = 600.0
+    REMEMBERED_SECONDS = 300.0
 
     def __init__(self, *, issuer: str, audience: str, jwks_url: str) -> None:
         self._issuer = issuer
@@ -89,13 +95,16 @@ class Issuer:
         caller = _caller(claims)
         if len(self._seen) > 4096:
             self._seen.clear()
-        self._seen[token] = (float(claims["exp"]), caller)
+        self._seen[token] = (min(float(claims["exp"]), time.time() + self.REMEMBERED_SECONDS), caller)
         return caller
 
+    def _age(self) -> float:
+        return time.monotonic() - self._fetched
+
     async def _key(self, kid: str) -> jwt.PyJWK:
-        if kid not in self._keys:
+        if kid not in self._keys or self._age() > self.KEYS_SECONDS:
             async with self._lock:
-                if kid not in self._keys and time.monotonic() - self._fetched > self.REFRESH_SECONDS:
+                if self._age() > (self.KEYS_SECONDS if kid in self._keys else self.REFRESH_SECONDS):
                     key_set = jwt.PyJWKSet.from_dict(await _fetch(self._jwks_url))
                     self._keys = {str(key.key_id): key for key in key_set.keys if key.public_key_use in (None, "sig")}
                     self._fetched = time.monotonic()

@@ -115,7 +115,10 @@ async def _live(request: Request, response: Response) -> Health:
 
 
 async def _ready(request: Request, response: Response) -> Health:
-    """Ready: database reachable and migrated, relay and consumer not in trouble."""
+    """Ready: database reachable and migrated, and a consumer that has polled within the last half minute.
+
+    Trouble of relay or consumer is shown by kind: events then wait, and requests are answered all the same.
+    """
     runtime = request.app.state.runtime
     name = runtime.service.name
     checks: dict[str, Any] = {}

@@ -115,8 +115,8 @@ class KafkaConsumer:
                 await self._consume(stop)
                 pause = 0.2
             except Exception as error:  # whatever it is, a consumer that ended would be noticed by nobody
-                self.trouble = f"{type(error).__name__}: {error}"
-                log.warning("consumer starts again", service=self._receiver.name, trouble=self.trouble)
+                self.trouble = type(error).__name__
+                log.warning("consumer starts again", service=self._receiver.name, trouble=repr(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)
                 pause = min(pause * 2, 5.0)
@@ -177,7 +177,7 @@ class KafkaConsumer:
             except Exception as error:
                 if not database_trouble(error):
                     raise
-                self.trouble = f"{type(error).__name__}"
+                self.trouble = type(error).__name__
                 log.warning("receiver waits for its database", service=self._receiver.name, trouble=repr(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause)

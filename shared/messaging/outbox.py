@@ -149,8 +149,8 @@ class Relay:
                         continue
                     wait = self._poll_seconds
                 except Exception as error:  # whatever it is, the rows wait and so do we
-                    self.trouble = f"{type(error).__name__}: {error}"
-                    log.warning("relay waits", source=self._source, trouble=self.trouble)
+                    self.trouble = type(error).__name__
+                    log.warning("relay waits", source=self._source, trouble=repr(error))
                     wait, pause = pause, min(pause * 2, 5.0)
                     await _sleep_or_stop(wait, stop)
                     continue

@@ -110,3 +110,16 @@ def test_production_refuses_the_embedded_issuer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PCN_ISSUER", "https://issuer.example")
     monkeypatch.setenv("PCN_JWKS_URL", "https://issuer.example/keys")
     assert CommonSettings().issuer == "https://issuer.example"
+
+
+async def test_a_key_the_issuer_withdraws_is_not_trusted_for_ever(
+    trusted: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed()
+    await trusted.caller(token)
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": []}))
+    assert (await trusted.caller(token)).subject == "alice"
+    monkeypatch.setattr(Issuer, "KEYS_SECONDS", 0.0)
+    monkeypatch.setattr(trusted, "_seen", {})
+    with pytest.raises(Unauthenticated):
+        await trusted.caller(token)
