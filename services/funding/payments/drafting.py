@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,7 +84,7 @@ class Drafted:
                 cause,
                 held_code,
                 claim,
-                json.dumps(trace, separators=(",", ":")),
+                to_json(trace).decode(),
             )
         )
         if amount is None:
