@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import platform
 import sys
@@ -64,6 +65,7 @@ def main() -> int:
         print(f"No row {', '.join(unknown)}; there are {', '.join(ROWS)}.", file=sys.stderr)
         return 2
     log.configure("ERROR")
+    logging.getLogger("aiokafka").setLevel("CRITICAL")  # a broker that has only just started is waited for
     begun = time.perf_counter()
     with Ground() as ground:
         data = "the real register files" if ground.data else "an invented England"
