@@ -72,6 +72,8 @@ class Patient:
     announcements: Connection
     inbox: dict[UUID, str] = field(default_factory=dict)
     parked: set[UUID] = field(default_factory=set)
+    dismissed: set[UUID] = field(default_factory=set)
+    """Given up by an operator: they will never have an effect here."""
     outbox: dict[UUID, Announced] = field(default_factory=dict)
 
     @property
@@ -121,6 +123,13 @@ def _take_history(patient: Patient) -> None:
     patient.inbox = {row["event_id"]: row["type"] for row in patient.received("SELECT event_id, type FROM inbox")}
     patient.parked = {
         row["event_id"] for row in patient.received("SELECT event_id FROM parked WHERE replayed_at IS NULL")
+    }
+    patient.dismissed = {
+        row["event_id"]
+        for row in patient.received(
+            "SELECT event_id FROM parked WHERE code = 'Dismissed' AND replayed_at IS NOT NULL "
+            "AND NOT EXISTS (SELECT FROM inbox WHERE inbox.event_id = parked.event_id)"
+        )
     }
     for row in patient.announced(
         "SELECT event_id, position, type, published_at IS NOT NULL AS published, "

@@ -74,10 +74,12 @@ def nothing_parked(patients: Patients) -> Finding:
 
 
 def heard_by(patient: Patient, patients: Patients) -> Iterator[Announced]:
-    """The events of all logs that a service listens to."""
-    kinds = patient.listens_to
+    """The events of all logs that a service listens to, but for those an operator gave up there."""
+    kinds, given_up = patient.listens_to, patient.dismissed
     for publisher in patients.values():
-        yield from (event for event in publisher.outbox.values() if event.type in kinds)
+        yield from (
+            event for event in publisher.outbox.values() if event.type in kinds and event.event_id not in given_up
+        )
 
 
 def under_way(patient: Patient, patients: Patients) -> int:

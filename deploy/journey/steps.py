@@ -184,7 +184,7 @@ def _after_the_round(journey: Journey, here: str) -> None:
     if not coverage["complete"]:
         raise JourneyFailed(f"{journey.data.area} was decided and is not covered")
     decided = list(journey.commissioner.items("/registry/v1/applications", round=journey.round, status="approved"))
-    allocated = list(journey.commissioner.items("/registry/v1/allocations", commissioner=journey.data.area))
+    allocated = list(journey.commissioner.items("/registry/v1/allocations", round=journey.round))
     journey.networks = sorted(item["network"] for item in decided)
     _count_register(journey)
     journey.found["Area decided"] = journey.data.area

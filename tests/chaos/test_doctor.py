@@ -249,6 +249,18 @@ def test_what_is_on_its_way_is_no_breach(planted: Copy) -> None:
     assert "events-received" in broken(examine(urls, patience=0))
 
 
+def test_a_message_given_up_is_not_missed_but_its_effect_is(planted: Copy) -> None:
+    recruited = (
+        "INSERT INTO parked (event_id, source, subject, type, envelope, code, reason, parked_at, attempts, "
+        "replayed_at) "
+        "SELECT event_id, 'pcn.workforce', 'P', type, '{}', 'Dismissed', 'given up', now(), 1, now() FROM inbox "
+        "WHERE type LIKE '%role-recruited%'"
+    )
+    forgotten = "DELETE FROM inbox WHERE type LIKE '%role-recruited%'"
+    urls = planted("reporting", recruited, forgotten, "DELETE FROM posts")
+    assert broken(examine(urls, patience=0)) == {"posts-workforce-reporting"}
+
+
 def test_the_command_says_so_with_its_exit_code(healthy: Healthy, planted: Copy) -> None:
     surroundings = environment(healthy.home, 1)
     command = [sys.executable, "-m", "deploy.cli", "doctor", "--json", "--patience", "0"]
