@@ -34,6 +34,7 @@ def service(settings: Settings) -> Service:
             events.PatientsAllocated,
             events.RoundOpened,
             events.RoundDecided,
+            events.RoundAbandoned,
             events.NetworkApplied,
             events.NetworkReturned,
             events.NetworkRefused,

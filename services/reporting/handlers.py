@@ -63,7 +63,11 @@ async def _allocation(session: AsyncSession, event: registry.PatientsAllocated, 
     await coverage.note_allocation(session, event)
 
 
-async def _round(session: AsyncSession, event: registry.RoundOpened | registry.RoundDecided, arrival: Arrival) -> None:
+async def _round(
+    session: AsyncSession,
+    event: registry.RoundOpened | registry.RoundDecided | registry.RoundAbandoned,
+    arrival: Arrival,
+) -> None:
     await deadlines.note_round(session, event)
 
 
@@ -125,6 +129,7 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.PatientsAllocated: _allocation,
     registry.RoundOpened: _round,
     registry.RoundDecided: _round,
+    registry.RoundAbandoned: _round,
     registry.NetworkApplied: _applied,
     registry.NetworkReturned: _application,
     registry.NetworkRefused: _application,

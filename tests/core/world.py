@@ -107,6 +107,7 @@ async def a_registry(app: Harness) -> World:
                 "refusals": [{"application": waiting, "reason": "It leaves people out."}],
                 "override_reason": "It cannot wait.",
             },
+            f"PUT {v1}/rounds/{{id}}/abandonment": {"reason": "Opened with the days of another year."},
             f"POST {v1}/applications": form,
             f"PATCH {v1}/applications/{{id}}": {k: v for k, v in form.items() if k != "round"},
             f"PUT {v1}/applications/{{id}}/submission": {"received_on": "2022-02-14"},

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.events import registry as events
@@ -318,7 +319,111 @@ async def test_one_round_at_a_time_is_open_in_an_area(app: Harness) -> None:
     muddled = await app.post(
         f"{V1}/rounds", terms(contract_year="2023-24", apply_by="2021-01-01", decide_by="2020-01-01"), commissioner(app)
     )
-    assert codes(muddled) == ["out_of_order", "out_of_order"]
+    assert codes(muddled) == ["out_of_order", "out_of_order", "outside_the_year"]
+
+
+async def test_every_day_of_a_round_that_does_not_fit_is_named_in_one_answer(app: Harness) -> None:
+    mistyped = terms(
+        contract_year="2023-24",
+        opens_on="2024-05-01",
+        apply_by="2024-04-30",
+        decide_by="2024-04-01",
+        starts_on="2029-04-17",
+        snapshot="1999-01-01",
+    )
+    answer = await app.post(f"{V1}/rounds", mistyped, commissioner(app))
+    assert answer.status_code == 422
+    assert [(e["field"].removeprefix("body."), e["code"]) for e in answer.json()["errors"]] == [
+        ("apply_by", "out_of_order"),
+        ("decide_by", "out_of_order"),
+        ("decide_by", "after_the_year"),
+        ("starts_on", "outside_the_year"),
+        ("snapshot", "too_old"),
+    ]
+    assert (await get(app, "/rounds"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"starts_on": "2022-03-31"}, ["outside_the_year"]),
+        ({"starts_on": "2023-03-31"}, []),
+        ({"starts_on": "2023-04-01"}, ["outside_the_year"]),
+        ({"snapshot": "2022-04-01"}, []),
+        ({"snapshot": "2022-04-02"}, ["out_of_order"]),
+        ({"snapshot": "2020-10-01"}, []),
+        ({"snapshot": "2020-09-30"}, ["too_old"]),
+        ({"decide_by": "2023-03-31"}, []),
+        ({"decide_by": "2023-04-01"}, ["after_the_year"]),
+        ({"opens_on": "2022-02-28"}, []),
+        ({"opens_on": "2022-03-01"}, ["out_of_order"]),
+        ({"apply_by": "2022-03-31"}, []),
+        ({"apply_by": "2022-04-01"}, ["out_of_order"]),
+    ],
+)
+async def test_the_days_of_a_round_have_edges(app: Harness, changes: dict[str, str], expected: list[str]) -> None:
+    answer = await app.post(f"{V1}/rounds", terms(**changes), commissioner(app))
+    assert answer.status_code == (422 if expected else 201), answer.text
+    if expected:
+        assert codes(answer) == expected
+
+
+async def abandon(app: Harness, round: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    body = {"reason": "Opened with another year's days."}
+    return await app.put(f"{V1}/rounds/{round}/abandonment", body, headers or commissioner(app))
+
+
+async def test_a_round_opened_by_mistake_is_given_up_and_frees_its_area(app: Harness) -> None:
+    round = await open_round(app)
+    begun = await draft(app, form(NAMES[1], round))
+    assert (await allocate(app, application=begun["id"])).status_code == 201
+    assert (await app.post(f"{V1}/rounds", terms(), commissioner(app))).status_code == 409
+
+    url, seen = f"{V1}/rounds/{round}/abandonment", {"If-Match": '"1"'}
+    mistaken = {"reason": "Mistaken."}
+    for headers, status in (
+        (commissioner(app), 428),
+        (commissioner(app, "SB2") | seen, 404),
+        (practice(app, "Z80001") | seen, 403),
+        (commissioner(app) | {"If-Match": '"7"'}, 412),
+    ):
+        assert (await app.client.put(url, json=mistaken, headers=headers)).status_code == status
+    unsaid = await app.client.put(url, json={"reason": " "}, headers=commissioner(app) | seen)
+    assert (unsaid.status_code, unsaid.json()["errors"][0]["field"]) == (422, "body.reason")
+
+    answer = await abandon(app, round)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["status"], shown["abandoned_by"]) == ("abandoned", "carl")
+    assert shown["abandon_reason"] == "Opened with another year's days."
+    assert [r["id"] for r in (await get(app, "/rounds?status=abandoned"))["items"]] == [round]
+    told = [e for e in await app.announced() if isinstance(e, events.RoundAbandoned)]
+    assert [(e.round, e.commissioner, e.contract_year) for e in told] == [(round, "SA1", "2022-23")]
+    assert (await get(app, "/allocations"))["items"] == []
+    trail = (await get(app, f"/audit?record=rounds/{round}"))["items"]
+    assert [e["subject"] for e in trail] == ["carl", "carl"]
+
+    for late in (await abandon(app, round), await decide(app, round), await submit(app, begun["id"])):
+        assert (late.status_code, late.json()["code"]) == (409, "RoundGivenUp")
+    assert (await allocate(app, application=begun["id"])).json()["code"] == "RoundGivenUp"
+    again = await open_round(app)
+    assert (await get(app, f"/rounds/{again}"))["status"] == "open"
+
+
+async def test_a_round_with_applications_waiting_or_decided_is_not_given_up(app: Harness) -> None:
+    round, applications = await all_submitted(app)
+    answer = await abandon(app, round, national(app))
+    assert (answer.status_code, answer.json()["code"]) == (409, "RoundInUse")
+    assert codes(answer) == ["in_use"] * 3
+    for application in applications:
+        back = await app.put(f"{V1}/applications/{application}/return", {"reason": "All anew."}, commissioner(app))
+        assert back.status_code == 200, back.text
+    assert (await abandon(app, round, national(app))).status_code == 200
+
+    other, _ = await all_submitted(app)
+    assert (await decide(app, other, national(app), override_reason="Cover follows.")).status_code == 200
+    answer = await abandon(app, other)
+    assert (answer.status_code, answer.json()["code"]) == (409, "RoundAlreadyDecided")
 
 
 async def test_a_code_of_a_network_is_never_used_twice(app: Harness) -> None:

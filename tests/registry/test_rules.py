@@ -162,11 +162,11 @@ def cover(share: str, patients: int = 100) -> Cover:
 
 
 def a_round() -> Round:
-    return Round(id="rnd-1", commissioner="SA1", contract_year="2022-23", status=RoundStatus.OPEN)
+    return Round(id="rnd-1", commissioner="SA1", contract_year="2022-23", opens_on=DAY, status=RoundStatus.OPEN)
 
 
 def decide(round: Round, coverage: Coverage, *, national: bool = False, override: str | None = None) -> Any:
-    return round.decide(coverage, on=DAY, by="x", national=national, override_reason=override, outcome=(1, 0))
+    return round.decide(coverage, ["app-1"], [], on=DAY, by="x", today=DAY, national=national, override_reason=override)
 
 
 def test_no_area_is_decided_while_a_patient_is_left_out() -> None:

@@ -196,6 +196,22 @@ async def test_a_round_not_decided_in_time_is_overdue(reporting_app: Harness) ->
     assert row["overdue"] is False
 
 
+@pytest.mark.parametrize("last_first", [False, True])
+async def test_a_round_given_up_is_never_overdue(reporting_app: Harness, last_first: bool) -> None:
+    at(reporting_app, date(2022, 6, 1))
+    opened = next(event for event in england() if isinstance(event, registry.RoundOpened))
+    given_up = registry.RoundAbandoned(
+        round=opened.round,
+        commissioner=opened.commissioner,
+        contract_year=opened.contract_year,
+        abandoned_on=date(2022, 5, 2),
+        reason="Another year's days.",
+    )
+    await reporting_app.deliver(*([given_up, opened] if last_first else [opened, given_up]))
+    (row,) = (await report(reporting_app, "deadlines"))["items"]
+    assert (row["overdue"], row["abandoned_on"], row["decide_by"]) == (False, "2022-05-02", "2022-05-31")
+
+
 @pytest.mark.parametrize(
     ("role", "organisation", "areas"),
     [

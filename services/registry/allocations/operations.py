@@ -90,6 +90,8 @@ async def allocate_patients(
         elif applied.status is ApplicationStatus.REFUSED:
             fault = Fault("application", "refused", "The application was refused.")
             raise Invalid("A refused application serves nobody.", errors=[fault])
+        else:
+            (await session.get_one(Round, applied.round)).require_open()
     await _refuse_members(session, practice, first, last)
     made = Allocation(
         id=new_id("all"),

@@ -16,7 +16,7 @@ from services.registry.applications.refusals import ApplicationNotFound
 from services.registry.codes import Day, NetworkCode, OrganisationCode
 from services.registry.networks.model import NetworkNotFound
 from services.registry.practices.queries import PracticeNotFound
-from services.registry.rounds.model import NotYoursToDecide
+from services.registry.rounds.model import NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp, RoundNotFound
 from shared.facts import as_at as true_at
 from shared.facts import currently_known
 from shared.http import (
@@ -80,6 +80,9 @@ class AllocationOut(Out):
         NotYoursToDecide,
         PracticeIsMember,
         PracticeAlreadyAllocated,
+        RoundNotFound,
+        RoundAlreadyDecided,
+        RoundGivenUp,
     ),
 )
 async def allocate(

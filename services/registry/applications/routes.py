@@ -29,7 +29,13 @@ from services.registry.applications.shapes import (
     WarningOut,
 )
 from services.registry.networks.model import NetworkCodeTaken, NetworkNotFound
-from services.registry.rounds.model import CoverageIncomplete, NotYoursToDecide, RoundAlreadyDecided, RoundNotFound
+from services.registry.rounds.model import (
+    CoverageIncomplete,
+    NotYoursToDecide,
+    RoundAlreadyDecided,
+    RoundGivenUp,
+    RoundNotFound,
+)
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -74,7 +80,9 @@ def _shown(assessed: Assessed, response: Response) -> ApplicationOut:
     "/applications",
     response_model=ApplicationOut,
     status_code=201,
-    responses=refusals(RoundNotFound, RoundAlreadyDecided, NotYoursToChange, NetworkNotFound, NetworkCodeTaken),
+    responses=refusals(
+        RoundNotFound, RoundAlreadyDecided, RoundGivenUp, NotYoursToChange, NetworkNotFound, NetworkCodeTaken
+    ),
 )
 async def draft(
     application: ApplicationIn,
@@ -167,6 +175,7 @@ async def change(
         ApplicationNotOpen,
         NotYoursToChange,
         RoundAlreadyDecided,
+        RoundGivenUp,
         NetworkTooSmall,
         PracticeAppliesElsewhere,
         PracticeInAnotherNetwork,
@@ -195,7 +204,7 @@ async def submit(
     return _shown(assessed, response)
 
 
-_JUDGED = refusals(ApplicationNotFound, ApplicationNotSubmitted, NotYoursToDecide, RoundAlreadyDecided)
+_JUDGED = refusals(ApplicationNotFound, ApplicationNotSubmitted, NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp)
 
 
 @router.put("/applications/{id}/return", response_model=ApplicationOut, responses=_JUDGED)
@@ -246,7 +255,12 @@ async def refuse(
     "/applications/{id}/approval",
     response_model=ApplicationOut,
     responses=refusals(
-        ApplicationNotFound, ApplicationNotSubmitted, NotYoursToDecide, RoundAlreadyDecided, CoverageIncomplete
+        ApplicationNotFound,
+        ApplicationNotSubmitted,
+        NotYoursToDecide,
+        RoundAlreadyDecided,
+        RoundGivenUp,
+        CoverageIncomplete,
     ),
 )
 async def approve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -79,7 +79,7 @@ async def put_into_effect(
                 application=application.id,
             ),
         )
-    announce(session, *payees, *await _settle_allocations(session, codes, refused, now))
+    announce(session, *payees, *await settle_allocations(session, codes, [a.id for a in refused], now))
 
 
 async def _name_networks(
@@ -214,8 +214,8 @@ async def _life(session: AsyncSession, code: str) -> tuple[date, date | None]:
     return min(p.valid_from for p in pieces), last
 
 
-async def _settle_allocations(
-    session: AsyncSession, codes: dict[str, str], refused: Sequence[Application], now: datetime
+async def settle_allocations(
+    session: AsyncSession, codes: dict[str, str], refused: Iterable[str], now: datetime
 ) -> list[Event]:
     """Patients allocated to an approved application are its network's; those of a refused one are nobody's again."""
     waiting = (
@@ -224,7 +224,7 @@ async def _settle_allocations(
             .where(
                 currently_known(Allocation),
                 Allocation.network.is_(None),
-                Allocation.application.in_([*codes, *(a.id for a in refused)]),
+                Allocation.application.in_([*codes, *refused]),
             )
             .with_for_update()
         )

@@ -11,8 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base
 from shared.database import Code, Versioned, Words, text_enum
-from shared.errors import Conflict, Fault, Forbidden, NotFound, Refused
-from shared.events.registry import RoundDecided, RoundOpened
+from shared.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Refused
+from shared.events.registry import RoundAbandoned, RoundDecided, RoundOpened
+from shared.years import months_before, year_end, year_start
+
+OLDEST_SNAPSHOT = 18
+"""Lists counted more months than this before a round takes effect are not those of its patients."""
 
 
 class RoundNotFound(NotFound):
@@ -25,6 +29,14 @@ class RoundAlreadyOpen(Conflict):
 
 class RoundAlreadyDecided(Refused):
     """All applications of a round are decided together, once."""
+
+
+class RoundGivenUp(Refused):
+    """An abandoned round takes no application and no decision any more."""
+
+
+class RoundInUse(Refused):
+    """A round is abandoned only while no application of it waits for the decision or was approved."""
 
 
 class CoverageIncomplete(Refused):
@@ -42,6 +54,7 @@ class NotYoursToDecide(Forbidden):
 class RoundStatus(StrEnum):
     OPEN = "open"
     DECIDED = "decided"
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +137,30 @@ class Round(Versioned, Base):
     decided_on: Mapped[date | None]
     decided_by: Mapped[Words | None]
     override_reason: Mapped[Words | None]
+    abandoned_on: Mapped[date | None]
+    abandoned_by: Mapped[Words | None]
+    abandon_reason: Mapped[Words | None]
 
     def concerns(self) -> Iterable[str]:
         return [self.commissioner]
+
+    def faults(self) -> list[Fault]:
+        """Every day of the round that does not fit the others or the contract year, in one list."""
+        found = [
+            Fault(later, "out_of_order", f"{later} lies before {earlier}.")
+            for earlier, later in (("opens_on", "apply_by"), ("apply_by", "decide_by"))
+            if getattr(self, later) < getattr(self, earlier)
+        ]
+        first, last = year_start(self.contract_year), year_end(self.contract_year)
+        if self.decide_by > last:
+            found.append(Fault("decide_by", "after_the_year", f"{self.contract_year} ends on {last}."))
+        if not first <= self.starts_on <= last:
+            found.append(Fault("starts_on", "outside_the_year", f"{self.contract_year} runs from {first} to {last}."))
+        if self.snapshot > self.starts_on:
+            found.append(Fault("snapshot", "out_of_order", "The lists are counted before the round takes effect."))
+        elif self.snapshot < months_before(self.starts_on, OLDEST_SNAPSHOT):
+            found.append(Fault("snapshot", "too_old", f"Lists older than {OLDEST_SNAPSHOT} months do not count."))
+        return found
 
     def opened(self) -> RoundOpened:
         return RoundOpened(
@@ -138,37 +172,71 @@ class Round(Versioned, Base):
         )
 
     def require_open(self) -> None:
-        if self.status is not RoundStatus.OPEN:
+        if self.status is RoundStatus.ABANDONED:
+            raise RoundGivenUp(f"The round {self.id} was abandoned on {self.abandoned_on}: {self.abandon_reason}")
+        if self.status is RoundStatus.DECIDED:
             raise RoundAlreadyDecided(f"The round {self.id} was decided on {self.decided_on}.")
+
+    def abandon(self, reason: str, in_use: Sequence[str], *, on: date, by: str) -> RoundAbandoned:
+        """Give the round up, so that its area can open another. `in_use` names applications waiting or approved.
+
+        Raises `RoundAlreadyDecided`, `RoundGivenUp`, `RoundInUse`.
+        """
+        self.require_open()
+        if in_use:
+            faults = [Fault("applications", "in_use", f"{id} waits for the decision or was approved.") for id in in_use]
+            raise RoundInUse(f"{len(in_use)} applications of the round wait or were approved.", errors=faults)
+        self.status, self.abandoned_on, self.abandoned_by, self.abandon_reason = RoundStatus.ABANDONED, on, by, reason
+        return RoundAbandoned(
+            round=self.id,
+            commissioner=self.commissioner,
+            contract_year=self.contract_year,
+            abandoned_on=on,
+            reason=reason,
+        )
 
     def decide(
         self,
         coverage: Coverage,
+        applications: Iterable[str],
+        refusals: Iterable[str],
         *,
         on: date,
         by: str,
+        today: date,
         national: bool,
         override_reason: str | None,
-        outcome: Sequence[int],
     ) -> RoundDecided:
-        """Decide the area as a whole. `outcome` counts the applications approved and refused.
+        """Decide the area as a whole: of the waiting applications those in `refusals` are refused, the rest approved.
 
-        Raises `RoundAlreadyDecided`, `OnlyNationalOverrides`, `CoverageIncomplete`.
+        `coverage` is that of the approved. Raises `RoundAlreadyDecided`, `RoundGivenUp`, `Invalid`,
+        `OnlyNationalOverrides`, `CoverageIncomplete`.
         """
         self.require_open()
+        waiting, refused = set(applications), list(refusals)
+        faults = [
+            Fault("refusals", "not_submitted", f"{id} is no submitted application of this round.")
+            for id in refused
+            if id not in waiting
+        ]
+        if on < self.opens_on:
+            faults.append(Fault("decided_on", "before_the_round", f"{on} lies before the round opened."))
+        if on > today:
+            faults.append(Fault("decided_on", "in_the_future", f"{on} has not come yet."))
+        if faults:
+            raise Invalid("The decision cannot be taken as it is.", errors=faults)
         if override_reason is not None and not national:
             raise OnlyNationalOverrides("Only the national team may decide an area that is not wholly covered.")
         used = override_reason if not coverage.complete else None
         if used is None:
             coverage.require()
         self.status, self.decided_on, self.decided_by, self.override_reason = RoundStatus.DECIDED, on, by, used
-        approved, refused = outcome
         return RoundDecided(
             round=self.id,
             commissioner=self.commissioner,
             contract_year=self.contract_year,
             decided_on=on,
-            approved=approved,
-            refused=refused,
+            approved=len(waiting) - len(refused),
+            refused=len(refused),
             override_reason=used,
         )

@@ -3,17 +3,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.applications.model import Application
+from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.hierarchy.model import Commissioner
 from services.registry.hierarchy.operations import CommissionerNotFound
-from services.registry.rounds.decision import put_into_effect
-from services.registry.rounds.model import OnlyNationalOverrides, Round, RoundAlreadyOpen
+from services.registry.networks.operations import lock_register
+from services.registry.rounds.decision import put_into_effect, settle_allocations
+from services.registry.rounds.model import Coverage, Round, RoundAlreadyOpen
 from services.registry.rounds.queries import coverage_of, find_round, require_decider, submitted_applications
+from shared.clock import london_day
 from shared.database import new_id
-from shared.errors import Fault, Invalid
+from shared.errors import Invalid
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.messaging import announce
@@ -22,21 +25,17 @@ from shared.messaging import announce
 async def open_round(session: AsyncSession, *, caller: Caller, commissioner: str, **terms: Any) -> Round:
     """Open a registration round of an area.
 
-    Raises `CommissionerNotFound`, `NotYoursToDecide`, `RoundAlreadyOpen`, `Invalid` for days out of order.
+    Raises `CommissionerNotFound`, `NotYoursToDecide`, `RoundAlreadyOpen`, `Invalid` for days that do not fit.
     """
     if not caller.has(Role.NATIONAL) and commissioner not in caller.organisations:
         raise CommissionerNotFound(f"No commissioner {commissioner}.")
     if await session.get(Commissioner, commissioner) is None:
         raise CommissionerNotFound(f"No commissioner {commissioner}.")
     await require_decider(session, commissioner, caller)
-    faults = [
-        Fault(later, "out_of_order", f"{later} lies before {earlier}.")
-        for earlier, later in (("opens_on", "apply_by"), ("apply_by", "decide_by"), ("snapshot", "starts_on"))
-        if terms[later] < terms[earlier]
-    ]
-    if faults:
-        raise Invalid("The days of the round are not in order.", errors=faults)
     made = Round(id=new_id("rnd"), commissioner=commissioner, opened_by=caller.subject, **terms)
+    faults = made.faults()
+    if faults:
+        raise Invalid("The days of the round do not fit together.", errors=faults)
     try:
         async with session.begin_nested():
             session.add(made)
@@ -60,24 +59,25 @@ async def decide_round(
     now: datetime,
 ) -> Round:
     """Decide all submitted applications of an area together: approved, unless refused here with a reason."""
-    round = await find_round(session, id, caller, now.date(), lock=True)
+    today = london_day(now)
+    round = await find_round(session, id, caller, today, lock=True)
     await require_decider(session, round.commissioner, caller)
     round.require_open()
     require_match(round, if_match)
-    if override_reason is not None and not caller.has(Role.NATIONAL):
-        raise OnlyNationalOverrides("Only the national team may decide an area that is not wholly covered.")
+    # another area or a file must not name networks or move members between what is assessed here and what is done
+    await lock_register(session)
     applications = await submitted_applications(session, id)
-    _check(refusals, applications, decided_on, round, now)
     approved = [a for a in applications if a.id not in refusals]
     refused = [a for a in applications if a.id in refusals]
-    coverage = await coverage_of(session, round, approved)
     decided = round.decide(
-        coverage,
+        await coverage_of(session, round, approved),
+        [a.id for a in applications],
+        refusals,
         on=decided_on,
         by=caller.subject,
+        today=today,
         national=caller.has(Role.NATIONAL),
         override_reason=override_reason,
-        outcome=(len(approved), len(refused)),
     )
     announce(session, *(a.refuse(refusals[a.id], on=decided_on, by=caller.subject) for a in refused))
     await put_into_effect(session, round, approved, refused, on=decided_on, by=caller.subject, now=now)
@@ -86,24 +86,28 @@ async def decide_round(
     return round
 
 
-def _check(
-    refusals: dict[str, str], applications: list[Application], decided_on: date, round: Round, now: datetime
-) -> None:
-    waiting = {application.id for application in applications}
-    faults = [
-        Fault("refusals", "not_submitted", f"{id} is no submitted application of this round.")
-        for id in refusals
-        if id not in waiting
-    ]
-    if decided_on < round.opens_on:
-        faults.append(Fault("decided_on", "before_the_round", f"{decided_on} lies before the round opened."))
-    if decided_on > now.date():
-        faults.append(Fault("decided_on", "in_the_future", f"{decided_on} has not come yet."))
-    if faults:
-        raise Invalid("The decision cannot be taken as it is.", errors=faults)
+async def abandon_round(
+    session: AsyncSession, id: str, reason: str, *, caller: Caller, if_match: str | None, now: datetime
+) -> Round:
+    """Give up a round that was opened by mistake; patients allocated to its applications are nobody's again."""
+    today = london_day(now)
+    round = await find_round(session, id, caller, today, lock=True)
+    await require_decider(session, round.commissioner, caller)
+    round.require_open()
+    require_match(round, if_match)
+    states = (
+        await session.execute(
+            select(Application.id, Application.status).where(Application.round == id).order_by(Application.id)
+        )
+    ).all()
+    in_use = [made for made, status in states if status in (ApplicationStatus.SUBMITTED, ApplicationStatus.APPROVED)]
+    announce(session, round.abandon(reason, in_use, on=today, by=caller.subject))
+    await settle_allocations(session, {}, [made for made, _ in states], now)
+    await session.flush()
+    return round
 
 
-async def assess_coverage(session: AsyncSession, id: str, caller: Caller, today: date) -> Any:
+async def assess_coverage(session: AsyncSession, id: str, caller: Caller, today: date) -> Coverage:
     """Whether every patient of the area is covered, and who is not."""
     round = await find_round(session, id, caller, today)
     return await coverage_of(session, round, await submitted_applications(session, id))

@@ -18,10 +18,13 @@ from services.registry.rounds.model import (
     Round,
     RoundAlreadyDecided,
     RoundAlreadyOpen,
+    RoundGivenUp,
+    RoundInUse,
     RoundNotFound,
     RoundStatus,
 )
 from services.registry.rounds.queries import find_round, visible_rounds
+from shared.errors import Invalid
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -76,6 +79,9 @@ class RoundOut(Out):
     decided_on: date | None
     decided_by: str | None
     override_reason: str | None
+    abandoned_on: date | None
+    abandoned_by: str | None
+    abandon_reason: str | None
 
 
 class CoveredBy(Out):
@@ -111,11 +117,15 @@ class DecisionIn(In):
     override_reason: Annotated[str | None, Field(min_length=3, max_length=10_000)] = None
 
 
+class AbandonmentIn(In):
+    reason: Annotated[str, Field(min_length=3, max_length=10_000)]
+
+
 @router.post(
     "/rounds",
     response_model=RoundOut,
     status_code=201,
-    responses=refusals(CommissionerNotFound, NotYoursToDecide, RoundAlreadyOpen),
+    responses=refusals(CommissionerNotFound, NotYoursToDecide, RoundAlreadyOpen, Invalid),
 )
 async def open_round(terms: RoundIn, session: Transaction, response: Response, caller: Decider, _: Idempotent) -> Round:
     """Open a registration round of a commissioner's area."""
@@ -191,6 +201,7 @@ async def read_coverage(id: str, session: Moment, caller: AreaReader, today: Tod
         NotYoursToDecide,
         OnlyNationalOverrides,
         RoundAlreadyDecided,
+        RoundGivenUp,
         CoverageIncomplete,
         NetworkCodeTaken,
         PracticeAlreadyMember,
@@ -218,3 +229,25 @@ async def decide(
     )
     tag(response, decided)
     return decided
+
+
+@router.put(
+    "/rounds/{id}/abandonment",
+    response_model=RoundOut,
+    responses=refusals(RoundNotFound, NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp, RoundInUse),
+)
+async def abandon(
+    id: str,
+    abandonment: AbandonmentIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Round:
+    """Give up a round that was opened by mistake, so that its area can open another."""
+    given_up = await operations.abandon_round(
+        session, id, abandonment.reason, caller=caller, if_match=if_match, now=now
+    )
+    tag(response, given_up)
+    return given_up

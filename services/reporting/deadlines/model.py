@@ -26,6 +26,7 @@ class Round(Base):
     decide_by: Mapped[date | None]
     decided_on: Mapped[date | None]
     override_reason: Mapped[Words | None]
+    abandoned_on: Mapped[date | None]
 
 
 class ApplicationState(StrEnum):

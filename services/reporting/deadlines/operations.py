@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reporting.deadlines.model import ApplicationState, Round
 from shared.events import registry
 
+RoundEvent = registry.RoundOpened | registry.RoundDecided | registry.RoundAbandoned
+
 _STATE = text(
     """
     INSERT INTO applications AS held (application, round, state, state_sequence, submitted_sequence)
@@ -62,10 +64,12 @@ async def note_submission(session: AsyncSession, event: registry.NetworkApplied,
     )
 
 
-async def note_round(session: AsyncSession, event: registry.RoundOpened | registry.RoundDecided) -> None:
+async def note_round(session: AsyncSession, event: RoundEvent) -> None:
     values: dict[str, Any] = {"commissioner": event.commissioner, "contract_year": event.contract_year}
     if isinstance(event, registry.RoundOpened):
         values |= {"apply_by": event.apply_by, "decide_by": event.decide_by}
+    elif isinstance(event, registry.RoundAbandoned):
+        values |= {"abandoned_on": event.abandoned_on}
     else:
         values |= {"decided_on": event.decided_on, "override_reason": event.override_reason}
     statement = insert(Round).values(round=event.round, **values)

@@ -16,7 +16,10 @@ router = service_router("reporting", tags=["deadlines"])
 
 
 class RoundOut(Out):
-    """A round: applications by their newest state, and what is past its day. `applied` counts every application."""
+    """A round: applications by their newest state, and what is past its day. `applied` counts every application.
+
+    A round given up is never overdue.
+    """
 
     round: str
     commissioner: str
@@ -27,6 +30,7 @@ class RoundOut(Out):
     decided_late: bool
     overdue: bool
     override_reason: str | None
+    abandoned_on: date | None
     applied: int
     late: int
     waiting: int
@@ -61,7 +65,7 @@ async def deadlines(
         select(
             *(c for c in Round.__table__.c),
             and_(Round.decided_on.is_not(None), Round.decided_on > Round.decide_by).label("decided_late"),
-            and_(Round.decided_on.is_(None), Round.decide_by < day).label("overdue"),
+            and_(Round.decided_on.is_(None), Round.abandoned_on.is_(None), Round.decide_by < day).label("overdue"),
             func.count(Application.application).label("applied"),
             func.count(case((Application.late.is_(True), 1))).label("late"),
             *(
