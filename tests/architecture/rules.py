@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,28 @@ def differences_from_models(connection: Connection, *metadata: MetaData) -> list
         connection, opts={key: value for key, value in options.items() if key != "connection"}
     )
     return [str(difference) for difference in compare_metadata(context, list(metadata))]  # type: ignore[arg-type]
+
+
+_PATH = re.compile(r"(?<![\w/.-])(?:services|shared|deploy|tests|docs|bench|requirements)/[\w./<>*-]*[\w/>*]")
+_FILE = re.compile(r"`(\w+\.py)`")
+_CODE = re.compile(r"```.*?```|`[^`\n]+`|^ {4}[^\n]+$", re.DOTALL | re.MULTILINE)
+_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_PCN = re.compile(r"(?<![\w/-])(?:\.venv/bin/)?pcn ([a-z][a-z-]*)")
+
+
+def words_without_a_thing(root: Path, text: str, commands: Iterable[str]) -> list[str]:
+    """Paths, `make` targets and `pcn` commands a page names and nobody would find; what is made here may be ignored."""
+    known, made = set(commands), set((root / ".gitignore").read_text().split())
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join(_CODE.findall(text))
+    paths = set(_PATH.findall(text)) - made
+    found = {f"path {path}" for path in paths if not any(root.glob(re.sub(r"<\w+>", "*", path)))}
+    found |= {f"file {name}" for name in _FILE.findall(text) if not any(_sources(root, name))}
+    found |= {f"make {target}" for target in _MAKE.findall(code) if target not in targets}
+    found |= {f"pcn {command}" for command in _PCN.findall(code) if command not in known}
+    return sorted(found)
+
+
+def _sources(root: Path, name: str) -> Iterable[Path]:
+    for folder in ("services", "shared", "deploy", "tests", "bench"):
+        yield from (root / folder).rglob(name)
