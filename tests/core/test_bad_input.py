@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -29,7 +30,18 @@ PROBLEM = "application/problem+json"
 CODE = re.compile(r"^[A-Z][A-Za-z]{3,}$")
 NEVER = ("Traceback", "psycopg", "sqlalchemy", "SELECT ", "INSERT ", "outside what can be stored", "database refuses")
 BEFORE = (Role.NATIONAL, Role.NETWORK, Role.COMMISSIONER, Role.PRACTICE, Role.LMC, Role.OPERATOR)
+EVERY = int(os.environ.get("PCN_EVERY_CASE_IN", "8"))
+"""One case in so many is asked; `PCN_EVERY_CASE_IN=1` asks them all, which takes some minutes."""
 NO_VERSION = '"999999"'
+
+
+T = TypeVar("T")
+
+
+def some(cases: Iterable[T], of: str) -> list[T]:
+    """A share of the cases, another one at each door, so that together the doors meet them all."""
+    first = sum(of.encode()) % EVERY
+    return [case for turn, case in enumerate(cases) if turn % EVERY == first]
 
 
 class Faults(list[str]):
@@ -134,10 +146,10 @@ async def test_damaged_bodies_are_refused(world: World) -> None:
     for door in doors(world):
         if not door.takes_body:
             continue
-        for what, content, must in damaged_bodies(world.bodies[door.name]):
+        for what, content, must in some(damaged_bodies(world.bodies[door.name]), door.name):
             answer = await knock(world, door, content=content)
             faults.see(f"{door.name} {what}", answer, refused={422} if must else False)
-        for what, content in RAW.items():
+        for what, content in some(RAW.items(), door.name):
             faults.see(f"{door.name} {what}", await knock(world, door, content=content), refused={400, 422})
         for content in (b"", b"null", b"  "):
             faults.see(
@@ -164,7 +176,7 @@ async def test_odd_paths_find_nothing(world: World) -> None:
         places = re.findall(r"\{\w+\}", door.path)
         good = world.path(door.path).split("/")
         for place in places:
-            for odd in IDS:
+            for odd in some(IDS, door.name):
                 parts = list(good)
                 parts[door.path.split("/").index(place)] = odd
                 answer = await knock(world, door, path="/".join(parts))
@@ -187,11 +199,11 @@ async def test_odd_questions_are_refused_or_answered(world: World) -> None:
                 certain, perhaps = CURSORS, ASKED_ODD
             else:
                 certain, perhaps = ("%00", "a%00"), (*ASKED_ODD, *ASKED_DAYS)
-            for value in certain:
+            for value in some(certain, door.name + name):
                 answer = await knock(world, door, query=f"{name}={value}")
                 may = name == "cursor" and answer.status_code == 200 and value in {"WyJhIiwtMV0", "WyJhIiwiYiJd"}
                 faults.see(f"{door.name}?{name}={value[:30]}", answer, refused=False if may else {422})
-            for value in perhaps:
+            for value in some(perhaps, door.name + name):
                 answer = await knock(world, door, query=f"{name}={value}")
                 faults.see(f"{door.name}?{name}={value[:30]}", answer, refused=False)
     await goes_on(world)
