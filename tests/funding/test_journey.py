@@ -62,6 +62,7 @@ async def test_a_month_is_paid_and_every_line_explains_itself(funding_app: Harne
     }
     assert run["held"] == {"beds-missing": 1}
     assert run["notes"] == {
+        "months_covered": [],
         "practices_without_list": [],
         "unconfirmed_rates": {"clinical_director.2223.21": "remembered"},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from shared.events.registry import (
     PracticeJoined,
     PracticeLeft,
 )
+from shared.http import _now as clock
 from shared.identity import Role
 from tests.funding.builders import COMMISSIONER, NETWORK, an_approved_network, list_sizes
 from tests.funding.test_journey import RUNS, an_area, calculated, paid
@@ -367,3 +368,28 @@ async def test_a_run_is_not_calculated_beside_one_being_issued(funding_live: Har
         assert [line for line in april if line["amount"]] == [], "April is not paid twice"
     else:
         assert replies[1].json()["code"] == "RunInProgress"
+
+
+async def test_a_month_is_paid_from_its_first_day_in_london(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    far = await funding_app.post(RUNS, {"month": "2098-12"}, nan(funding_app))
+    assert (far.status_code, far.json()["code"]) == (409, "MonthNotBegun")
+    moments = iter([datetime(2022, 5, 31, 22, 59, tzinfo=UTC), datetime(2022, 5, 31, 23, tzinfo=UTC)])
+    funding_app.app.dependency_overrides[clock] = lambda: next(moments)
+    for status in (409, 201):
+        reply = await funding_app.post(RUNS, {"month": "2022-06"}, nan(funding_app))
+        assert reply.status_code == status, reply.text
+
+
+async def test_whoever_approves_a_run_sees_the_months_it_makes_up_for(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    assert (await paid(funding_app, "2022-04"))["notes"]["months_covered"] == []
+    july = await paid(funding_app, "2022-07")
+    assert july["notes"]["months_covered"] == ["2022-05", "2022-06"]
+    assert {line["month"] for line in await lines_of(funding_app, july)} == {"2022-05", "2022-06", "2022-07"}
+    # arrears of a month that was paid are no month left out
+    await funding_app.deliver(an_approved_network("U54321", ["A00003"], since=date(2022, 4, 1), payee="A00003"))
+    await funding_app.deliver(list_sizes("registered", {"A00003": 31000}, network="U54321"))
+    august = await paid(funding_app, "2022-08")
+    assert "2022-04" in {line["month"] for line in await lines_of(funding_app, august, network="U54321")}
+    assert august["notes"]["months_covered"] == []

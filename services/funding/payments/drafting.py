@@ -49,6 +49,7 @@ class Drafted:
     held: Counter[str] = field(default_factory=Counter)
     without_list: set[str] = field(default_factory=set)
     doubtful: dict[str, str] = field(default_factory=dict)
+    covered: set[str] = field(default_factory=set)
 
     def doubt(self, tariff: str, confidence: str) -> None:
         if confidence in NOT_CONFIRMED:
@@ -120,6 +121,8 @@ async def draft_year(
     # in a thread, so that the service goes on answering while it calculates
     dues, helds = await asyncio.to_thread(_differences, inputs)
     before = await last_traces(session, contract_year, [(due.key, due.month) for due in dues if due.paid is not None])
+    paid_before = {paid_for for months in inputs.paid.values() for paid_for in months}
+    drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
     for due in dues:
         trace = trace_of(due)
         paid = before.get((due.key, due.month))

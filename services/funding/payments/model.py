@@ -37,6 +37,10 @@ class RunInProgress(Conflict):
     """Another run waits to be issued, or the month has been paid: differences come out in the next run."""
 
 
+class MonthNotBegun(Refused):
+    """A month is paid from its first day on."""
+
+
 class ControlTotalsDiffer(Refused):
     """The lines do not add up to the totals the run was calculated with."""
 

@@ -18,12 +18,14 @@ from services.funding.entitlements.queries import totals_of, years_paid
 from services.funding.networks.model import Network
 from services.funding.payments.drafting import COLUMNS, Drafted, draft_claims, draft_year
 from services.funding.payments.model import (
+    MonthNotBegun,
     PaymentLine,
     PaymentRun,
     RunInProgress,
     RunStatus,
 )
 from shared.audit import audit
+from shared.clock import london_day
 from shared.database import copy_rows, new_id
 from shared.errors import NotFound
 from shared.events.funding import PaidLine, PaymentIssued
@@ -40,7 +42,12 @@ class RunNotFound(NotFound):
 
 
 async def calculate_run(session: AsyncSession, month: str, *, by: str, now: datetime) -> PaymentRun:
-    """Work out what every payee is due for the year through `month` and has not been paid. Raises `RunInProgress`."""
+    """Work out what every payee is due for the year through `month` and has not been paid.
+
+    Raises `MonthNotBegun` and `RunInProgress`.
+    """
+    if first_day(month) > london_day(now):
+        raise MonthNotBegun(f"{month} has not begun; it is paid from its first day on.")
     await session.execute(select(func.pg_advisory_xact_lock(PAYMENTS_LOCK)))
     await _refuse_beside_another(session, month)
     run_id = new_id("run")
@@ -66,6 +73,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
         notes={
             "practices_without_list": sorted(drafted.without_list),
             "unconfirmed_rates": dict(sorted(drafted.doubtful.items())),
+            "months_covered": sorted(drafted.covered),
         },
         calculated_by=by,
         calculated_at=now,
@@ -181,7 +189,7 @@ def _payments(run: PaymentRun, rows: Iterable[Any], now: datetime) -> Iterator[P
             contract_year=run.contract_year,
             network=network,
             commissioner=of_network[0].commissioner or "",
-            issued_on=now.date(),
+            issued_on=london_day(now),
             lines=[
                 PaidLine(
                     line=row.id,

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from services.funding.payments import operations
 from services.funding.payments.model import (
     ControlTotalsDiffer,
+    MonthNotBegun,
     PaymentRun,
     RunInProgress,
     RunIssued,
@@ -57,7 +58,10 @@ class Total(Out):
 
 
 class RunOut(Out):
-    """`totals` by stream and `held` (lines by reason) are fixed when the run is calculated."""
+    """`totals` by stream and `held` (lines by reason) are fixed when the run is calculated, and so are its `notes`.
+
+    `notes.months_covered` names earlier months for which nobody was paid yet and this run pays.
+    """
 
     id: str
     month: str
@@ -79,7 +83,9 @@ class RunOut(Out):
     abandoned_at: datetime | None
 
 
-@router.post("/payment-runs", status_code=201, responses=refusals(RunInProgress), summary="Calculate a month")
+@router.post(
+    "/payment-runs", status_code=201, responses=refusals(RunInProgress, MonthNotBegun), summary="Calculate a month"
+)
 async def calculate_run(
     run: RunIn, session: Transaction, response: Response, caller: Finance, now: Now, _: Idempotent
 ) -> RunOut:
