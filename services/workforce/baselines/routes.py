@@ -71,6 +71,7 @@ async def record_baseline(
         source=baseline.source,
         caller=caller,
     )
+    response.headers["Location"] = f"/workforce/v1/baselines/{made.id}"
     tag(response, made)
     return BaselineOut.model_validate(made)
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import Response
 from pydantic import Field
 
 from services.workforce.candidates import operations
@@ -38,6 +39,7 @@ class CandidateOut(Out):
 async def enter_candidate(
     candidate: CandidateIn,
     session: Transaction,
+    response: Response,
     caller: Annotated[Caller, allow(Role.NETWORK)],
     now: Now,
     _: Idempotent,
@@ -51,6 +53,7 @@ async def enter_candidate(
         caller=caller,
         now=now,
     )
+    response.headers["Location"] = f"/workforce/v1/candidates/{made.id}"
     return CandidateOut.model_validate(made)
 
 

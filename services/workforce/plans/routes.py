@@ -108,6 +108,7 @@ async def draft_plan(
         caller=caller,
         now=now,
     )
+    response.headers["Location"] = f"/workforce/v1/plans/{made.id}"
     tag(response, made)
     return PlanOut.model_validate(made)
 

@@ -172,6 +172,7 @@ async def record_cost(
         caller=caller,
         now=now,
     )
+    response.headers["Location"] = f"/workforce/v1/posts/{post_id}/costs/{made.month}"
     tag(response, made)
     return CostOut.model_validate(made)
 

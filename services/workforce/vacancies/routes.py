@@ -132,6 +132,7 @@ async def open_vacancy(
         now=now,
         today=today,
     )
+    response.headers["Location"] = f"/workforce/v1/vacancies/{made.id}"
     tag(response, made)
     return VacancyOut.model_validate(made)
 
