@@ -32,7 +32,7 @@ from shared.log import logger
 from shared.messaging.inbox import database_trouble
 from shared.openapi import describe
 from shared.operating import operating_router
-from shared.problems import MALFORMED, FaultOut, Problem, faults_of
+from shared.problems import MALFORMED, Problem, ProblemFault, faults_of
 from shared.service import Runtime, Service
 from shared.settings import CommonSettings
 
@@ -51,7 +51,7 @@ def problem(error: DomainError, path: str) -> JSONResponse:
         code=error.code,
         instance=path,
         errors=[
-            FaultOut(field=_placed(fault, error), code=fault.code, message=fault.message) for fault in error.errors
+            ProblemFault(field=_placed(fault, error), code=fault.code, message=fault.message) for fault in error.errors
         ],
     )
     headers: dict[str, str] = {}

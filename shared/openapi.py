@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any
@@ -89,7 +90,7 @@ def _reached(function: Callable[..., Any], seen: set[str]) -> Iterator[FunctionT
         return
     seen.add(function.__qualname__)
     yield function
-    for name in function.__code__.co_names:
-        called = function.__globals__.get(name)
+    for instruction in dis.get_instructions(function):
+        called = function.__globals__.get(instruction.argval) if instruction.opname == "LOAD_GLOBAL" else None
         if isinstance(called, FunctionType) and called.__module__ in (function.__module__, "shared.http"):
             yield from _reached(called, seen)

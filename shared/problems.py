@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from shared.errors import DomainError, Fault
 
 
-class FaultOut(BaseModel):
+class ProblemFault(BaseModel):
     """One thing wrong with a request: where, a stable code, and a sentence."""
 
     field: str
@@ -27,7 +27,7 @@ class Problem(BaseModel):
     detail: str
     code: str
     instance: str | None = None
-    errors: list[FaultOut] = []
+    errors: list[ProblemFault] = []
 
 
 MALFORMED = "The request is not valid; errors lists every fault."
