@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
@@ -29,6 +31,7 @@ from services.funding.payments.engine import (
 )
 from services.funding.tariffs.shipped import counted_on, rows
 from shared.years import months_between, months_of, snapshot_of
+from tests.conftest import ROOT
 
 NETWORK = "U12345"
 
@@ -235,6 +238,82 @@ def test_allocated_patients_pay_the_network_and_never_the_practice() -> None:
     core = next(due for due in dues if due.key.stream == "core_registered")
     assert core.amount == to_pence(Decimal("1.5") * 51000, Decimal(12))
     assert {due.key.practice for due in dues if due.key.stream == "network_participation"} == {"A00001"}
+
+
+def test_a_month_supplied_late_moves_no_other_and_the_year_adds_up() -> None:
+    core = Rate("beds.1", "care_home_premium", "network", "beds", Decimal("120.0200"), "year", 12, "one_source")
+    every = dict.fromkeys(months_of("2022-23"), (core,))
+
+    def known(through: str, paid: Mapping[Key, Mapping[str, Decimal]], *, without: str = "") -> Year:
+        year = one_network("2022-23", every, beds="1.0004", through=through, paid=paid)
+        return dataclasses.replace(year, beds={key: count for key, count in year.beds.items() if key[1] != without})
+
+    early, held = differences(known("2022-06", {}, without="2022-04"))
+    assert [(h.months, h.hold.code) for h in held] == [(("2022-04",), "beds-missing")]
+    assert [due.month for due in early] == ["2022-05", "2022-06"]
+    later, _ = differences(known("2022-07", paid_of(early)))
+    assert [due.month for due in later] == ["2022-04", "2022-07"]
+    again, _ = differences(known("2022-07", paid_of(early, later), without="2022-04"))
+    assert {due.month for due in again} <= {"2022-07"}, "what was paid before a month that is held again stays"
+    rest, _ = differences(known("2023-03", paid_of(early, later)))
+    assert min(due.month for due in rest) == "2022-08"
+    for due in (*early, *later, *rest):
+        assert recompute(trace_of(due)) == due.amount
+    assert sum(due.amount for due in (*early, *later, *rest)) == to_pence(Decimal("120.0200") * Decimal("1.0004"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.decimals(min_value=1, max_value=999, places=3),
+    st.permutations(range(12)).map(lambda order: order[:6]),
+    st.integers(0, 11),
+)
+def test_months_supplied_in_any_order_are_paid_once_and_the_year_adds_up(
+    beds: Decimal, late: list[int], first: int
+) -> None:
+    core = Rate("beds.1", "care_home_premium", "network", "beds", Decimal("130.253"), "year", 12, "one_source")
+    months = months_of("2023-24")
+    missing = [months[number] for number in late]
+    batches: list[list[Due]] = []
+    for through in (months[first], *(months[-1] for _ in range(len(late) + 1))):
+        year = one_network(
+            "2023-24", dict.fromkeys(months, (core,)), beds=str(beds), through=through, paid=paid_of(*batches)
+        )
+        dues, _ = differences(
+            dataclasses.replace(year, beds={k: v for k, v in year.beds.items() if k[1] not in missing})
+        )
+        for due in dues:
+            assert due.paid is None, "a month already paid is left alone"
+            assert recompute(trace_of(due)) == due.amount
+            assert abs(due.amount - beds * Decimal("130.253") / 12) < Decimal("0.01")
+        batches.append(dues)
+        if missing and through == months[-1]:
+            missing.pop()
+    assert missing == []
+    assert sum(due.amount for dues in batches for due in dues) == to_pence(beds * Decimal("130.253"))
+
+
+def test_lines_come_in_the_same_order_whatever_the_hash_of_text() -> None:
+    code = (
+        "from decimal import Decimal\n"
+        "from services.funding.payments.engine import *\n"
+        "from datetime import date\n"
+        "paid = {Key(f'U{n:05d}', None, 'core'): {'2022-04': Decimal(1)} for n in range(50)}\n"
+        "nobody = Populations(date(2022, 1, 1), {}, frozenset(), {})\n"
+        "dues, _ = differences(Year('2022-23', ('2022-04',), {}, nobody, {}, {}, paid=paid))\n"
+        "print([due.key.network for due in dues])\n"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert seen == {f"{[f'U{n:05d}' for n in range(50)]}\n"}
 
 
 # --- whatever changes, and whenever runs are made, what was paid in the end is what is due in the end ---

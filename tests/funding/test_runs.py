@@ -393,3 +393,21 @@ async def test_whoever_approves_a_run_sees_the_months_it_makes_up_for(funding_ap
     august = await paid(funding_app, "2022-08")
     assert "2022-04" in {line["month"] for line in await lines_of(funding_app, august, network="U54321")}
     assert august["notes"]["months_covered"] == []
+
+
+async def test_a_month_that_becomes_due_late_moves_no_penny_of_those_paid(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    sizes = {"A00001": 30007, "A00002": 20006}
+    for basis in ("registered", "adjusted", "weighted"):
+        await funding_app.deliver(list_sizes(basis, sizes))  # type: ignore[arg-type]
+    await funding_app.deliver(an_approved_network(payee="A00001", since=date(2022, 5, 1)))
+    await paid(funding_app, "2022-06")
+    await funding_app.deliver(an_approved_network(payee="A00001", since=date(2022, 4, 1)))
+    july = await paid(funding_app, "2022-07")
+    lines = [line for line in await lines_of(funding_app, july) if line["amount"] is not None]
+    assert {(line["month"], line["cause"]) for line in lines} == {("2022-04", "due"), ("2022-07", "due")}
+    assert july["notes"]["months_covered"] == ["2022-04"]
+    march = await paid(funding_app, "2023-03")
+    lines = [line for line in await lines_of(funding_app, march) if line["amount"] is not None]
+    assert {line["cause"] for line in lines} == {"due"}
+    assert min(line["month"] for line in lines) == "2022-08"

@@ -138,17 +138,21 @@ async def _populations(
 async def paid_so_far(
     session: AsyncSession, contract_year: str, networks: Collection[str] | None = None
 ) -> dict[Key, dict[str, Decimal]]:
-    """What issued runs paid by head or bed for each month of a year."""
+    """What issued runs paid by head or bed for each month of a year, the month first paid first."""
     chosen = "" if networks is None else "AND l.network = ANY(:networks)"
     rows = await session.execute(
         text(f"""
-            SELECT network, practice, stream, array_agg(month), array_agg(amount) FROM (
-                SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount
+            SELECT network, practice, stream, array_agg(month ORDER BY first_line),
+                   array_agg(amount ORDER BY first_line)
+            FROM (
+                SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount,
+                       min(l.id COLLATE "C") AS first_line
                 FROM payment_lines AS l JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
                 WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.claim IS NULL {chosen}
                 GROUP BY l.network, l.practice, l.stream, l.month
             ) AS by_month
             GROUP BY network, practice, stream
+            ORDER BY network COLLATE "C", practice COLLATE "C" NULLS FIRST, stream COLLATE "C"
         """),  # noqa: S608 - the only part put in is a constant
         {"year": contract_year, **({} if networks is None else {"networks": sorted(networks)})},
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from services.funding.lines.trace import Trace, recompute
+from shared.years import first_day, months_between
 
 NOT_CONFIRMED = {
     "derived": "was computed from other published figures",
@@ -74,7 +76,7 @@ def _capitation(trace: Trace) -> tuple[list[str], list[str]]:
     arithmetic, warnings = [], []
     for step in trace["steps"]:
         months = step["months"]
-        span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+        span = _span(step["months"])
         unit = "beds" if step["basis"] == "beds" else f"{step['basis']} patients at {step['snapshot']}"
         terms = " + ".join(value if share == "1" else f"{share} × {value}" for _, share, value, *_ in step["practices"])
         if len(step["practices"]) > 1 and len(step["practices"]) <= 20:
@@ -94,7 +96,7 @@ def _capitation(trace: Trace) -> tuple[list[str], list[str]]:
         if allocated:
             arithmetic.append(f"Patients of {', '.join(allocated)} are served by allocation.")
     arithmetic.append(
-        f"Year through {trace['month']}: {pounds(trace['cumulative'])}; through the month before: "
+        f"The year so far with {trace['month']}: {pounds(trace['cumulative'])}; without it: "
         f"{pounds(trace['cumulative_before'])}; the month: "
         f"{pounds(Decimal(trace['cumulative']) - Decimal(trace['cumulative_before']))}"
     )
@@ -102,6 +104,15 @@ def _capitation(trace: Trace) -> tuple[list[str], list[str]]:
         arithmetic.append(f"Paid for {trace['month']} before: {pounds(trace['paid_before'])}")
     arithmetic.append(f"To pay: {pounds(trace['amount'])}")
     return arithmetic, list(dict.fromkeys(warnings))
+
+
+def _span(months: Sequence[str]) -> str:
+    """Months in words; one supplied late stands behind others and leaves a gap."""
+    ordered = sorted(months)
+    if len(ordered) == 1:
+        return ordered[0]
+    whole = list(months_between(first_day(ordered[0]), first_day(ordered[-1])))
+    return f"{ordered[0]} to {ordered[-1]}" if ordered == whole else ", ".join(ordered)
 
 
 def _claim(trace: Trace) -> tuple[list[str], list[str]]:

@@ -77,7 +77,7 @@ def _cumulative(steps: Sequence[Mapping[str, Any]], month: str, *, inclusive: bo
     total = Decimal(0)
     with localcontext(EXACT):
         for step in steps:
-            count = sum(1 for m in step["months"] if m < month or (inclusive and m == month))
+            count = sum(1 for m in step["months"] if inclusive or m != month)
             population = (
                 sum((Decimal(share) * Decimal(value) for _, share, value, *_ in step["practices"]), Decimal(0))
                 if step["practices"]

@@ -1,8 +1,9 @@
 """What is due for a year so far, and how it differs from what was paid: rules of money over plain values.
 
-For each payee, stream and month: due, as known now, minus paid. The amount of a month is the cumulative amount through
-it, to the penny, minus the cumulative amount through the month before, so that pence reconcile over the year. A month
-that cannot be computed is held with its reason and leaves what was paid for it alone.
+For each payee, stream and month: due, as known now, minus paid. Months are added up in the order in which they were
+first paid, new ones last; the amount of a month is the sum with it, to the penny, minus the sum without it, so that
+pence reconcile over the year and a month supplied late moves no other. A month that cannot be computed is held with its
+reason and leaves what was paid for it alone.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Year:
     """Everything the money of a contract year depends on, as known at one moment.
 
     `served` gives for each network and month whom it serves; `rates` the rates in force in a month; `beds` the number
-    of care-home beds by network and month; `paid` what issued runs paid by key and month.
+    of care-home beds by network and month; `paid` what issued runs paid by key and month, the month first paid first.
     """
 
     contract_year: str
@@ -155,8 +156,8 @@ class Portion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A month whose payment is to change: `portions` are those counted through it, `before` the cumulative amount
-    through the month before, `paid` what was paid for the month (`None`: nothing yet)."""
+    """A month whose payment is to change: `portions` are those of it and of the months before it in the order of
+    payment, `cumulative` their sum, `before` the sum without it, `paid` what was paid for it (`None`: nothing yet)."""
 
     key: Key
     month: str
@@ -232,13 +233,14 @@ def differences(year: Year) -> tuple[list[Due], list[Held]]:
     """
     dues: list[Due] = []
     helds: list[Held] = []
-    seen = set()
+    seen: set[Key] = set()
     with localcontext(EXACT):
         for key, parts in portions(year):
             seen.add(key)
             _compare(key, parts, year, dues, helds)
-        for key in year.paid.keys() - seen:
-            _compare(key, [], year, dues, helds)
+        for key in year.paid:
+            if key not in seen:
+                _compare(key, [], year, dues, helds)
     return dues, helds
 
 
@@ -257,25 +259,25 @@ def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], he
     helds.extend(Held(key, tuple(months), hold) for hold, months in holds.items())
 
     ahead = {part.month: part for part in payable}
-    wanted = sorted((ahead.keys() | paid.keys()) - held_months) if paid else [part.month for part in payable]
-    count, total, cumulative = 0, Decimal(0), Decimal("0.00")
+    wanted = [month for month in paid if month not in held_months and month <= year.months[-1]]
+    wanted += [month for month in ahead if month not in paid]
+    counted: list[Portion] = []
+    total, cumulative = Decimal(0), Decimal("0.00")
     last: Portion | None = None
     step = Decimal(0)
     for month in wanted:
-        if month > year.months[-1]:
-            break
         before = cumulative
-        if month in ahead:
-            part = payable[count]
-            if last is None or part.rate is not last.rate or part.heads is not last.heads:
-                step = product(part)
-                last = part
+        new = ahead.get(month)
+        if new is not None:
+            if last is None or new.rate is not last.rate or new.heads is not last.heads:
+                step = product(new)
+                last = new
             total += step
-            count += 1
+            counted.append(new)
             cumulative = to_pence(total, PARTS)
         already = paid.get(month)
         if already is None or cumulative - before != already:
-            dues.append(Due(key, month, tuple(payable[:count]), cumulative, before, already))
+            dues.append(Due(key, month, tuple(counted), cumulative, before, already))
 
 
 def product(part: Portion) -> Decimal:
