@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -14,7 +15,9 @@ from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.operations import load_shipped, role_maximum
 from services.funding.tariffs.shipped import FILES, rows, share_of
 from shared.events.funding import TariffPublished
+from shared.http import _now as clock
 from shared.identity import Role
+from tests.funding.test_journey import an_area, calculated
 from tests.harness import Harness
 
 TARIFFS = "/funding/v1/tariffs"
@@ -140,3 +143,24 @@ async def test_ceilings_by_place_and_shares_by_role(funding_app: Harness) -> Non
     assert pharmacist.share == Decimal("0.70")
     assert share_of("podiatrist", date(2019, 8, 1)) is None
     assert TariffKind("stream") in FILES
+
+
+async def test_a_rate_published_after_midnight_in_summer_is_known_that_day_and_paid_at_once(
+    funding_app: Harness,
+) -> None:
+    await an_area(funding_app)
+    midnight = datetime(2022, 5, 31, 23, 30, tzinfo=UTC)
+    funding_app.app.dependency_overrides[clock] = lambda: midnight
+    headers = funding_app.token(Role.NATIONAL)
+    made = (await funding_app.post(TARIFFS, a_rate(), headers)).json()
+    assert made["known_from"] == "2022-06-01"
+
+    async def in_force_at(known_at: str) -> list[str]:
+        asked = {"stream": "core_registered", "as_at": "2022-05-01", "known_at": known_at}
+        reply = await funding_app.client.get(TARIFFS, params=asked, headers=headers)
+        return [item["id"] for item in reply.json()["items"]]
+
+    assert await in_force_at("2022-05-31T22:59:59Z") == ["core_registered.2223.20"]
+    assert await in_force_at("2022-05-31T23:00:00Z") == [made["id"]]
+    run: Any = await calculated(funding_app, "2022-04")
+    assert run["totals"]["core_registered"]["amount"] == "6666.67", run["totals"]  # 1.600 × 50,000 / 12

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import openpyxl
 import pytest
 
 from shared.events import registry as events
+from shared.http import _now as clock
 from shared.identity import Role
 from tests.harness import Harness
 from tests.registry.builders import MANIFEST, SAMPLE, V1, commissioner, load_sample, national, upload, upload_listed
@@ -354,3 +355,12 @@ async def test_days_no_register_can_hold_are_refused_row_by_row(registry_app: Ha
     report = await epcn(registry_app, details, PARTNERS)
     assert [(r["line"], r["code"]) for r in report["refused"]][:2] == [(4, "not_a_date"), (5, "not_a_date")]
     assert {r["code"] for r in report["refused"][2:]} == {"unknown_network"}
+
+
+async def test_a_file_of_today_is_taken_in_from_midnight_in_london(registry_app: Harness) -> None:
+    moment = datetime(2022, 5, 31, 23, 30, tzinfo=UTC)
+    registry_app.app.dependency_overrides[clock] = lambda: moment
+    early = await upload(registry_app, "epraccur", "e.csv", EPRACCUR, published_on="2022-06-02")
+    assert (early.status_code, early.json()["errors"][0]["code"]) == (422, "in_the_future")
+    today = await upload(registry_app, "epraccur", "e.csv", EPRACCUR, published_on="2022-06-01")
+    assert today.status_code == 201, today.text

@@ -18,6 +18,7 @@ from services.funding.networks.model import Network
 from services.funding.payments.engine import Headcount, Hold, Populations, Serving
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.shipped import posts
+from shared.clock import london_day
 from shared.events.funding import BudgetSet
 from shared.messaging import announce_many
 from shared.years import snapshot_of, year_end, year_start
@@ -100,7 +101,7 @@ async def set_budgets(
     changed: dict[tuple[str, str], list[Sum]] = {}
     values: list[dict[str, Any]] = []
     for (network, year), served in grouped.items():
-        sums = _sums(year, served, tariffs, now.date())
+        sums = _sums(year, served, tariffs, london_day(now))
         for made in sums:
             before = held.get((network, year, made.scope))
             if before is None or (before.amount, before.trace, before.held_reason) != (

@@ -15,6 +15,7 @@ from services.funding.claims.rules import Check, check
 from services.funding.networks.model import Network
 from services.funding.scope import network_codes_seen
 from services.funding.tariffs.operations import role_maximum
+from shared.clock import london_day
 from shared.errors import Fault, NotFound
 from shared.events.workforce import ClaimMade
 from shared.http import require_match
@@ -54,7 +55,7 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
 
     Of the sum are taken what approved and paid claims of the year took, and what claims submitted before this one ask.
     """
-    ceiling = await role_maximum(session, claim.role, claim.zone, first_day(claim.month), now.date())
+    ceiling = await role_maximum(session, claim.role, claim.zone, first_day(claim.month), london_day(now))
     budget = (
         await session.execute(
             select(Budget.amount, Budget.held_reason).where(

@@ -21,6 +21,7 @@ from services.funding.tariffs.model import (
     in_force,
 )
 from services.funding.tariffs.shipped import FILES, rows
+from shared.clock import london_day
 from shared.messaging import announce, announce_many
 from shared.years import first_day
 
@@ -98,7 +99,7 @@ async def rates_of(session: AsyncSession, months: Iterable[str], known_at: datet
     made: dict[str, Rate] = {}
     rates: dict[str, tuple[Rate, ...]] = {}
     for month in months:
-        chosen = (in_force(streams[code], first_day(month), known_at.date()) for code in sorted(streams))
+        chosen = (in_force(streams[code], first_day(month), london_day(known_at)) for code in sorted(streams))
         # one object per tariff: the engine tells "nothing changed since last month" by identity
         rates[month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
     return rates

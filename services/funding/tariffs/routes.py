@@ -21,6 +21,7 @@ from services.funding.tariffs.model import (
     Tariff,
     TariffKind,
 )
+from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.http import (
@@ -134,7 +135,7 @@ async def publish_tariff(
         contract_year=year_of_day(rate.valid_from),
         **(rate.model_dump() | {"value": None if rate.value is None else Decimal(rate.value)}),
     )
-    tariff.known_from = tariff.known_from or now.date()
+    tariff.known_from = tariff.known_from or london_day(now)
     if faults := _faults(tariff):
         raise Invalid("The rate is not valid; errors lists every fault.", errors=faults)
     published = await operations.publish_tariff(session, tariff, by=caller.subject, now=now)
@@ -163,14 +164,14 @@ async def list_tariffs(
         statement = statement.where(Tariff.contract_year == contract_year)
     known_on = func.coalesce(Tariff.known_from, Tariff.valid_from)
     if known_at is not None:
-        statement = statement.where(known_on <= known_at.date())
+        statement = statement.where(known_on <= london_day(known_at))
     if as_at is not None:
         later = aliased(Tariff)
         replacing = select(later.id).where(
             later.supersedes == Tariff.id, later.valid_from <= as_at, later.valid_to >= as_at
         )
         if known_at is not None:
-            replacing = replacing.where(func.coalesce(later.known_from, later.valid_from) <= known_at.date())
+            replacing = replacing.where(func.coalesce(later.known_from, later.valid_from) <= london_day(known_at))
         statement = statement.where(Tariff.valid_from <= as_at, Tariff.valid_to >= as_at, ~replacing.exists())
     found, following = await page(session, statement, [Tariff.id], paging)
     return Page(items=[TariffOut.model_validate(row[0]) for row in found], next=following)

@@ -20,6 +20,7 @@ from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import find_round, require_decider
 from services.registry.scope import area_of
+from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.facts import as_at, currently_known, days, since
@@ -78,13 +79,13 @@ async def allocate_patients(
     await require_decider(session, commissioner, caller)
     await _lock_rounds(session, commissioner)
     if round is not None:
-        (await find_round(session, round, caller, now.date())).require_open()
+        (await find_round(session, round, caller, london_day(now))).require_open()
     if network is not None:
         held = exists().where(NetworkEntry.network == network, as_at(NetworkEntry, first))
         if not await session.scalar(select(held)):
             raise NetworkNotFound(f"No network {network} on that day.")
     else:
-        applied = await find_application(session, application or "", caller, now.date())
+        applied = await find_application(session, application or "", caller, london_day(now))
         if applied.status is ApplicationStatus.APPROVED:
             network = applied.network
         elif applied.status is ApplicationStatus.REFUSED:

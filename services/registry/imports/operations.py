@@ -20,6 +20,7 @@ from services.registry.ods.practices import load_practices
 from services.registry.ods.readers import Outcome, Source, Upload
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry
 from shared.audit import audit
+from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.messaging import announce_many
@@ -60,7 +61,7 @@ async def import_file(
     Raises `Invalid` for a day of publication to come, `FileRefused` for a file that is not what it says, and
     `NewerFileImported` where a later publication of the same kind (and snapshot) is on the register.
     """
-    if published_on > now.date():
+    if published_on > london_day(now):
         fault = Fault("published_on", "in_the_future", f"{published_on} has not come yet.")
         raise Invalid("The file cannot have been published yet.", errors=[fault])
     # two files at once would both compare themselves with the register as it was before either
