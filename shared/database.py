@@ -104,6 +104,7 @@ def _ping_after_a_pause(connection: Any, record: ConnectionPoolEntry, _: Any) ->
     cursor = connection.cursor()
     try:
         cursor.execute("SELECT 1")
+        connection.rollback()  # whoever takes it may ask for an isolation of its own, which a transaction begun forbids
     except DatabaseError as error:
         raise DisconnectionError("the connection is gone") from error
     finally:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from services.registry.rounds import queries
+from shared import database
 from shared.events import funding as told_of_money
 from shared.events import registry as told
 from shared.events import workforce as told_of_people
@@ -334,8 +335,9 @@ async def test_coverage_is_worked_out_from_one_moment(registry_live: Harness, mo
         return await ask(*given)
 
     monkeypatch.setattr(queries, "_covered", slowly)
+    monkeypatch.setattr(database, "PING_AFTER_SECONDS", 0.0)  # as after a pause
     reader = asyncio.create_task(app.client.get(path, headers=carl))
-    await half_way.wait()
+    await asyncio.wait_for(half_way.wait(), 20)
     decided = await registry.decide(app, round)
     assert decided.status_code == 200, decided.text
     go_on.set()

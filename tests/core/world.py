@@ -15,6 +15,7 @@ from tests.registry import builders as registry
 from tests.reporting import builders as reporting
 from tests.workforce import builders as workforce
 
+DISMISSAL = {"reason": "It was sent by mistake."}
 LOCAL = (Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE, Role.TRUST, Role.LMC)
 """Roles that see only what is theirs."""
 
@@ -38,6 +39,10 @@ class World:
     """Lists in which even the owner of all this finds nothing."""
     next_door: frozenset[str] = frozenset()
     """Paths at which the thing that exists belongs to the neighbour."""
+
+    def body(self, door: str) -> Any:
+        """A well-formed body for `METHOD path`, or None."""
+        return DISMISSAL if door.endswith("/dismissal") else self.bodies.get(door)
 
     def caller(self, role: Role, *, strange: bool = False, path: str = "") -> dict[str, str]:
         """Headers of somebody here or next door; which is which depends on whose the thing at `path` is."""
