@@ -9,8 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from fastapi.routing import APIRoute
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+from starlette.routing import Match
 
 from deploy.issuer import EmbeddedIssuer
 from shared.app import create_app
@@ -18,8 +20,30 @@ from shared.events import CATALOGUE, Envelope, Event
 from shared.identity import Role
 from shared.messaging.inbox import Receiver
 from shared.messaging.tables import Outbox, Parked
+from shared.openapi import sets
 from shared.service import Runtime, Service
 from shared.settings import CommonSettings
+
+GENERIC = {
+    *("Unauthenticated", "Forbidden", "Invalid", "NotFound", "PreconditionFailed", "PreconditionMissing"),
+    *("Conflict", "Unavailable", "BadRequest", "TooLarge"),
+}
+"""What the plumbing says for every route; the rest is a route's own to declare."""
+
+
+def undeclared_in(route: APIRoute, response: httpx.Response) -> list[str]:
+    """What an answer brings that the route's part of the contract does not speak of: a refusal, an ETag, a Location."""
+    if response.is_success:
+        return [
+            f"{header} (it {'comes' if header in response.headers else 'is missing'})"
+            for header in ("ETag", "Location")
+            if "idempotency-replayed" not in response.headers and (header in response.headers) != sets(route, header)
+        ]
+    if response.headers["content-type"] != "application/problem+json" or response.status_code >= 500:
+        return []
+    code = response.json()["code"]
+    declared = str(route.responses.get(response.status_code, {}).get("description", "")).split(", ")
+    return [] if code in GENERIC or code in declared else [f"{code} ({response.status_code})"]
 
 
 class Harness:
@@ -32,15 +56,30 @@ class Harness:
             maker = async_sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
             runtime.sessions = maker
             runtime.reading = lambda: maker()  # type: ignore[method-assign,assignment,return-value]
+            runtime.moment = lambda: maker()  # type: ignore[method-assign,assignment,return-value]
             runtime.receiver = Receiver(
                 maker, runtime.service.handlers, name=runtime.service.name, finish=runtime.service.finish
             )
         common = CommonSettings(jwks_url=issuer.jwks_url)
         self.app = create_app(runtime.service, common, runtime=runtime)
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://test"
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            base_url="http://test",
+            event_hooks={"response": [self._as_declared]},
         )
+        self._routes = [route for router in runtime.service.routers for route in router.routes]
         self._position = 0
+
+    async def _as_declared(self, response: httpx.Response) -> None:
+        """Fails the test when one of the service's own routes answers what its contract does not say."""
+        request = response.request
+        scope = {"type": "http", "path": request.url.path, "method": request.method, "headers": []}
+        for route in self._routes:
+            if isinstance(route, APIRoute) and route.matches(scope)[0] is Match.FULL:
+                await response.aread()
+                undeclared = undeclared_in(route, response)
+                assert not undeclared, f"{request.method} {route.path} does not declare {', '.join(undeclared)}"
+                return
 
     @property
     def service(self) -> Service:

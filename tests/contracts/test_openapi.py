@@ -13,11 +13,13 @@ from deploy.contracts import openapi
 from deploy.gateway import create_gateway
 from deploy.stack import SERVICES, build_service
 from shared.app import create_app
-from shared.http import Idempotent, IfMatch, service_router, tag
+from shared.errors import Refused
+from shared.http import Idempotent, IfMatch, refusals, service_router, tag
 from shared.identity import Caller, Role, allow
 from shared.openapi import describe
 from shared.settings import CommonSettings
 from tests.architecture.rules import routes_of
+from tests.harness import undeclared_in
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,3 +109,27 @@ async def test_a_service_and_the_gateway_say_in_the_same_words_that_nothing_is_t
     for one, other in ((theirs, ours), wrong):
         assert one.status_code == other.status_code
         assert {**one.json(), "instance": None} == {**other.json(), "instance": None}
+
+
+def test_an_answer_its_route_does_not_speak_of_is_seen() -> None:
+    class TooDull(Refused):
+        """The thing is too dull."""
+
+    router = service_router("planted")
+
+    @router.put("/things/{thing}", responses=refusals(TooDull))
+    async def change(thing: str, response: Response) -> None:
+        tag(response, None)  # type: ignore[arg-type]
+
+    (route,) = routes_of([router])
+
+    def answered(status: int, code: str = "", **headers: str) -> httpx.Response:
+        kind = {"content-type": "application/problem+json" if code else "application/json"}
+        return httpx.Response(status, json={"code": code}, headers=kind | headers)
+
+    assert undeclared_in(route, answered(409, "TooDull")) == []
+    assert undeclared_in(route, answered(404, "NotFound")) == []
+    assert undeclared_in(route, answered(409, "TooBright")) == ["TooBright (409)"]
+    assert undeclared_in(route, answered(200, etag='"1"')) == []
+    assert undeclared_in(route, answered(200)) == ["ETag (it is missing)"]
+    assert undeclared_in(route, answered(200, etag='"1"', location="/x")) == ["Location (it comes)"]
