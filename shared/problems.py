@@ -35,7 +35,7 @@ MALFORMED = "The request is not valid; errors lists every fault."
 
 def faults_of(errors: Iterable[Any], *, body: Any = None) -> list[Fault]:
     """What pydantic and FastAPI found wrong, as faults a caller can read; `body` as FastAPI had it."""
-    found = []
+    found: dict[Fault, None] = {}  # each once, in order; a body of many unknown fields has as many faults
     for error in errors:
         place, message = [str(part) for part in error["loc"]], str(error["msg"])
         if place[:1] == ["body"] and isinstance(body, bytes):
@@ -49,9 +49,8 @@ def faults_of(errors: Iterable[Any], *, body: Any = None) -> list[Fault]:
         else:
             message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
             fault = Fault(storable(".".join(place)), str(error["type"]), storable(message))
-        if fault not in found:
-            found.append(fault)
-    return found
+        found[fault] = None
+    return list(found)
 
 
 def storable(text: str) -> str:
