@@ -143,20 +143,20 @@ async def test_all_that_is_missing_from_an_application_comes_in_one_answer(app: 
     answer = await submit(app, empty["id"])
     assert answer.status_code == 422
     assert [e["field"] for e in answer.json()["errors"]] == [
-        "practices",
-        "clinical_director",
-        "payee",
-        "area_description",
+        "body.practices",
+        "body.clinical_director",
+        "body.payee",
+        "body.area_description",
     ]
     wanted = form(NAMES[0], round)
     wanted["practices"] += [{"practice": "Z80022"}, {"practice": "Z80021"}, {"practice": "Z99999"}]
     answer = await submit(app, (await draft(app, wanted))["id"])
     assert answer.status_code == 422
     faults = {(e["field"], e["code"]) for e in answer.json()["errors"]}
-    assert ("practices.Z80022", "list_size_unknown") in faults
-    assert ("practices.Z80021", "practice_not_open") in faults
-    assert ("practices.Z99999", "unknown_practice") in faults
-    assert ("agreement_signed_by", "not_signed") in faults
+    assert ("body.practices.Z80022", "list_size_unknown") in faults
+    assert ("body.practices.Z80021", "practice_not_open") in faults
+    assert ("body.practices.Z99999", "unknown_practice") in faults
+    assert ("body.agreement_signed_by", "not_signed") in faults
 
 
 async def test_a_network_under_30000_needs_a_waiver_with_a_reason(app: Harness) -> None:
