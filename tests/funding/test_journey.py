@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from shared.events.funding import BudgetSet, ClaimApproved, ClaimPaid, PaymentIssued
 from shared.identity import Role
@@ -31,21 +32,21 @@ async def an_area(app: Harness) -> None:
     )
 
 
-async def calculated(app: Harness, month: str, subject: str = "alice") -> dict[str, object]:
+async def calculated(app: Harness, month: str, subject: str = "alice") -> dict[str, Any]:
     reply = await app.post(RUNS, {"month": month}, app.token(Role.NATIONAL, subject=subject))
     assert reply.status_code == 201, reply.text
-    made: dict[str, object] = reply.json()
+    made: dict[str, Any] = reply.json()
     return made
 
 
-async def paid(app: Harness, month: str) -> dict[str, object]:
+async def paid(app: Harness, month: str) -> dict[str, Any]:
     run = await calculated(app, month)
     bob = app.token(Role.NATIONAL, subject="bob")
     approved = await app.put(f"{RUNS}/{run['id']}/approval", None, bob)
     assert approved.status_code == 200, approved.text
     issued = await app.put(f"{RUNS}/{run['id']}/issue", None, bob)
     assert issued.status_code == 200, issued.text
-    made: dict[str, object] = issued.json()
+    made: dict[str, Any] = issued.json()
     return made
 
 
@@ -95,7 +96,7 @@ async def test_a_claim_is_approved_and_paid_in_the_next_run(funding_app: Harness
     assert reply.status_code == 200, reply.text
     assert (reply.json()["payable"], reply.json()["limited_by"]) == ("4776.50", "role_maximum")
     run = await paid(funding_app, "2022-05")
-    assert run["totals"]["arrs"] == {"lines": 1, "amount": "4776.50"}  # type: ignore[index]
+    assert run["totals"]["arrs"] == {"lines": 1, "amount": "4776.50"}
     events = await funding_app.announced()
     assert any(isinstance(event, ClaimApproved) and event.payable == Decimal("4776.50") for event in events)
     assert any(isinstance(event, ClaimPaid) and event.run == run["id"] for event in events)

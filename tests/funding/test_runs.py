@@ -399,7 +399,7 @@ async def test_a_month_that_becomes_due_late_moves_no_penny_of_those_paid(fundin
     await an_area(funding_app)
     sizes = {"A00001": 30007, "A00002": 20006}
     for basis in ("registered", "adjusted", "weighted"):
-        await funding_app.deliver(list_sizes(basis, sizes))  # type: ignore[arg-type]
+        await funding_app.deliver(list_sizes(basis, sizes))
     await funding_app.deliver(an_approved_network(payee="A00001", since=date(2022, 5, 1)))
     await paid(funding_app, "2022-06")
     await funding_app.deliver(an_approved_network(payee="A00001", since=date(2022, 4, 1)))
