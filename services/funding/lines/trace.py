@@ -31,8 +31,12 @@ def heads_of(heads: Headcount) -> dict[str, Any]:
     }
 
 
-def trace_of(due: Due) -> Trace:
-    """The trace of a line paid by head or bed: its steps, each some months with the same rate and population."""
+def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trace:
+    """The trace of a line paid by head or bed: its steps, each some months with the same rate and population.
+
+    `counted` keeps head counts already told, by identity, for lines that share one while they are drafted together.
+    """
+    told = {} if counted is None else counted
     steps: list[dict[str, Any]] = []
     last: Portion | None = None
     for portion in due.portions:
@@ -40,6 +44,9 @@ def trace_of(due: Due) -> Trace:
             steps[-1]["months"].append(portion.month)
             continue
         last = portion
+        heads = told.get(id(portion.heads))
+        if heads is None:
+            heads = told[id(portion.heads)] = heads_of(portion.heads)
         steps.append(
             {
                 "months": [portion.month],
@@ -49,7 +56,7 @@ def trace_of(due: Due) -> Trace:
                 "parts": portion.rate.parts,
                 "confidence": portion.rate.confidence,
                 "sources": list(portion.rate.sources),
-                **heads_of(portion.heads),
+                **heads,
             }
         )
     return {

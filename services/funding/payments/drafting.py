@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +20,7 @@ from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.entitlements.queries import last_traces, load_year
 from services.funding.lines.explanation import NOT_CONFIRMED
 from services.funding.lines.trace import Trace, causes_of, trace_of
-from services.funding.payments.engine import Due, Held, Year, differences
+from services.funding.payments.engine import Due, Held, differences
 from shared.years import year_of
 
 COLUMNS = (
@@ -95,15 +97,16 @@ class Drafted:
             self.amounts[stream] += amount
 
 
-def _differences(inputs: Year) -> tuple[list[Due], list[Held]]:
-    """As the engine has it, with the cycle collector at rest: a million small values and no cycle among them, which it
-    would walk through again and again, a third of the time."""
-    resting = gc.isenabled()
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Let the cycle collector wait: a run makes a million small values and no cycle among them, which it would walk
+    through again and again, a third of the time. One run is calculated at a time, so this never nests."""
+    collecting = gc.isenabled()
     gc.disable()
     try:
-        return differences(inputs)
+        yield
     finally:
-        if resting:
+        if collecting:
             gc.enable()
 
 
@@ -119,12 +122,13 @@ async def draft_year(
     """Write down what differs from what was paid for a contract year through a month, each line with its cause."""
     inputs = await load_year(session, contract_year, through, now)
     # in a thread, so that the service goes on answering while it calculates
-    dues, helds = await asyncio.to_thread(_differences, inputs)
+    dues, helds = await asyncio.to_thread(differences, inputs)
     before = await last_traces(session, contract_year, [(due.key, due.month) for due in dues if due.paid is not None])
     paid_before = {paid_for for months in inputs.paid.values() for paid_for in months}
     drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
+    counted: dict[int, dict[str, Any]] = {}
     for due in dues:
-        trace = trace_of(due)
+        trace = trace_of(due, counted)
         paid = before.get((due.key, due.month))
         causes = ["due"] if paid is None else causes_of(paid, trace)
         if paid is not None:

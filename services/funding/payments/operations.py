@@ -16,7 +16,7 @@ from services.funding.accounts.operations import payees_on
 from services.funding.claims.model import Claim
 from services.funding.entitlements.queries import totals_of, years_paid
 from services.funding.networks.model import Network
-from services.funding.payments.drafting import COLUMNS, Drafted, draft_claims, draft_year
+from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_claims, draft_year
 from services.funding.payments.model import (
     MonthNotBegun,
     PaymentLine,
@@ -54,8 +54,9 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
     drafted = Drafted(run_id)
     payees = await payees_on(session, first_day(month))
     year = year_of(month)
-    for contract_year, through in [*await years_paid(session, year), (year, month)]:
-        await draft_year(session, drafted, contract_year, through, month, payees, now)
+    with collector_at_rest():
+        for contract_year, through in [*await years_paid(session, year), (year, month)]:
+            await draft_year(session, drafted, contract_year, through, month, payees, now)
     await draft_claims(session, drafted, month, payees)
     run = PaymentRun(
         id=run_id,
