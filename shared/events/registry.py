@@ -35,6 +35,32 @@ class CommissionerRegistered(RegistryEvent):
         return self.commissioner
 
 
+class Heir(Fact):
+    """A commissioner that takes over from another, or a part of it."""
+
+    commissioner: str
+    commissioner_name: str
+
+
+@catalogued
+class CommissionerSucceeded(RegistryEvent):
+    """A commissioner's area goes to its successors, which decide what it left open.
+
+    `succeeded_on` is the first day they commission; after an `enlargement` the predecessor is one of them.
+    """
+
+    noun: ClassVar[str] = "commissioners"
+    name: ClassVar[str] = "commissioner-succeeded"
+
+    commissioner: str
+    kind: Literal["merger", "split", "enlargement"]
+    succeeded_on: date
+    successors: list[Heir]
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
 class PracticeFact(Fact):
     """A practice as the register has it. `valid_to` is the last day; `None` while it is open."""
 
@@ -72,6 +98,62 @@ class PracticeRegistered(RegistryEvent):
 
     def subject(self) -> str:
         return self.practice.commissioner
+
+
+@catalogued
+class PracticeClosed(RegistryEvent):
+    """A practice ended; `closed_on` is its last day."""
+
+    noun: ClassVar[str] = "practices"
+    name: ClassVar[str] = "practice-closed"
+
+    practice: str
+    commissioner: str
+    closed_on: date
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
+@catalogued
+class PracticeSucceeded(RegistryEvent):
+    """A practice went over into another; `succeeded_on` is the first day on which its patients are the successor's."""
+
+    noun: ClassVar[str] = "practices"
+    name: ClassVar[str] = "practice-succeeded"
+
+    practice: str
+    successor: str
+    commissioner: str
+    succeeded_on: date
+
+    def subject(self) -> str:
+        return self.commissioner
+
+
+class Part(Fact):
+    """The share of a split practice's list that goes with a network."""
+
+    network: str
+    share: Decimal
+
+
+@catalogued
+class PracticeSplit(RegistryEvent):
+    """A practice's list is declared to be divided between networks; the memberships are announced beside it."""
+
+    noun: ClassVar[str] = "practices"
+    name: ClassVar[str] = "practice-split"
+
+    practice: str
+    commissioner: str
+    parts: list[Part]
+    valid_from: date
+    valid_to: date | None = None
+    reason: str
+
+    def subject(self) -> str:
+        return self.commissioner
 
 
 class ListSize(Fact):
@@ -202,6 +284,58 @@ class PatientsAllocated(RegistryEvent):
     practice: str
     valid_from: date
     valid_to: date | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class EntitlementWithdrawn(RegistryEvent):
+    """The commissioner ended a network's right to be paid from a day on, or that of one practice in it."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "entitlement-withdrawn"
+
+    withdrawal: str
+    network: str
+    commissioner: str
+    practice: str | None = None
+    withdrawn_from: date
+    reason: str
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class EntitlementRestored(RegistryEvent):
+    """A withdrawn right came back; where an appeal was upheld, from the day on which it had been withdrawn."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "entitlement-restored"
+
+    withdrawal: str
+    network: str
+    commissioner: str
+    practice: str | None = None
+    restored_from: date
+    reason: str
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class AgreementSigned(RegistryEvent):
+    """Every party signed a version of the network agreement; the network is live from the day it is in force."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "agreement-signed"
+
+    network: str
+    commissioner: str
+    agreement_version: int
+    in_force_from: date
 
     def subject(self) -> str:
         return self.network

@@ -6,11 +6,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.networks.model import Network, NetworkNotFound, Payee
-from services.registry.networks.queries import lead_of
+from services.registry.networks.queries import speaks_for
 from shared.errors import Fault, Forbidden, Invalid
 from shared.facts import days, record
 from shared.http import require_match
-from shared.identity import Caller, Role
+from shared.identity import Caller
 from shared.messaging import announce
 
 
@@ -41,9 +41,7 @@ async def appoint_payee(
     if last is not None and last < first:
         fault = Fault("valid_to", "before_valid_from", f"{last} lies before {first}.")
         raise Invalid("The days are not in order.", errors=[fault])
-    own = caller.has(Role.NETWORK) and code in caller.organisations
-    leads = caller.has(Role.COMMISSIONER) and await lead_of(session, code, first) in caller.organisations
-    if not (own or leads or caller.has(Role.NATIONAL)):
+    if not await speaks_for(session, code, caller, first):
         raise NotYoursToAppoint(f"The payee of {code} is not yours to appoint.")
     require_match(network, if_match)
     await record(session, Payee(network=code, payee=payee, valid=days(first, last)), key=["network"], now=now)

@@ -27,6 +27,7 @@ from sqlalchemy.orm import aliased
 
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
 from shared.facts import ONE_DAY, as_at, currently_known
+from shared.identity import Caller, Role
 
 
 async def member_histories(session: AsyncSession, networks: Sequence[str]) -> dict[str, list[Membership]]:
@@ -142,3 +143,10 @@ async def lead_of(session: AsyncSession, code: str, day: date) -> str | None:
         select(NetworkEntry.commissioner).where(NetworkEntry.network == code, as_at(NetworkEntry, day))
     )
     return lead
+
+
+async def speaks_for(session: AsyncSession, code: str, caller: Caller, day: date) -> bool:
+    """Whether a caller may act for a network: the network itself, who leads it on that day, the national team."""
+    if caller.has(Role.NATIONAL) or (caller.has(Role.NETWORK) and code in caller.organisations):
+        return True
+    return caller.has(Role.COMMISSIONER) and await lead_of(session, code, day) in caller.organisations
