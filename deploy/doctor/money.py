@@ -34,14 +34,15 @@ _TOTALS: LiteralString = """
 
 _NEGATIVE: LiteralString = """
     WITH paid AS (
-        SELECT l.network, l.practice, l.stream, l.month, l.claim, l.run, l.amount,
+        SELECT l.network, l.practice, l.stream, l.month, l.reference, l.run, l.amount,
                sum(l.amount) OVER (
-                   PARTITION BY l.network, l.practice, l.stream, l.month, l.claim ORDER BY r.issued_at, l.run
+                   PARTITION BY l.network, l.practice, l.stream, l.month, l.reference IS NULL
+                   ORDER BY r.issued_at, l.run
                ) AS paid_so_far
         FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
         WHERE l.amount IS NOT NULL
     )
-    SELECT network, practice, stream, month, claim, run, amount, paid_so_far FROM paid
+    SELECT network, practice, stream, month, reference, run, amount, paid_so_far FROM paid
     WHERE paid_so_far < 0 ORDER BY run, network, stream, month
 """
 
@@ -63,9 +64,9 @@ _ANNOUNCED: LiteralString = """
 
 _CLAIMS: LiteralString = """
     WITH lines AS (
-        SELECT l.claim, count(*) AS times, sum(l.amount) AS amount, min(l.run) AS run
+        SELECT substr(l.reference, 8) AS claim, count(*) AS times, sum(l.amount) AS amount, min(l.run) AS run
         FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
-        WHERE l.claim IS NOT NULL AND l.amount IS NOT NULL GROUP BY l.claim
+        WHERE l.reference LIKE 'claims/%' AND l.amount IS NOT NULL GROUP BY l.reference
     )
     SELECT coalesce(c.id, lines.claim) AS claim, c.status, c.payable, lines.amount AS paid, lines.times, c.run
     FROM (SELECT * FROM claims WHERE status = 'paid') c FULL JOIN lines ON lines.claim = c.id

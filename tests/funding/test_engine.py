@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.funding.lines.trace import Trace, causes_of, recompute, trace_of
+from services.funding.lines.capitation import causes_of, trace_of
+from services.funding.lines.trace import recompute
+from services.funding.lines.words import Trace
 from services.funding.money import to_pence
 from services.funding.payments.engine import (
     Due,

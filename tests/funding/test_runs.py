@@ -93,7 +93,7 @@ async def test_the_same_request_sent_twice_calculates_once(funding_app: Harness)
         "UPDATE payment_lines SET amount = amount + 1",
         "DELETE FROM payment_lines",
         "INSERT INTO payment_lines SELECT id || 'x', run, network, practice, payee, stream, month, contract_year,"
-        " amount, cause, held_code, claim, trace FROM payment_lines",
+        " amount, cause, held_code, reference, trace FROM payment_lines",
         "UPDATE payment_runs SET total = 0",
         "UPDATE payment_runs SET status = 'calculated'",
         "DELETE FROM payment_runs",

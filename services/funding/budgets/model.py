@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
-from services.funding.lines.trace import heads_of
+from services.funding.lines.capitation import heads_of
 from services.funding.money import to_pence
 from services.funding.payments.engine import Headcount, Hold
 from services.funding.tariffs.model import Tariff

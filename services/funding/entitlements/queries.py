@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.lines.trace import Trace
+from services.funding.lines.words import Trace
 from services.funding.networks.model import Allocation, Membership, Network, Practice
 from services.funding.payments.engine import Key, Populations, Serving, Year
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
@@ -148,7 +148,7 @@ async def paid_so_far(
                 SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount,
                        min(l.id COLLATE "C") AS first_line
                 FROM payment_lines AS l JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
-                WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.claim IS NULL {chosen}
+                WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.reference IS NULL {chosen}
                 GROUP BY l.network, l.practice, l.stream, l.month
             ) AS by_month
             GROUP BY network, practice, stream
@@ -176,7 +176,7 @@ async def last_traces(
                         CAST(:months AS text[])) AS w (network, practice, stream, month)
             JOIN payment_lines AS l
               ON l.contract_year = :year AND l.network = w.network AND l.practice IS NOT DISTINCT FROM w.practice
-             AND l.stream = w.stream AND l.month = w.month AND l.amount IS NOT NULL AND l.claim IS NULL
+             AND l.stream = w.stream AND l.month = w.month AND l.amount IS NOT NULL AND l.reference IS NULL
             JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
             ORDER BY w.network, w.practice, w.stream, w.month, r.issued_at DESC
         """),

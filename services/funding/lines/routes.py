@@ -29,7 +29,10 @@ class LineNotFound(NotFound):
 
 
 class LineOut(Out):
-    """`amount` is null for a held line, which says why in `held_code` and `held_reason`."""
+    """`amount` is null for a held line, which says why in `held_code` and `held_reason`.
+
+    `reference` names the claim or other amount paid, like `claims/claim-7`; null where the line pays by head or bed.
+    """
 
     id: str
     run: str
@@ -43,7 +46,7 @@ class LineOut(Out):
     cause: str
     held_code: str | None
     held_reason: str | None
-    claim: str | None
+    reference: str | None
 
 
 class ExplanationOut(Out):
@@ -73,7 +76,7 @@ def _lines(caller: Caller) -> Select[*tuple[Any, ...]]:
         PaymentLine.amount,
         PaymentLine.cause,
         PaymentLine.held_code,
-        PaymentLine.claim,
+        PaymentLine.reference,
         PaymentLine.trace["detail"].astext.label("held_reason"),
     ).where(lines_seen(caller, PaymentLine))
     if not caller.everywhere:

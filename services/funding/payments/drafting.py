@@ -1,4 +1,4 @@
-"""Writing down the lines of a run: differences with their causes, what is held, claims."""
+"""Writing down the lines of a run: differences with their causes, what is held, what other nouns have to pay."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.entitlements.queries import last_traces, load_year
-from services.funding.lines.explanation import NOT_CONFIRMED
-from services.funding.lines.trace import Trace, causes_of, trace_of
+from services.funding.lines.capitation import causes_of, trace_of
+from services.funding.lines.words import NOT_CONFIRMED, Trace
 from services.funding.payments.engine import Due, Held, differences
+from services.funding.payments.sources import SOURCES
 from shared.years import year_of
 
 COLUMNS = (
@@ -35,7 +34,7 @@ COLUMNS = (
     "amount",
     "cause",
     "held_code",
-    "claim",
+    "reference",
     "trace",
 )
 
@@ -53,7 +52,7 @@ class Drafted:
     doubtful: dict[str, str] = field(default_factory=dict)
     covered: set[str] = field(default_factory=set)
 
-    def doubt(self, tariff: str, confidence: str) -> None:
+    def doubt(self, tariff: str, confidence: str | None) -> None:
         if confidence in NOT_CONFIRMED:
             self.doubtful[tariff] = confidence
 
@@ -69,7 +68,7 @@ class Drafted:
         cause: str,
         trace: Trace,
         held_code: str | None = None,
-        claim: str | None = None,
+        reference: str | None = None,
     ) -> None:
         number = f"{self.run}-{len(self.rows) + 1:06d}"
         year = year_of(month)
@@ -86,7 +85,7 @@ class Drafted:
                 amount,
                 cause,
                 held_code,
-                claim,
+                reference,
                 to_json(trace).decode(),
             )
         )
@@ -180,23 +179,22 @@ def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
     )
 
 
-async def draft_claims(session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str]) -> None:
-    """Write down every approved claim that has not been paid, of this month or an earlier one."""
-    claims = await session.scalars(
-        select(Claim)
-        .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
-        .order_by(Claim.network, Claim.month, Claim.id)
-    )
-    for claim in claims:
-        drafted.add(
-            network=claim.network,
-            practice=None,
-            payee=payees.get(claim.network, claim.network),
-            stream="arrs",
-            month=claim.month,
-            amount=claim.payable,
-            cause="due" if claim.month == month else "claim-late",
-            claim=claim.id,
-            trace=claim.trace(),
-        )
-        drafted.doubt(claim.checked["tariff"], claim.checked["confidence"])
+async def draft_payables(
+    session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str], now: datetime
+) -> None:
+    """Write down everything other nouns have to pay for this month or an earlier one."""
+    for source in SOURCES:
+        for payable in await source.unpaid(session, month, now):
+            drafted.add(
+                network=payable.network,
+                practice=payable.practice,
+                payee=payable.payee or payees.get(payable.network, payable.network),
+                stream=payable.stream,
+                month=payable.month,
+                amount=payable.amount,
+                cause=payable.cause,
+                reference=payable.reference,
+                trace=payable.trace,
+            )
+            if payable.trace.get("tariff"):
+                drafted.doubt(payable.trace["tariff"], payable.trace.get("confidence"))

@@ -126,7 +126,8 @@ class PaymentRun(Base, Versioned):
 class PaymentLine(Base):
     """One amount to one payee for one stream and month, or what is held and why (`amount` null).
 
-    `month` is what it pays for. The database refuses to change lines of a run that is no longer being calculated.
+    `month` is what it pays for; `reference` names the claim or other amount it pays, and is null where it pays by head
+    or bed. The database refuses to change lines of a run that is no longer being calculated.
     """
 
     __tablename__ = "payment_lines"
@@ -134,6 +135,7 @@ class PaymentLine(Base):
         Index("ix_payment_lines_run_network", "run", "network"),
         Index("ix_payment_lines_contract_year", "contract_year", "network", "practice", "stream"),
         Index("ix_payment_lines_practice", "practice"),
+        Index("ix_payment_lines_reference", "reference", postgresql_where=text("reference IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -147,5 +149,15 @@ class PaymentLine(Base):
     amount: Mapped[Money | None]
     cause: Mapped[str] = mapped_column(String(32))
     held_code: Mapped[str | None] = mapped_column(String(32))
-    claim: Mapped[str | None] = mapped_column(String(64))
+    reference: Mapped[str | None] = mapped_column(String(96))
     trace: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class PaidReference(Base):
+    """An amount that left with an issued run. The database enters it when the run is issued, and refuses a second."""
+
+    __tablename__ = "paid_references"
+
+    reference: Mapped[str] = mapped_column(String(96), primary_key=True)
+    run: Mapped[str] = mapped_column(String(64), ForeignKey("payment_runs.id"))
+    line: Mapped[str] = mapped_column(String(80), ForeignKey("payment_lines.id"))

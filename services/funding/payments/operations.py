@@ -13,10 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import payees_on
-from services.funding.claims.model import Claim
 from services.funding.entitlements.queries import totals_of, years_paid
 from services.funding.networks.model import Network
-from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_claims, draft_year
+from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_payables, draft_year
 from services.funding.payments.model import (
     MonthNotBegun,
     PaymentLine,
@@ -24,10 +23,13 @@ from services.funding.payments.model import (
     RunInProgress,
     RunStatus,
 )
+from services.funding.payments.payables import Source, kind_of
+from services.funding.payments.sources import SOURCES
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows, new_id
 from shared.errors import NotFound
+from shared.events.base import Event
 from shared.events.funding import PaidLine, PaymentIssued
 from shared.http import require_match
 from shared.messaging import announce_many
@@ -57,7 +59,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
     with collector_at_rest():
         for contract_year, through in [*await years_paid(session, year), (year, month)]:
             await draft_year(session, drafted, contract_year, through, month, payees, now)
-    await draft_claims(session, drafted, month, payees)
+    await draft_payables(session, drafted, month, payees, now)
     run = PaymentRun(
         id=run_id,
         month=month,
@@ -166,7 +168,7 @@ async def issue_run(session: AsyncSession, run_id: str, if_match: str | None, *,
                 PaymentLine.month,
                 PaymentLine.amount,
                 PaymentLine.cause,
-                PaymentLine.claim,
+                PaymentLine.reference,
                 Network.commissioner,
             )
             .outerjoin(Network, Network.code == PaymentLine.network)
@@ -174,11 +176,19 @@ async def issue_run(session: AsyncSession, run_id: str, if_match: str | None, *,
             .order_by(PaymentLine.network, PaymentLine.id)
         )
     ).all()
-    paid = [row.claim for row in rows if row.claim is not None]
-    claims = (await session.scalars(select(Claim).where(Claim.id.in_(paid)).with_for_update())).all() if paid else []
-    await announce_many(session, [*_payments(run, rows, now), *(claim.pay(run_id) for claim in claims)])
+    references = [row.reference for row in rows if row.reference is not None]
+    told = [event for source in SOURCES for event in await _tell(session, source, references, run_id, now)]
+    await announce_many(session, [*_payments(run, rows, now), *told])
     await session.flush()
     return run
+
+
+async def _tell(
+    session: AsyncSession, source: Source, references: Iterable[str], run_id: str, now: datetime
+) -> list[Event]:
+    """Let a noun know which of its amounts left with the run."""
+    own = [reference for reference in references if kind_of(reference) == source.kind]
+    return await source.pay(session, own, run_id, now) if own else []
 
 
 def _payments(run: PaymentRun, rows: Iterable[Any], now: datetime) -> Iterator[PaymentIssued]:

@@ -1,0 +1,73 @@
+"""How an approved claim reaches a payment run, and how the line that pays it recomputes and explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.payments.payables import Payable, Source, ids_of
+from shared.events.base import Event
+
+KIND = "claims"
+
+
+async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
+    """Every approved claim that has not been paid, of this month or an earlier one."""
+    claims = await session.scalars(
+        select(Claim)
+        .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
+        .order_by(Claim.network, Claim.month, Claim.id)
+    )
+    return [
+        Payable(
+            reference=f"{KIND}/{claim.id}",
+            network=claim.network,
+            practice=None,
+            payee=None,
+            stream="arrs",
+            month=claim.month,
+            amount=claim.payable,
+            cause="due" if claim.month == month else "claim-late",
+            trace=claim.trace(),
+        )
+        for claim in claims
+        if claim.payable is not None
+    ]
+
+
+async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
+    """The claims were part of an issued run. Raises `ClaimDecided` where one is no longer approved."""
+    found = await session.scalars(
+        select(Claim).where(Claim.id.in_(ids_of(references))).order_by(Claim.id).with_for_update()
+    )
+    return [claim.pay(run) for claim in found.all()]
+
+
+CLAIMS = Source(KIND, unpaid, pay)
+
+
+def recompute(trace: Trace) -> Decimal:
+    """The least of the share of the cost, the role's ceiling and what was left of the sum."""
+    limits = [Decimal(trace["share_amount"]), Decimal(trace["ceiling"]), Decimal(trace["room"])]
+    return min(limits) - Decimal(trace["paid_before"] or 0)
+
+
+def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
+    """The claim's cost, each limit on it, and what to be wary of."""
+    lines = [
+        f"Cost claimed: {pounds(trace['salary'])} salary + {pounds(trace['employer_ni'])} employer NI + "
+        f"{pounds(trace['employer_pension'])} employer pension + {pounds(trace['fee_allowed'])} supplier fee = "
+        f"{pounds(trace['cost'])}",
+        f"Share paid: {trace['share']} × {pounds(trace['cost'])} = {pounds(trace['share_amount'])}",
+        f"Role maximum: £{trace['maximum']} a year × {trace['wte']} WTE / 12 × {trace['days_worked']}/"
+        f"{trace['days_in_month']} days = {pounds(trace['ceiling'])} (rate {trace['tariff']})",
+        f"Left of the network's sum for the year: {pounds(trace['room'])}",
+        f"To pay, the least of these: {pounds(trace['amount'])} (limited by: {trace['limited_by']})",
+    ]
+    return lines, doubts(trace["tariff"], trace["confidence"])

@@ -1,0 +1,55 @@
+"""Amounts that are not by head or bed: how any noun hands a run what it has to pay, and hears that it was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.lines.words import Trace
+from shared.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """One amount to pay once. `reference` is the source's kind and an id, like `claims/claim-7`: no issued run pays it
+    twice, so a correction has a reference of its own and may be negative.
+
+    `payee` is `None` where the network's appointed payee is paid; `month` is what it pays for; `trace["kind"]` names
+    the functions in `lines/trace.py` and `lines/explanation.py` that recompute and explain it.
+    """
+
+    reference: str
+    network: str
+    practice: str | None
+    payee: str | None
+    stream: str
+    month: str
+    amount: Decimal
+    cause: str
+    trace: Trace
+
+
+class Source(NamedTuple):
+    """A noun whose amounts runs pay.
+
+    `unpaid(session, month, now)` gives what has been decided, concerns the month or an earlier one and is in no issued
+    run; `pay(session, references, run, now)` is told once, when the run is issued, and gives the events that follow.
+    """
+
+    kind: str
+    unpaid: Callable[[AsyncSession, str, datetime], Awaitable[list[Payable]]]
+    pay: Callable[[AsyncSession, Collection[str], str, datetime], Awaitable[list[Event]]]
+
+
+def kind_of(reference: str) -> str:
+    return reference.partition("/")[0]
+
+
+def ids_of(references: Collection[str]) -> list[str]:
+    """The ids behind references of one kind."""
+    return [reference.partition("/")[2] for reference in references]

@@ -1,0 +1,8 @@
+"""Everything besides heads and beds that a run pays: one line for each noun with amounts of its own."""
+
+from __future__ import annotations
+
+from services.funding.claims.line import CLAIMS
+from services.funding.payments.payables import Source
+
+SOURCES: tuple[Source, ...] = (CLAIMS,)
