@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -86,7 +87,7 @@ def refusal_of(error: Exception) -> DomainError | None:
     if isinstance(error, IntegrityError):
         name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         return Conflict(f"The database refuses this: {name or 'a constraint'} would be broken.")
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | psycopg.DataError):
         return Invalid("A value lies outside what can be stored.")
     if isinstance(error, PoolTimeoutError) or database_trouble(error):
         return Unavailable("The database does not answer just now.")
@@ -221,6 +222,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
         app.state.runtime = runtime
         app.state.sessions = runtime.sessions
         app.state.reading = runtime.reading
+        app.state.points = runtime.points
     if common.jwks_url is not None:
         app.state.issuer = Issuer(issuer=common.issuer, audience=common.audience, jwks_url=common.jwks_url)
     for router in service.routers if answering else ():
@@ -233,7 +235,15 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
             raise error
         return problem(refusal, request.url.path)
 
-    for kind in (DomainError, RequestValidationError, HTTPException, StaleDataError, DBAPIError, PoolTimeoutError):
+    for kind in (
+        DomainError,
+        RequestValidationError,
+        HTTPException,
+        StaleDataError,
+        DBAPIError,
+        psycopg.Error,
+        PoolTimeoutError,
+    ):
         app.add_exception_handler(kind, refuse)
 
     async def fail(request: Request, error: Exception) -> Response:

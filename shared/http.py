@@ -24,6 +24,7 @@ from shared.errors import Fault, Invalid, PreconditionFailed, PreconditionMissin
 from shared.idempotency import IdempotencyKey, Replay, claim_key, claim_of
 from shared.identity import Allowed, Caller
 from shared.paging import Page, PageQuery, Paging, page
+from shared.points import Points
 from shared.problems import MALFORMED, Problem, faults_of, refusals, storable
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "Paging",
+    "PointReads",
     "Problem",
     "Reading",
     "Today",
@@ -84,10 +86,17 @@ async def moment(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+async def points(request: Request) -> Points:
+    """Where single rows are read by the driver alone."""
+    found: Points = request.app.state.points
+    return found
+
+
 # `scope="function"` ends the transaction before the reply is sent; the default would answer 200 and then fail to commit
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
 Moment = Annotated[AsyncSession, Depends(moment, scope="function")]
+PointReads = Annotated[Points, Depends(points)]
 
 
 async def _idempotent(request: Request, session: Transaction, key: IdempotencyKey) -> None:

@@ -20,6 +20,7 @@ from shared.messaging.inbox import Finish, Handler, Receiver
 from shared.messaging.kafka import KafkaConsumer
 from shared.messaging.outbox import Relay, Transport, ensure_partitions
 from shared.messaging.tables import KeptReply
+from shared.points import Points, lending
 from shared.settings import ServiceSettings
 
 log = logger(__name__)
@@ -57,6 +58,7 @@ class Runtime:
         self.reading_engine: AsyncEngine = reading_engine_for(
             service.settings.database_url, pool_size=service.settings.pool_size
         )
+        self.points = Points(lending(self.reading_engine))
         self._moments = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.sessions = sessions_for(self.engine)
         self.receiver = Receiver(self.sessions, service.handlers, name=service.name, finish=service.finish)

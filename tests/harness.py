@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
@@ -21,6 +22,7 @@ from shared.identity import Role
 from shared.messaging.inbox import Receiver
 from shared.messaging.tables import Outbox, Parked
 from shared.openapi import sets
+from shared.points import Lend, Points
 from shared.service import Runtime, Service
 from shared.settings import CommonSettings
 
@@ -46,6 +48,18 @@ def undeclared_in(route: APIRoute, response: httpx.Response) -> list[str]:
     return [] if code in GENERIC or code in declared else [f"{code} ({response.status_code})"]
 
 
+def _lending(connection: AsyncConnection) -> Lend:
+    """The driver under the connection that is rolled back."""
+
+    @contextlib.asynccontextmanager
+    async def lend() -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, psycopg.AsyncConnection)
+        yield driver
+
+    return lend
+
+
 class Harness:
     """One service. Over a rolled-back connection the app commits to savepoints; a live one commits for real."""
 
@@ -57,6 +71,7 @@ class Harness:
             runtime.sessions = maker
             runtime.reading = lambda: maker()  # type: ignore[method-assign,assignment,return-value]
             runtime.moment = lambda: maker()  # type: ignore[method-assign,assignment,return-value]
+            runtime.points = Points(_lending(connection))
             runtime.receiver = Receiver(
                 maker, runtime.service.handlers, name=runtime.service.name, finish=runtime.service.finish
             )

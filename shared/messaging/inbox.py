@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from pydantic import ValidationError
 from sqlalchemy import DateTime, Text, Uuid, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -43,9 +44,12 @@ Finish = Callable[[AsyncSession, datetime], Awaitable[None]]
 ATTEMPTS = 3
 
 
+_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+
+
 def database_trouble(error: BaseException) -> bool:
     """Whether to try again later: the database is away, full, or chose this transaction to end a deadlock."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, _AWAY):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 

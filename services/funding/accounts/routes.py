@@ -5,15 +5,16 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
-from sqlalchemy import BindParameter, Date, DateTime, Select, String, bindparam, func, select
+from sqlalchemy import BindParameter, Date, DateTime, Select, String, func, select
 
 from services.funding.accounts.model import Account, AppointedPayee
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.errors import NotFound
 from shared.facts import as_at as held_at
-from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, refusals, service_router
+from shared.http import AsAt, KnownAt, Out, Page, Paging, PointReads, Reading, Today, page, refusals, service_router
 from shared.identity import Caller, Role, allow
+from shared.points import Point, place
 
 router = service_router("funding", tags=["accounts"])
 
@@ -55,11 +56,11 @@ def _accounts(
 
 
 @lru_cache(maxsize=1024)
-def _account(caller: Caller, *, as_known_then: bool) -> Select[*tuple[Any, ...]]:
+def _account(caller: Caller, *, as_known_then: bool) -> Point:
     """One account, asked for again and again by the same callers: put together once for each."""
-    known_at = bindparam("known_at", type_=DateTime(timezone=True)) if as_known_then else None
-    statement = _accounts(caller, bindparam("day", type_=Date), known_at)
-    return statement.where(Account.network == bindparam("network", type_=String))
+    known_at = place("known_at", DateTime(timezone=True)) if as_known_then else None
+    statement = _accounts(caller, place("day", Date()), known_at)
+    return Point(statement.where(Account.network == place("network", String())))
 
 
 @router.get("/accounts", summary="Accounts of networks")
@@ -85,7 +86,7 @@ async def list_accounts(
 
 @router.get("/accounts/{network}", responses=refusals(AccountNotFound), summary="One network's account")
 async def read_account(
-    session: Reading,
+    points: PointReads,
     response: Response,
     caller: Seen,
     today: Today,
@@ -97,8 +98,8 @@ async def read_account(
     values: dict[str, Any] = {"day": as_at or today, "network": network}
     if known_at is not None:
         values["known_at"] = known_at
-    row = (await session.execute(_account(caller, as_known_then=known_at is not None), values)).first()
+    row = await points.row(_account(caller, as_known_then=known_at is not None), **values)
     if row is None:
         raise AccountNotFound(f"No account of {network}.")
-    response.headers["ETag"] = f'"{row.version}"'
+    response.headers["ETag"] = f'"{row["version"]}"'
     return AccountOut.model_validate(row)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -11,12 +11,10 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
-    Row,
     Select,
     String,
     Text,
     any_,
-    bindparam,
     func,
     literal,
     select,
@@ -28,6 +26,7 @@ from sqlalchemy.orm import aliased
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
 from shared.facts import ONE_DAY, as_at, currently_known
 from shared.identity import Caller, Role
+from shared.points import Point, Points, place
 
 
 async def member_histories(session: AsyncSession, networks: Sequence[str]) -> dict[str, list[Membership]]:
@@ -95,43 +94,48 @@ def _life(known_at: datetime | BindParameter[datetime] | None) -> tuple[ColumnEl
     return opened.label("opened_on"), closed.label("closed_after")
 
 
-def shown(row: Row[Any]) -> dict[str, Any]:
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """A network as callers see it."""
-    network = dict(row._mapping)
+    network = dict(row)
     until = network.pop("closed_after")
     return {**network, "closed_on": None if until is None else until - ONE_DAY}
 
 
+def _asked(*, as_known_then: bool) -> tuple[BindParameter[date], BindParameter[datetime] | None]:
+    """The places of the day and the instant in a point read."""
+    known_at = place("known_at", DateTime(timezone=True)) if as_known_then else None
+    return place("day", Date()), known_at
+
+
 @cache
-def _one(*, as_known_then: bool) -> Select[Any]:
-    """One network, asked for again and again: put together once."""
-    known_at = bindparam("known_at", type_=DateTime(timezone=True)) if as_known_then else None
-    return networks_on(bindparam("day", type_=Date), known_at).where(Network.code == bindparam("code", type_=String))
+def _one(*, as_known_then: bool) -> Point:
+    """One network on a day."""
+    day, known_at = _asked(as_known_then=as_known_then)
+    return Point(networks_on(day, known_at).where(Network.code == place("code", String())))
 
 
-async def _on(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> Row[Any] | None:
-    values: dict[str, Any] = {"code": code, "day": day}
-    if known_at is not None:
-        values["known_at"] = known_at
-    found: Row[Any] | None = (await session.execute(_one(as_known_then=known_at is not None), values)).first()
-    return found
+@cache
+def _last_day(*, as_known_then: bool) -> Point:
+    """The day after the last on which a network was open before a day."""
+    day, known_at = _asked(as_known_then=as_known_then)
+    belief = currently_known(NetworkEntry) if known_at is None else NetworkEntry.known.contains(known_at)
+    ended = func.upper(NetworkEntry.valid)
+    of_network = NetworkEntry.network == place("code", String())
+    return Point(select(func.max(ended).label("closed_after")).where(of_network, belief, ended <= day))
 
 
-async def read_network(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> Row[Any]:
+async def read_network(points: Points, code: str, day: date, known_at: datetime | None) -> dict[str, Any]:
     """One network on a day; a closed one is shown as it was on its last day.
 
     Raises `NetworkNotFound`.
     """
-    row = await _on(session, code, day, known_at)
+    then = known_at is not None
+    values = {"code": code, "known_at": known_at} if then else {"code": code}
+    row = await points.row(_one(as_known_then=then), day=day, **values)
     if row is None:
-        belief = currently_known(NetworkEntry) if known_at is None else NetworkEntry.known.contains(known_at)
-        last = await session.scalar(
-            select(func.max(func.upper(NetworkEntry.valid))).where(
-                NetworkEntry.network == code, belief, func.upper(NetworkEntry.valid) <= day
-            )
-        )
-        if last is not None:
-            row = await _on(session, code, last - ONE_DAY, known_at)
+        last = await points.row(_last_day(as_known_then=then), day=day, **values)
+        if last is not None and last["closed_after"] is not None:
+            row = await points.row(_one(as_known_then=then), day=last["closed_after"] - ONE_DAY, **values)
     if row is None:
         raise NetworkNotFound(f"No network {code} on that day.")
     return row

@@ -21,6 +21,7 @@ from shared.http import (
     Out,
     Page,
     Paging,
+    PointReads,
     Reading,
     Today,
     Transaction,
@@ -81,13 +82,13 @@ async def list_networks(
     """Networks open on a day."""
     found = queries.networks_on(as_at or today, known_at, commissioner=commissioner)
     rows, following = await page(session, found, [Network.code], paging)
-    return {"items": [queries.shown(row) for row in rows], "next": following}
+    return {"items": [queries.shown(row._asdict()) for row in rows], "next": following}
 
 
 @router.get("/networks/{code}", response_model=NetworkOut, responses=refusals(NetworkNotFound))
 async def read_network(
     code: str,
-    session: Reading,
+    points: PointReads,
     response: Response,
     _: Anyone,
     today: Today,
@@ -95,8 +96,8 @@ async def read_network(
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """One network on a day; a closed one stays on the register and says when it closed."""
-    row = await queries.read_network(session, code, as_at or today, known_at)
-    response.headers["ETag"] = f'"{row.version}"'
+    row = await queries.read_network(points, code, as_at or today, known_at)
+    response.headers["ETag"] = f'"{row["version"]}"'
     return queries.shown(row)
 
 
@@ -104,6 +105,7 @@ async def read_network(
 async def list_members(
     code: str,
     session: Reading,
+    points: PointReads,
     _: Anyone,
     paging: Paging,
     today: Today,
@@ -113,7 +115,7 @@ async def list_members(
 ) -> dict[str, Any]:
     """The core members of a network on a day, or all it has ever had."""
     day = as_at or today
-    await queries.read_network(session, code, day, known_at)
+    await queries.read_network(points, code, day, known_at)
     belief = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
     name = (
         select(PracticeEntry.name)
