@@ -58,10 +58,10 @@ class Bench:
         assert reply.status_code == 201, reply.text
         return reply.json()
 
-    async def put(self, path: str, headers: dict[str, str]) -> Any:
+    async def put(self, path: str, headers: dict[str, str], json: Any = None) -> Any:
         """A change of state on the version that stands now."""
         tag = (await self.client.get(path.rsplit("/", 1)[0], headers=headers)).headers["etag"]
-        reply = await self.client.put(path, headers={**headers, "If-Match": tag})
+        reply = await self.client.put(path, json=json, headers={**headers, "If-Match": tag})
         assert reply.status_code == 200, reply.text
         return reply.json()
 

@@ -219,7 +219,8 @@ def pay_a_month(journey: Journey, say: Say, month: str) -> None:
     here = f"{runs}/{run['id']}"
     say("calculated")
     if run["status"] == "calculated":
-        run = journey.second.change(here, "approval")
+        noted = [{"kind": kind, "reason": "seen beside the month before"} for kind in run["findings"]]
+        run = journey.second.change(here, "approval", {"acknowledgements": noted})
     if run["status"] == "approved":
         run = journey.finance.change(here, "issue")
     say("issued")

@@ -14,6 +14,7 @@ from services.funding.populations import routes as populations
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.tariffs import routes as tariffs
+from services.funding.variances import routes as variances
 from shared.events.funding import (
     BudgetSet,
     ClaimApproved,
@@ -37,6 +38,7 @@ def service(settings: Settings) -> Service:
             budgets.router,
             entitlements.router,
             payments.router,
+            variances.router,
             lines.router,
             claims.router,
         ],

@@ -149,7 +149,8 @@ class Flow:
         run = first.create("/funding/v1/payment-runs", {"month": month})
         here = f"/funding/v1/payment-runs/{run['id']}"
         first.change(here, "approval", done=_is("approved"), expect="SamePerson")
-        second.change(here, "approval", done=_is("approved"))
+        noted = [{"kind": kind, "reason": "seen beside the month before"} for kind in run["findings"]]
+        second.change(here, "approval", {"acknowledgements": noted}, done=_is("approved"))
         first.change(here, "issue", done=_is("issued"))
         first.create("/funding/v1/payment-runs", {"month": month}, expect="RunInProgress")
         first.close()

@@ -223,6 +223,17 @@ async def a_funding(app: Harness) -> World:
         },
         bodies={
             f"POST {v1}/payment-runs": {"month": "2022-05"},
+            f"PUT {v1}/payment-runs/{{run_id}}/approval": {
+                "acknowledgements": [{"kind": "payee-variance", "reason": "The April run made up for late lists."}]
+            },
+            f"POST {v1}/variance-thresholds": {
+                "kind": "payee-variance",
+                "percent": "30",
+                "amount": "30000.00",
+                "reason": "As agreed with the auditors.",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+            },
             f"PUT {v1}/claims/{{claim_id}}/rejection": {"code": "no_evidence", "reason": "The payroll is missing."},
             f"POST {v1}/tariffs": {
                 "kind": "stream",

@@ -19,6 +19,7 @@ from services.funding.lines.trace import recompute
 from shared.identity import Role
 from tests.conftest import live
 from tests.funding.england import England, england
+from tests.funding.test_journey import noted
 from tests.harness import Harness
 
 pytestmark = [pytest.mark.slow]
@@ -101,7 +102,7 @@ async def issued(app: Harness, month: str) -> dict[str, Any]:
     calculated = time.perf_counter()
     assert reply.status_code == 201, reply.text
     run: dict[str, Any] = reply.json()
-    assert (await app.put(f"{RUNS}/{run['id']}/approval", None, bob)).status_code == 200
+    assert (await app.put(f"{RUNS}/{run['id']}/approval", noted(run), bob)).status_code == 200
     approved = time.perf_counter()
     assert (await app.put(f"{RUNS}/{run['id']}/issue", None, bob)).status_code == 200
     done = time.perf_counter()

@@ -39,10 +39,15 @@ async def calculated(app: Harness, month: str, subject: str = "alice") -> dict[s
     return made
 
 
+def noted(run: dict[str, Any]) -> dict[str, Any]:
+    """The body of an approval with a reason for all that was found unusual about the run."""
+    return {"acknowledgements": [{"kind": kind, "reason": "as expected"} for kind in run["findings"]]}
+
+
 async def paid(app: Harness, month: str) -> dict[str, Any]:
     run = await calculated(app, month)
     bob = app.token(Role.NATIONAL, subject="bob")
-    approved = await app.put(f"{RUNS}/{run['id']}/approval", None, bob)
+    approved = await app.put(f"{RUNS}/{run['id']}/approval", noted(run), bob)
     assert approved.status_code == 200, approved.text
     issued = await app.put(f"{RUNS}/{run['id']}/issue", None, bob)
     assert issued.status_code == 200, issued.text

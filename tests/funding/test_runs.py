@@ -411,3 +411,172 @@ async def test_a_month_that_becomes_due_late_moves_no_penny_of_those_paid(fundin
     lines = [line for line in await lines_of(funding_app, march) if line["amount"] is not None]
     assert {line["cause"] for line in lines} == {"due"}
     assert min(line["month"] for line in lines) == "2022-08"
+
+
+# --- what is unusual, and what must never happen ---
+
+
+async def test_a_run_that_strays_from_the_month_before_needs_a_reason_for_each_finding(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    alice, bob = nan(funding_app), nan(funding_app, "bob")
+    assert (await paid(funding_app, "2022-04"))["findings"] == {}, "the first has nothing to be compared with"
+    august = await calculated(funding_app, "2022-08")
+    path = f"{RUNS}/{august['id']}"
+    assert august["findings"] == {"payee-variance": 1}
+    found = (await funding_app.client.get(f"{path}/findings", headers=alice)).json()["items"]
+    assert [(one["subject"], one["paid_before"], one["amount"], one["reason"]) for one in found] == [
+        ("A00001", "22661.92", "90647.66", None)
+    ]
+    silent = await funding_app.put(f"{path}/approval", None, bob)
+    assert (silent.status_code, silent.json()["code"]) == (409, "FindingsNotAcknowledged")
+    assert [fault["field"] for fault in silent.json()["errors"]] == [f"findings.{found[0]['id']}"]
+    other = {"acknowledgements": [{"kind": "stream-variance", "reason": "no such"}]}
+    assert (await funding_app.put(f"{path}/approval", other, bob)).json()["code"] == "FindingsNotAcknowledged"
+    for both in ({"reason": "x"}, {"kind": "payee-variance", "finding": found[0]["id"], "reason": "x"}):
+        reply = await funding_app.put(f"{path}/approval", {"acknowledgements": [both]}, bob)
+        assert reply.status_code == 422
+    own = {"acknowledgements": [{"finding": found[0]["id"], "reason": "Four months at once."}]}
+    alone = await funding_app.put(f"{path}/approval", own, alice)
+    assert alone.json()["code"] == "SamePerson"
+    assert (await funding_app.put(f"{path}/approval", own, bob)).status_code == 200
+    found = (await funding_app.client.get(f"{path}/findings?acknowledged=true", headers=alice)).json()["items"]
+    assert [(one["acknowledged_by"], one["reason"]) for one in found] == [("bob", "Four months at once.")]
+    async with funding_app.session() as session:
+        with pytest.raises(DBAPIError):
+            async with session.begin_nested():
+                await session.execute(text("UPDATE run_findings SET reason = 'another'"))
+    assert (await funding_app.client.get(f"{RUNS}/run-x/findings", headers=alice)).status_code == 404
+
+
+async def test_thresholds_are_dated_and_an_earlier_one_stays_answerable(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    headers = nan(funding_app)
+    path = "/funding/v1/variance-thresholds"
+    shipped = (await funding_app.client.get(path, headers=headers)).json()["items"]
+    assert [(one["kind"], one["percent"], one["amount"]) for one in shipped] == [
+        ("stream-variance", "10", "250000.00"),
+        ("payee-variance", "30", "30000.00"),
+    ]
+    before = datetime.now(UTC).isoformat()
+    stricter = {
+        "kind": "stream-variance",
+        "percent": "5",
+        "amount": "100.00",
+        "reason": "a small area",
+        "valid_from": "2026-01-01",
+    }
+    assert (await funding_app.post(path, stricter, headers)).status_code == 201
+    now = (await funding_app.client.get(path, headers=headers)).json()["items"]
+    assert {one["amount"] for one in now} == {"30000.00", "100.00"}
+    for asked in ({"as_at": "2025-12-31"}, {"known_at": before}):
+        then = (await funding_app.client.get(path, params=asked, headers=headers)).json()["items"]
+        assert {one["amount"] for one in then} == {"30000.00", "250000.00"}
+    await paid(funding_app, "2022-04")
+    await funding_app.deliver(list_sizes("registered", {"A00001": 39000}, known_from=date(2022, 6, 1)))
+    may = await calculated(funding_app, "2022-05")
+    assert may["findings"] == {"stream-variance": 3}
+    backwards = await funding_app.post(path, {**stricter, "valid_to": "2025-12-31"}, headers)
+    assert backwards.status_code == 422
+    operator = funding_app.token(Role.OPERATOR)
+    assert (await funding_app.post(path, stricter, operator)).status_code == 403
+
+
+async def test_no_line_goes_beyond_the_control_totals_even_while_a_run_is_calculated(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await calculated(funding_app, "2022-04")
+    more = (
+        "INSERT INTO payment_lines SELECT id || 'x', run, network, practice, payee, {stream}, month, contract_year,"
+        " {amount}, cause, held_code, reference, trace FROM payment_lines WHERE stream = 'core_registered'"
+    )
+    for statement in (
+        more.format(stream="stream", amount="amount"),
+        more.format(stream="stream", amount="-1"),
+        more.format(stream="'casp'", amount="0.01"),
+        "TRUNCATE payment_lines CASCADE",
+        "TRUNCATE payment_runs CASCADE",
+    ):
+        async with funding_app.session() as session:
+            with pytest.raises(DBAPIError, match=r"control totals|append-only"):
+                async with session.begin_nested():
+                    await session.execute(text(statement))
+
+
+async def test_a_calculation_killed_in_the_middle_is_made_again_with_the_same_result(funding_live: Harness) -> None:
+    """The server ends the connection while the lines are being written; the same request then does it all once."""
+    await an_area(funding_live)
+    headers = {**nan(funding_live), "Idempotency-Key": "april-whatever-happens"}
+    async with funding_live.runtime.engine.connect() as blocker:
+        await blocker.execute(text("LOCK TABLE payment_lines IN SHARE ROW EXCLUSIVE MODE"))
+        killed = asyncio.create_task(funding_live.post(RUNS, {"month": "2022-04"}, headers))
+        stopped = 0
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            async with funding_live.session() as session:
+                stopped = await session.scalar(
+                    text(
+                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                        " AND datname = current_database() AND query LIKE 'COPY%payment_lines%'"
+                    )
+                )
+            if stopped:
+                break
+        assert stopped == 1, "the calculation never came to its lines"
+        reply = await killed
+        assert reply.status_code == 503, reply.text
+        await blocker.rollback()
+    async with funding_live.session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM payment_runs")) == 0
+    again = await funding_live.post(RUNS, {"month": "2022-04"}, headers)
+    assert again.status_code == 201, again.text
+    assert again.json()["total"] == "25450.17"
+    assert (await funding_live.post(RUNS, {"month": "2022-04"}, headers)).json() == again.json()
+    async with funding_live.session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM payment_runs")) == 1
+        assert await session.scalar(text("SELECT sum(amount) FROM payment_lines")) == Decimal("25450.17")
+
+
+async def test_an_issue_killed_in_the_middle_pays_once(funding_live: Harness) -> None:
+    await an_area(funding_live)
+    run = await calculated(funding_live, "2022-04")
+    path, bob = f"{RUNS}/{run['id']}", nan(funding_live, "bob")
+    approved = await funding_live.put(f"{path}/approval", None, bob)
+    match = {**bob, "If-Match": approved.headers["etag"]}
+    async with funding_live.runtime.engine.connect() as blocker:
+        await blocker.execute(text("LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"))
+        killed = asyncio.create_task(funding_live.client.put(f"{path}/issue", headers=match))
+        stopped = 0
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            async with funding_live.session() as session:
+                stopped = await session.scalar(
+                    text(
+                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                        " AND datname = current_database() AND query LIKE '%outbox%' AND query NOT LIKE 'LOCK%'"
+                        " AND pid <> pg_backend_pid()"
+                    )
+                )
+            if stopped:
+                break
+        assert stopped == 1, "the issue never came to its events"
+        reply = await killed
+        assert reply.status_code == 503, reply.text
+        await blocker.rollback()
+    standing = (await funding_live.client.get(path, headers=bob)).json()
+    assert standing["status"] == "approved"
+    assert (await funding_live.client.put(f"{path}/issue", headers=match)).status_code == 200
+    assert (await funding_live.client.put(f"{path}/issue", headers=match)).status_code == 200
+    assert len([event for event in await funding_live.announced() if isinstance(event, PaymentIssued)]) == 1
+
+
+async def test_arrears_of_a_closed_year_are_paid_after_march(funding_app: Harness) -> None:
+    """A year ends with March; what becomes known of it later leaves with the next run, marked with its own year."""
+    await an_area(funding_app)
+    await paid(funding_app, "2023-03")
+    await funding_app.deliver(list_sizes("registered", {"A00001": 30100}, known_from=date(2023, 4, 20)))
+    second = await funding_app.post(RUNS, {"month": "2023-03"}, nan(funding_app))
+    assert (second.status_code, second.json()["code"]) == (409, "RunInProgress"), "March itself is paid once"
+    run = await paid(funding_app, "2023-04")
+    arrears = [line for line in await lines_of(funding_app, run, stream="core_registered") if line["amount"]]
+    assert {line["contract_year"] for line in arrears} == {"2022-23"}
+    assert {line["cause"] for line in arrears} == {"population-restated"}
+    assert sum(Decimal(line["amount"]) for line in arrears) == Decimal("150.00")

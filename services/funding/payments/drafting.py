@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from services.funding.lines.capitation import causes_of, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
 from services.funding.payments.engine import Due, Held, differences
 from services.funding.payments.sources import SOURCES
+from services.funding.variances.model import FindingKind
 from shared.years import year_of
 
 COLUMNS = (
@@ -94,6 +95,15 @@ class Drafted:
         else:
             self.lines[stream] += 1
             self.amounts[stream] += amount
+
+    def by_kind(self) -> dict[FindingKind, Mapping[str, Decimal]]:
+        """What is paid, by stream and by payee, to be compared with the month before."""
+        payee, amount = COLUMNS.index("payee"), COLUMNS.index("amount")
+        by_payee: dict[str, Decimal] = defaultdict(lambda: Decimal("0.00"))
+        for row in self.rows:
+            if row[amount] is not None:
+                by_payee[row[payee]] += row[amount]
+        return {FindingKind.STREAM: self.amounts, FindingKind.PAYEE: by_payee}
 
 
 @contextmanager

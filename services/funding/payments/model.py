@@ -53,7 +53,7 @@ class RunStatus(StrEnum):
 
 
 class PaymentRun(Base, Versioned):
-    """One month's payment. `totals` by stream and `held` by reason are fixed when it is calculated.
+    """One month's payment. `totals` by stream, `held` by reason and `findings` by kind are fixed by its calculation.
 
     `known_at` is the moment whose knowledge it pays on; what becomes known later comes out in the next run.
     """
@@ -79,6 +79,7 @@ class PaymentRun(Base, Versioned):
     lines: Mapped[int]
     totals: Mapped[dict[str, Any]] = mapped_column(JSONB)
     held: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    findings: Mapped[dict[str, Any]] = mapped_column(JSONB)
     notes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     calculated_by: Mapped[Words]
     calculated_at: Mapped[Timestamp]

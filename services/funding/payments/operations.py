@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -25,6 +26,8 @@ from services.funding.payments.model import (
 )
 from services.funding.payments.payables import Source, kind_of
 from services.funding.payments.sources import SOURCES
+from services.funding.variances import operations as variances
+from services.funding.variances.model import Finding
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows, new_id
@@ -60,6 +63,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
         for contract_year, through in [*await years_paid(session, year), (year, month)]:
             await draft_year(session, drafted, contract_year, through, month, payees, now)
     await draft_payables(session, drafted, month, payees, now)
+    findings = await variances.find_variances(session, run_id, month, drafted.by_kind(), now)
     run = PaymentRun(
         id=run_id,
         month=month,
@@ -68,6 +72,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
         known_at=now,
         total=sum(drafted.amounts.values(), Decimal("0.00")),
         lines=sum(drafted.lines.values()),
+        findings=dict(Counter(row[2] for row in findings)),
         totals={
             stream: {"lines": drafted.lines[stream], "amount": str(drafted.amounts[stream])}
             for stream in sorted(drafted.lines)
@@ -88,6 +93,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
     except IntegrityError as error:
         raise RunInProgress("Another run was calculated at the same moment.") from error
     await copy_rows(session, PaymentLine.__table__, COLUMNS, drafted.rows)  # type: ignore[arg-type]
+    await copy_rows(session, Finding.__table__, variances.COLUMNS, findings)  # type: ignore[arg-type]
     audit(
         session,
         action="calculated",
@@ -121,13 +127,23 @@ async def run_seen(session: AsyncSession, run_id: str, *, lock: bool = False) ->
 
 
 async def approve_run(
-    session: AsyncSession, run_id: str, if_match: str | None, *, by: str, now: datetime
+    session: AsyncSession,
+    run_id: str,
+    if_match: str | None,
+    acknowledged: Sequence[variances.Acknowledgement] = (),
+    *,
+    by: str,
+    now: datetime,
 ) -> PaymentRun:
-    """A second person agrees to a run. Raises `SamePerson`, `RunNotCalculated`, `ControlTotalsDiffer`."""
+    """A second person agrees to a run, with a reason for everything unusual about it.
+
+    Raises `SamePerson`, `RunNotCalculated`, `ControlTotalsDiffer` and `FindingsNotAcknowledged`.
+    """
     run = await run_seen(session, run_id, lock=True)
     require_match(run, if_match)
     run.check_totals(await totals_of(session, run_id))
     run.approve(by, now)
+    await variances.acknowledge(session, run_id, acknowledged, by=by, now=now)
     await session.flush()
     return run
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Response
+from pydantic import Field, model_validator
 from sqlalchemy import select
 
 from services.funding.payments import operations
@@ -19,6 +20,8 @@ from services.funding.payments.model import (
     SamePerson,
 )
 from services.funding.payments.operations import RunNotFound
+from services.funding.variances.model import FindingKind, FindingsNotAcknowledged
+from services.funding.variances.operations import Acknowledgement
 from shared.errors import PreconditionFailed, PreconditionMissing
 from shared.http import (
     Idempotent,
@@ -52,13 +55,31 @@ class RunIn(In):
     month: Month
 
 
+class AcknowledgementIn(In):
+    """A reason for one `finding` of the run, or for all of a `kind` that have none of their own."""
+
+    finding: Annotated[str | None, Field(min_length=1, max_length=80)] = None
+    kind: FindingKind | None = None
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="after")
+    def one_of_both(self) -> "AcknowledgementIn":
+        if (self.finding is None) == (self.kind is None):
+            raise ValueError("name a finding or a kind, one of the two")
+        return self
+
+
+class ApprovalIn(In):
+    acknowledgements: Annotated[list[AcknowledgementIn], Field(max_length=10_000)] = []
+
+
 class Total(Out):
     lines: int
     amount: MoneyOut
 
 
 class RunOut(Out):
-    """`totals` by stream and `held` (lines by reason) are fixed when the run is calculated, and so are its `notes`.
+    """`totals` by stream, `held` (lines by reason), `findings` (by kind) and `notes` are fixed by the calculation.
 
     `notes.months_covered` names earlier months for which nobody was paid yet and this run pays.
     """
@@ -72,6 +93,7 @@ class RunOut(Out):
     lines: int
     totals: dict[str, Total]
     held: dict[str, int]
+    findings: dict[str, int]
     notes: dict[str, Any]
     calculated_by: str
     calculated_at: datetime
@@ -129,15 +151,30 @@ async def read_run(session: Reading, response: Response, caller: Watches, run_id
 @router.put(
     "/payment-runs/{run_id}/approval",
     responses=refusals(
-        RunNotFound, SamePerson, RunNotCalculated, ControlTotalsDiffer, PreconditionFailed, PreconditionMissing
+        RunNotFound,
+        SamePerson,
+        RunNotCalculated,
+        ControlTotalsDiffer,
+        FindingsNotAcknowledged,
+        PreconditionFailed,
+        PreconditionMissing,
     ),
     summary="Approve a run",
 )
 async def approve_run(
-    session: Transaction, response: Response, caller: Finance, now: Now, run_id: RunId, if_match: IfMatch = None
+    session: Transaction,
+    response: Response,
+    caller: Finance,
+    now: Now,
+    run_id: RunId,
+    approval: ApprovalIn | None = None,
+    if_match: IfMatch = None,
 ) -> RunOut:
-    """A second person agrees to what the run shows; it pays exactly that."""
-    run = await operations.approve_run(session, run_id, if_match, by=caller.subject, now=now)
+    """A second person agrees to what the run shows; it pays exactly that. Whatever was found unusual needs a reason."""
+    given = (
+        [Acknowledgement(one.finding, one.kind, one.reason) for one in approval.acknowledgements] if approval else []
+    )
+    run = await operations.approve_run(session, run_id, if_match, given, by=caller.subject, now=now)
     tag(response, run)
     return RunOut.model_validate(run)
 

@@ -1,0 +1,1 @@
+"""What is unusual about a run beside the month before, and who took note of it."""

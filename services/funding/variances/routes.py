@@ -1,0 +1,125 @@
+"""Findings of runs and the thresholds behind them, over HTTP."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import Field, model_validator
+from sqlalchemy import select
+
+from services.funding.payments.operations import RunNotFound, run_seen
+from services.funding.variances import operations
+from services.funding.variances.model import Finding, FindingKind, VarianceThreshold
+from shared.facts import as_at as held_at
+from shared.facts import days
+from shared.http import (
+    AsAt,
+    Idempotent,
+    In,
+    KnownAt,
+    MoneyIn,
+    MoneyOut,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Today,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+)
+from shared.identity import Caller, Role, allow
+
+router = service_router("funding", tags=["payments"])
+
+Finance = Annotated[Caller, allow(Role.NATIONAL)]
+Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
+
+
+class FindingOut(Out):
+    """`subject` is the stream or payee; `paid_before` what the run before paid it, `amount` what this one does."""
+
+    id: str
+    run: str
+    kind: FindingKind
+    subject: str
+    paid_before: MoneyOut
+    amount: MoneyOut
+    threshold_percent: Decimal
+    threshold_amount: MoneyOut
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    reason: str | None
+
+
+class ThresholdIn(In):
+    """A change is asked about when it is at least `amount` pounds and at least `percent` of the month before."""
+
+    kind: FindingKind
+    percent: Annotated[Decimal, Field(ge=0, le=1000, max_digits=8, decimal_places=3)]
+    amount: Annotated[MoneyIn, Field(ge=0)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    valid_from: Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
+    valid_to: Annotated[date | None, Field(le=date(2099, 3, 31))] = None
+
+    @model_validator(mode="after")
+    def in_order(self) -> "ThresholdIn":
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError("valid_to lies before valid_from")
+        return self
+
+
+class ThresholdOut(Out):
+    kind: FindingKind
+    percent: Decimal
+    amount: MoneyOut
+    reason: str
+    valid_from: date
+    valid_to: date | None
+    set_by: str
+
+
+@router.get("/payment-runs/{run_id}/findings", responses=refusals(RunNotFound), summary="What is unusual about a run")
+async def list_findings(
+    session: Reading,
+    paging: Paging,
+    caller: Watches,
+    run_id: Annotated[str, Path(max_length=64)],
+    kind: FindingKind | None = None,
+    acknowledged: bool | None = None,
+) -> Page[FindingOut]:
+    """Streams and payees whose month differs from the month before by more than the threshold of the day."""
+    await run_seen(session, run_id)
+    statement = select(Finding).where(Finding.run == run_id)
+    if kind is not None:
+        statement = statement.where(Finding.kind == kind)
+    if acknowledged is not None:
+        statement = statement.where(Finding.reason.is_not(None) if acknowledged else Finding.reason.is_(None))
+    found, following = await page(session, statement, [Finding.id], paging)
+    return Page(items=[FindingOut.model_validate(row[0]) for row in found], next=following)
+
+
+@router.get("/variance-thresholds", summary="From which change on a run is asked about")
+async def list_thresholds(
+    session: Reading, paging: Paging, caller: Watches, today: Today, as_at: AsAt = None, known_at: KnownAt = None
+) -> Page[ThresholdOut]:
+    """The thresholds that hold on the day `as_at`."""
+    statement = select(VarianceThreshold).where(held_at(VarianceThreshold, as_at or today, known_at))
+    found, following = await page(session, statement, [VarianceThreshold.fact_id], paging)
+    return Page(items=[ThresholdOut.model_validate(row[0]) for row in found], next=following)
+
+
+@router.post("/variance-thresholds", status_code=201, summary="Set a threshold")
+async def set_threshold(
+    threshold: ThresholdIn, session: Transaction, caller: Finance, now: Now, _: Idempotent
+) -> ThresholdOut:
+    """From a day on another step between two months is asked about; what held before stays answerable."""
+    made = VarianceThreshold(
+        **threshold.model_dump(exclude={"valid_from", "valid_to"}),
+        valid=days(threshold.valid_from, threshold.valid_to),
+        set_by=caller.subject,
+    )
+    return ThresholdOut.model_validate(await operations.set_threshold(session, made, now=now))
