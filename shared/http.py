@@ -48,6 +48,7 @@ __all__ = [
     "Transaction",
     "page",
     "refusals",
+    "require_etag",
     "require_match",
     "service_router",
     "tag",
@@ -270,10 +271,15 @@ def require_match(resource: Versioned, if_match: str | None) -> None:
 
     Raises `PreconditionMissing` (428) without If-Match and `PreconditionFailed` (412) for another version.
     """
+    require_etag(etag(resource), if_match)
+
+
+def require_etag(current: str, if_match: str | None) -> None:
+    """The same for what has no version of its own, such as the newest belief in a dated fact."""
     if if_match is None:
         raise PreconditionMissing("Send If-Match with the ETag of the version you want to change.")
-    if etag(resource) not in [part.strip() for part in if_match.split(",")]:
-        raise PreconditionFailed(f"The current version is {etag(resource)}; read it again before you change it.")
+    if current not in [part.strip() for part in if_match.split(",")]:
+        raise PreconditionFailed(f"The current version is {current}; read it again before you change it.")
 
 
 def one_fault(field: str, code: str, message: str) -> Invalid:

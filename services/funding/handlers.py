@@ -14,6 +14,7 @@ from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
 from shared.events.base import Event
 from shared.events.registry import (
+    AllocationEnded,
     CommissionerRegistered,
     ListSizesPublished,
     NetworkApproved,
@@ -74,6 +75,11 @@ async def serve_patients(session: AsyncSession, event: PatientsAllocated, arriva
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
 
 
+async def serve_no_longer(session: AsyncSession, event: AllocationEnded, arrival: Arrival) -> None:
+    await networks.end_allocation(session, event, arrival.envelope.position, arrival.now)
+    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from), year_of_day(event.valid_to)})
+
+
 async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:
     await appoint_payee(
         session,
@@ -130,6 +136,7 @@ HANDLERS: dict[type[Event], Handler] = {
     PracticeJoined: join_network,
     PracticeLeft: leave_network,
     PatientsAllocated: serve_patients,
+    AllocationEnded: serve_no_longer,
     PayeeAppointed: pay_another,
     ClaimMade: take_claim,
 }

@@ -11,6 +11,7 @@ from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
 from services.registry.statistics.routes import router as statistics
+from services.registry.withdrawals.routes import router as withdrawals
 from shared.events import registry as events
 from shared.service import Service
 
@@ -21,7 +22,18 @@ def service(settings: Settings) -> Service:
         name="registry",
         base=Base,
         settings=settings,
-        routers=[hierarchy, practices, networks, list_sizes, rounds, applications, allocations, statistics, imports],
+        routers=[
+            hierarchy,
+            practices,
+            networks,
+            list_sizes,
+            rounds,
+            applications,
+            allocations,
+            withdrawals,
+            statistics,
+            imports,
+        ],
         announces=[
             events.CommissionerRegistered,
             events.CommissionerSucceeded,
@@ -36,6 +48,7 @@ def service(settings: Settings) -> Service:
             events.PracticeJoined,
             events.PracticeLeft,
             events.PatientsAllocated,
+            events.AllocationEnded,
             events.EntitlementWithdrawn,
             events.EntitlementRestored,
             events.AgreementSigned,

@@ -63,6 +63,10 @@ async def _allocation(session: AsyncSession, event: registry.PatientsAllocated, 
     await coverage.note_allocation(session, event)
 
 
+async def _allocation_ended(session: AsyncSession, event: registry.AllocationEnded, arrival: Arrival) -> None:
+    await coverage.note_allocation_end(session, event)
+
+
 async def _round(
     session: AsyncSession,
     event: registry.RoundOpened | registry.RoundDecided | registry.RoundAbandoned,
@@ -127,6 +131,7 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.PracticeJoined: _membership,
     registry.PracticeLeft: _membership,
     registry.PatientsAllocated: _allocation,
+    registry.AllocationEnded: _allocation_ended,
     registry.RoundOpened: _round,
     registry.RoundDecided: _round,
     registry.RoundAbandoned: _round,

@@ -290,6 +290,27 @@ class PatientsAllocated(RegistryEvent):
 
 
 @catalogued
+class AllocationEnded(RegistryEvent):
+    """A network serves the patients of a practice outside no longer; `valid_to` is the last day on which it did.
+
+    `valid_from` and `until` are the days the allocation had: `valid_to` before `valid_from` says it never held.
+    """
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "allocation-ended"
+
+    network: str
+    commissioner: str
+    practice: str
+    valid_from: date
+    valid_to: date
+    until: date | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
 class EntitlementWithdrawn(RegistryEvent):
     """The commissioner ended a network's right to be paid from a day on, or that of one practice in it."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
+from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
+from shared.facts import days, since
 from shared.identity import Role
 from tests.funding import builders as funding
 from tests.funding.test_journey import an_area, paid
@@ -67,6 +69,7 @@ async def a_registry(app: Harness) -> World:
     waiting = await registry.submitted(app, registry.form("Invented Vale PCN", round))
     allocated = await registry.allocate(app, application=waiting, round=round)
     assert allocated.status_code == 201, allocated.text
+    withdrawal = await _a_withdrawal(app)
     imports = (await app.client.get(f"{registry.V1}/imports", headers=registry.national(app))).json()["items"]
     v1 = registry.V1
     form = registry.form("Invented Fells PCN", round)
@@ -98,6 +101,7 @@ async def a_registry(app: Harness) -> World:
             f"{v1}/rounds/{{id}}": f"{v1}/rounds/{round}",
             f"{v1}/applications/{{id}}": f"{v1}/applications/{draft['id']}",
             f"{v1}/allocations/{{id}}": f"{v1}/allocations/{allocated.json()['id']}",
+            f"{v1}/withdrawals/{{id}}": f"{v1}/withdrawals/{withdrawal}",
             f"{v1}/imports/{{id}}": f"{v1}/imports/{imports[0]['id']}",
             f"{v1}/systems/{{code}}": f"{v1}/systems/QZ1",
             f"{v1}/commissioners/{{code}}": f"{v1}/commissioners/SA1",
@@ -128,6 +132,26 @@ async def a_registry(app: Harness) -> World:
                 "reason": "It stays out.",
                 "round": round,
             },
+            f"PUT {v1}/allocations/{{id}}/correction": {
+                "network": "U90002",
+                "valid_from": "2022-05-01",
+                "valid_to": "2023-03-31",
+                "reason": "It was May.",
+            },
+            f"PUT {v1}/allocations/{{id}}/ending": {"ends_on": "2022-09-30", "reason": "It joins."},
+            f"PUT {v1}/allocations/{{id}}/withdrawal": {"reason": "Recorded in error."},
+            f"POST {v1}/withdrawals": {**A_WITHDRAWAL, "withdrawn_from": "2022-06-15"},
+            f"PUT {v1}/withdrawals/{{id}}/appeal": {
+                "reason": "It was delivered.",
+                "evidence": ["The rota"],
+                "lodged_on": "2022-07-10",
+            },
+            f"PUT {v1}/withdrawals/{{id}}/outcome": {
+                "outcome": "upheld",
+                "reason": "It was.",
+                "decided_on": "2022-08-01",
+            },
+            f"PUT {v1}/withdrawals/{{id}}/restoration": {"restored_from": "2022-10-01", "reason": "It delivers."},
             f"PUT {v1}/commissioners/{{code}}/delegation": {"delegated": True, "reason": "As agreed."},
             f"PUT {v1}/networks/{{code}}/payee": {
                 "payee": "Z80012",
@@ -153,6 +177,29 @@ async def a_registry(app: Harness) -> World:
         ),
         next_door=frozenset({f"{v1}/networks/{{code}}/payee"}),
     )
+
+
+A_WITHDRAWAL = {
+    "network": "U90055",
+    "practice": "Z80009",
+    "reason": "Nothing was delivered.",
+    "evidence": ["A visit"],
+    "notified_on": "2022-06-15",
+    "withdrawn_from": "2022-07-01",
+    "appeal_by": "2022-07-15",
+}
+
+
+async def _a_withdrawal(app: Harness) -> str:
+    """A network of SA1's own, of one practice, which has lost its right."""
+    always: dict[str, Any] = {"valid": days(date(2021, 4, 1)), "known": since(datetime(2021, 4, 1, tzinfo=UTC))}
+    async with app.session() as session:
+        session.add(Network(code="U90055", changed_at=datetime(2021, 4, 1, tzinfo=UTC)))
+        session.add(NetworkEntry(network="U90055", name="Invented Quay PCN", commissioner="SA1", **always))
+        session.add(Membership(network="U90055", practice="Z80009", portion=WHOLE, **always))
+    answer = await app.post(f"{registry.V1}/withdrawals", A_WITHDRAWAL, registry.commissioner(app))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def _a_region(app: Harness) -> None:

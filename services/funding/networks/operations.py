@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.networks.model import Allocation, Commissioner, Membership, Network, Practice
 from shared.events.registry import (
+    AllocationEnded,
     CommissionerRegistered,
     Member,
     NetworkApproved,
@@ -22,7 +23,7 @@ from shared.events.registry import (
     PracticeJoined,
     PracticeLeft,
 )
-from shared.facts import currently_known, days, record, since
+from shared.facts import ONE_DAY, currently_known, days, record, since, withdraw
 
 
 async def keep_commissioner(session: AsyncSession, event: CommissionerRegistered, position: int) -> None:
@@ -254,6 +255,27 @@ async def allocate_patients(session: AsyncSession, event: PatientsAllocated, pos
     if newer is None:
         fact = Allocation(network=event.network, practice=event.practice, valid=valid, position=position)
         await record(session, fact, key=["practice"], now=now)
+
+
+async def end_allocation(session: AsyncSession, event: AllocationEnded, position: int, now: datetime) -> None:
+    """The network serves these patients no longer; what newer news says of those days stays."""
+    first = max(event.valid_from, event.valid_to + ONE_DAY)
+    if event.until is not None and event.until < first:
+        return
+    gone = days(first, event.until)
+    held = await session.scalars(
+        select(Allocation.position).where(
+            Allocation.practice == event.practice,
+            Allocation.network == event.network,
+            currently_known(Allocation),
+            Allocation.valid.overlaps(gone),
+        )
+    )
+    for known in set(held.all()):
+        if known < position:
+            await withdraw(
+                session, Allocation, now=now, days=gone, practice=event.practice, network=event.network, position=known
+            )
 
 
 async def networks_of(session: AsyncSession, practices: Iterable[str]) -> set[str]:

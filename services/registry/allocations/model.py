@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.registry.base import Base
 from shared.database import Code, Words
 from shared.errors import Conflict, NotFound, Refused
-from shared.events.registry import PatientsAllocated
-from shared.facts import Dated, no_overlap
+from shared.events.registry import AllocationEnded, PatientsAllocated
+from shared.facts import ONE_DAY, Dated, no_overlap
 
 
 class AllocationNotFound(NotFound):
@@ -57,4 +58,17 @@ class Allocation(Dated, Base):
             practice=self.practice,
             valid_from=self.valid_from,
             valid_to=self.valid_to,
+        )
+
+    def ended(self, last: date | None) -> AllocationEnded | None:
+        """The network stops serving these patients after `last`; with none, it never should have served them."""
+        if self.network is None:
+            return None
+        return AllocationEnded(
+            network=self.network,
+            commissioner=self.commissioner,
+            practice=self.practice,
+            valid_from=self.valid_from,
+            valid_to=self.valid_from - ONE_DAY if last is None else last,
+            until=self.valid_to,
         )

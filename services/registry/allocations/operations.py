@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, exists, false, or_, select, true
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,10 +21,12 @@ from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import find_round, require_decider
 from services.registry.scope import area_of
+from shared.audit import audit
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import as_at, currently_known, days, since
+from shared.facts import as_at, currently_known, days, since, withdraw
+from shared.http import require_etag
 from shared.identity import Caller, Role
 from shared.messaging import announce
 
@@ -40,11 +43,23 @@ async def visible_allocations(session: AsyncSession, caller: Caller, today: date
     return or_(*seen) if seen else false()
 
 
-async def find_allocation(session: AsyncSession, id: str, caller: Caller, today: date) -> Allocation:
-    """What is believed now of an allocation the caller may see."""
+async def find_allocation(
+    session: AsyncSession,
+    id: str,
+    caller: Caller,
+    today: date,
+    *,
+    as_at: date | None = None,
+    known_at: datetime | None = None,
+    lock: bool = False,
+) -> Allocation:
+    """What is believed now, or was then, of an allocation the caller may see. Raises `AllocationNotFound`."""
     visible = await visible_allocations(session, caller, today)
-    statement = select(Allocation).where(Allocation.id == id, currently_known(Allocation), visible).limit(1)
-    found = await session.scalar(statement.order_by(Allocation.fact_id))
+    known = currently_known(Allocation) if known_at is None else Allocation.known.contains(known_at)
+    statement = select(Allocation).where(Allocation.id == id, known, visible).order_by(Allocation.fact_id).limit(1)
+    if as_at is not None:
+        statement = statement.where(Allocation.valid.contains(as_at))
+    found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise AllocationNotFound(f"No allocation {id}.")
     return found
@@ -81,9 +96,7 @@ async def allocate_patients(
     if round is not None:
         (await find_round(session, round, caller, london_day(now))).require_open()
     if network is not None:
-        held = exists().where(NetworkEntry.network == network, as_at(NetworkEntry, first))
-        if not await session.scalar(select(held)):
-            raise NetworkNotFound(f"No network {network} on that day.")
+        await _require_network(session, network, first)
     else:
         applied = await find_application(session, application or "", caller, london_day(now))
         if applied.status is ApplicationStatus.APPROVED:
@@ -106,16 +119,138 @@ async def allocate_patients(
         valid=days(first, last),
         known=since(now),
     )
+    await _add(session, made)
+    if network is not None:
+        announce(session, made.served_by(network))
+    return made
+
+
+async def _add(session: AsyncSession, made: Allocation) -> None:
     try:
         async with session.begin_nested():
             session.add(made)
     except IntegrityError as error:
         if "ex_allocations_overlap" in str(error.orig):
-            raise PracticeAlreadyAllocated(f"The list of {practice} is allocated on these days already.") from error
+            raise PracticeAlreadyAllocated(
+                f"The list of {made.practice} is allocated on these days already."
+            ) from error
         raise
+
+
+async def correct_allocation(
+    session: AsyncSession,
+    id: str,
+    *,
+    caller: Caller,
+    network: str | None,
+    first: date,
+    last: date | None,
+    reason: str,
+    if_match: str | None,
+    now: datetime,
+) -> Allocation:
+    """Say better who serves these patients, or on which days; what was believed before stays answerable.
+
+    Raises `AllocationNotFound`, `NotYoursToDecide`, `NetworkNotFound`, `PracticeIsMember`, `PracticeAlreadyAllocated`.
+    """
+    held = await _held(session, id, caller, if_match, now)
+    _check(network or held.network, None if network or held.network else held.application, first, last)
     if network is not None:
-        announce(session, made.served_by(network))
+        await _require_network(session, network, first)
+    await _refuse_members(session, held.practice, first, last)
+    serving = network or held.network
+    made = Allocation(
+        id=id,
+        practice=held.practice,
+        commissioner=held.commissioner,
+        network=serving,
+        application=held.application if serving == held.network else None,
+        round=held.round,
+        reason=reason,
+        made_by=caller.subject,
+        valid=days(first, last),
+        known=since(now),
+    )
+    ended = held.ended(None)
+    await withdraw(session, Allocation, now=now, days=Range(None, None), id=id)
+    await _add(session, made)
+    if ended is not None:
+        announce(session, ended)
+    if serving is not None:
+        announce(session, made.served_by(serving))
     return made
+
+
+async def end_allocation(
+    session: AsyncSession,
+    id: str,
+    last: date,
+    reason: str,
+    *,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Allocation:
+    """The patients are served under this allocation up to `last`, and no longer.
+
+    Raises `AllocationNotFound`, `NotYoursToDecide`, `Invalid`.
+    """
+    held = await _held(session, id, caller, if_match, now)
+    if last < held.valid_from or (held.valid_to is not None and last > held.valid_to):
+        fault = Fault("ends_on", "outside_the_allocation", f"{last} is no day of the allocation.")
+        raise Invalid("An allocation ends on one of its days.", errors=[fault])
+    ended = held.ended(last)
+    made = Allocation(
+        id=id,
+        practice=held.practice,
+        commissioner=held.commissioner,
+        network=held.network,
+        application=held.application,
+        round=held.round,
+        reason=reason,
+        made_by=caller.subject,
+        valid=days(held.valid_from, last),
+        known=since(now),
+    )
+    await withdraw(session, Allocation, now=now, days=Range(None, None), id=id)
+    await _add(session, made)
+    if ended is not None:
+        announce(session, ended)
+    return made
+
+
+async def withdraw_allocation(
+    session: AsyncSession, id: str, reason: str, *, caller: Caller, if_match: str | None, now: datetime
+) -> Allocation:
+    """The allocation was recorded in error: from now on it is believed never to have held.
+
+    Raises `AllocationNotFound`, `NotYoursToDecide`.
+    """
+    held = await _held(session, id, caller, if_match, now)
+    ended = held.ended(None)
+    await withdraw(session, Allocation, now=now, days=Range(None, None), id=id)
+    # the reason is in no fact that is believed, so the trail keeps it
+    audit(session, action="withdrawn", record=f"allocations/{id}", concerns=held.concerns(), after={"reason": reason})
+    if ended is not None:
+        announce(session, ended)
+    return held
+
+
+async def _held(session: AsyncSession, id: str, caller: Caller, if_match: str | None, now: datetime) -> Allocation:
+    """The allocation as believed now, to be changed by who decides the area and by nobody else meanwhile."""
+    today = london_day(now)
+    commissioner = (await find_allocation(session, id, caller, today)).commissioner
+    await require_decider(session, commissioner, caller)
+    await _lock_rounds(session, commissioner)
+    held = await find_allocation(session, id, caller, today, lock=True)
+    require_etag(f'"{held.fact_id}"', if_match)
+    return held
+
+
+async def _require_network(session: AsyncSession, network: str, day: date) -> None:
+    held = exists().where(NetworkEntry.network == network, as_at(NetworkEntry, day))
+    if not await session.scalar(select(held)):
+        raise NetworkNotFound(f"No network {network} on that day.")
 
 
 def _check(network: str | None, application: str | None, first: date, last: date | None) -> None:

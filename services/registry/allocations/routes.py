@@ -22,6 +22,7 @@ from shared.facts import currently_known
 from shared.http import (
     AsAt,
     Idempotent,
+    IfMatch,
     In,
     KnownAt,
     Now,
@@ -43,6 +44,9 @@ Reader = Annotated[
     allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.LMC, Role.NETWORK, Role.PRACTICE),
 ]
 
+Decider = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+Reason = Annotated[str, Field(min_length=3, max_length=10_000)]
+
 
 class AllocationIn(In):
     """Whose list, and the network or the application that serves it."""
@@ -52,8 +56,26 @@ class AllocationIn(In):
     application: Annotated[str | None, Field(max_length=32)] = None
     valid_from: Day
     valid_to: Day | None = None
-    reason: Annotated[str, Field(min_length=3, max_length=10_000)]
+    reason: Reason
     round: Annotated[str | None, Field(max_length=32)] = None
+
+
+class CorrectionIn(In):
+    """The allocation as it should have been; `network` only where another one serves."""
+
+    network: NetworkCode | None = None
+    valid_from: Day
+    valid_to: Day | None = None
+    reason: Reason
+
+
+class EndingIn(In):
+    ends_on: Day
+    reason: Reason
+
+
+class ErrorIn(In):
+    reason: Reason
 
 
 class AllocationOut(Out):
@@ -89,7 +111,7 @@ async def allocate(
     wanted: AllocationIn,
     session: Transaction,
     response: Response,
-    caller: Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)],
+    caller: Decider,
     now: Now,
     _: Idempotent,
 ) -> Allocation:
@@ -141,8 +163,82 @@ async def list_allocations(
 
 
 @router.get("/allocations/{id}", response_model=AllocationOut, responses=refusals(AllocationNotFound))
-async def read_allocation(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Allocation:
-    """Who serves the patients of one practice, and since when."""
-    found = await operations.find_allocation(session, id, caller, today)
+async def read_allocation(
+    id: str,
+    session: Reading,
+    response: Response,
+    caller: Reader,
+    today: Today,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
+) -> Allocation:
+    """Who serves the patients of one practice, and since when, as known now or then."""
+    found = await operations.find_allocation(session, id, caller, today, as_at=as_at, known_at=known_at)
     response.headers["ETag"] = f'"{found.fact_id}"'
     return found
+
+
+@router.put(
+    "/allocations/{id}/correction",
+    response_model=AllocationOut,
+    responses=refusals(
+        AllocationNotFound, NotYoursToDecide, NetworkNotFound, PracticeIsMember, PracticeAlreadyAllocated
+    ),
+)
+async def correct(
+    id: str,
+    better: CorrectionIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Allocation:
+    """Correct the days of an allocation or the network that serves, after the fact."""
+    made = await operations.correct_allocation(
+        session,
+        id,
+        caller=caller,
+        network=better.network,
+        first=better.valid_from,
+        last=better.valid_to,
+        reason=better.reason,
+        if_match=if_match,
+        now=now,
+    )
+    response.headers["ETag"] = f'"{made.fact_id}"'
+    return made
+
+
+@router.put(
+    "/allocations/{id}/ending",
+    response_model=AllocationOut,
+    responses=refusals(AllocationNotFound, NotYoursToDecide, PracticeAlreadyAllocated),
+)
+async def end(
+    id: str,
+    ending: EndingIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Allocation:
+    """End an allocation after a day."""
+    made = await operations.end_allocation(
+        session, id, ending.ends_on, ending.reason, caller=caller, if_match=if_match, now=now
+    )
+    response.headers["ETag"] = f'"{made.fact_id}"'
+    return made
+
+
+@router.put(
+    "/allocations/{id}/withdrawal",
+    response_model=AllocationOut,
+    responses=refusals(AllocationNotFound, NotYoursToDecide),
+)
+async def withdraw(
+    id: str, why: ErrorIn, session: Transaction, caller: Decider, now: Now, if_match: IfMatch = None
+) -> Allocation:
+    """Take back an allocation that was recorded in error; the answer is what had been believed of it."""
+    return await operations.withdraw_allocation(session, id, why.reason, caller=caller, if_match=if_match, now=now)

@@ -7,8 +7,9 @@ from services.registry.list_sizes import model as list_sizes
 from services.registry.networks import model as networks
 from services.registry.practices import model as practices
 from services.registry.rounds import model as rounds
+from services.registry.withdrawals import model as withdrawals
 from shared.migrations import run
 
-MODELS = (allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds)
+MODELS = (allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals)
 
 run(Base.metadata, "registry")

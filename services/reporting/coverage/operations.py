@@ -175,6 +175,23 @@ _ALLOCATION = text(
 )
 
 
+_ALLOCATION_ENDED = text(
+    """
+    DELETE FROM allocations WHERE practice = :practice AND network = :network AND valid_from = :first
+    """
+)
+
+
+async def note_allocation_end(session: AsyncSession, event: registry.AllocationEnded) -> None:
+    """The allocation goes on to its last day; one that never held is gone."""
+    days = {"practice": event.practice, "network": event.network, "first": event.valid_from, "last": event.valid_to}
+    if event.valid_to < event.valid_from:
+        await session.execute(_ALLOCATION_ENDED, days)
+    else:
+        await session.execute(_ALLOCATION, days)
+    recount(session, [event.practice])
+
+
 async def note_allocation(session: AsyncSession, event: registry.PatientsAllocated) -> None:
     await session.execute(
         _ALLOCATION,
