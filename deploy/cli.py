@@ -207,6 +207,21 @@ def rebuild() -> None:
 
 
 @app.command()
+def rotate_bank_keys(
+    forget: Annotated[bool, typer.Option(help="Keep only the new key afterwards")] = False,
+) -> None:
+    """Put sealed bank details under a new key, beside a running stack or a stopped one."""
+    from deploy.bank_keys import rotate
+    from deploy.up import databases
+    from services.funding.settings import Settings
+
+    home = Home.given()
+    with databases(home) as urls:
+        settings = Settings(database_url=urls["funding"], home=home.path)
+        typer.echo(f"{asyncio.run(rotate(settings, forget=forget))} sealed anew")
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
     patience: Annotated[float, typer.Option(help="Seconds an event may be on its way before it counts as lost")] = 60.0,

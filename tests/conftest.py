@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 from psycopg import sql
 from sqlalchemy.orm import close_all_sessions
 
@@ -35,6 +36,7 @@ _running: EmbeddedPostgres | None = None
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server in the process that distributes the tests; workers find it by the environment."""
     global _running
+    os.environ.setdefault("FUNDING_BANK_KEYS", Fernet.generate_key().decode())
     if hasattr(config, "workerinput") or os.environ.get(_SERVER):
         return
     # a folder of its own: two runs at once must not end each other's server

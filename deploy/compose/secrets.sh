@@ -1,6 +1,11 @@
 #!/bin/sh
 # Run once for a new stack: passwords nobody has to choose, in volumes only those who need them can see.
 set -eu
+if [ ! -s /secrets/services/bank-keys ]; then
+    (umask 077
+     python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())' > /secrets/services/bank-keys.new
+     mv /secrets/services/bank-keys.new /secrets/services/bank-keys)
+fi
 [ -s /secrets/services/pgpass ] && exit 0
 random() { python -c 'import secrets; print(secrets.token_urlsafe(32))'; }
 umask 022

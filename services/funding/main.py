@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.bank_details import routes as bank_details
 from services.funding.base import Base
 from services.funding.budgets import routes as budgets
 from services.funding.claims import routes as claims
@@ -39,6 +40,7 @@ def service(settings: Settings) -> Service:
             entitlements.router,
             payments.router,
             variances.router,
+            bank_details.router,
             lines.router,
             claims.router,
         ],

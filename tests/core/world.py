@@ -232,6 +232,8 @@ async def a_funding(app: Harness) -> World:
         funding.a_claim("claim-4", network="U54321", post="post-4"),
     )
     v1 = "/funding/v1"
+    details = await app.post(f"{v1}/bank-details", funding.bank_details(), app.token(Role.NATIONAL))
+    assert details.status_code == 201, details.text
     for claim, area in (("claim-3", funding.COMMISSIONER), ("claim-4", "00N")):
         decider = app.token(Role.COMMISSIONER, organisations=[area], subject=f"carol-{area}")
         why = {"code": "no_evidence", "reason": "The payroll is missing."}
@@ -266,6 +268,7 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/claims/{{claim_id}}": f"{v1}/claims/claim-1",
             f"{v1}/payment-runs/{{run_id}}": f"{v1}/payment-runs/{run['id']}",
             f"{v1}/lines/{{line_id}}": f"{v1}/lines/{line}",
+            f"{v1}/bank-details/{{details_id}}": f"{v1}/bank-details/{details.json()['id']}",
             **_parked(v1),
         },
         bodies={
@@ -273,6 +276,9 @@ async def a_funding(app: Harness) -> World:
             f"PUT {v1}/payment-runs/{{run_id}}/approval": {
                 "acknowledgements": [{"kind": "payee-variance", "reason": "The April run made up for late lists."}]
             },
+            f"POST {v1}/bank-details": funding.bank_details("A00002", roll_number="R/123-4", valid_from="2026-12-01"),
+            f"PUT {v1}/bank-details/{{details_id}}/approval": {"sort_code": "123456", "account_number": "12345678"},
+            f"PUT {v1}/bank-details/{{details_id}}/refusal": {"reason": "The signature is missing."},
             f"POST {v1}/variance-thresholds": {
                 "kind": "payee-variance",
                 "percent": "30",

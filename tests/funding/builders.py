@@ -99,3 +99,14 @@ def a_claim(claim: str = "claim-1", **changed: Any) -> ClaimMade:
         "made_on": date(2022, 5, 2),
     }
     return ClaimMade(**{**given, **changed})
+
+
+def bank_details(payee: str = "A00001", **changed: Any) -> dict[str, Any]:
+    """What somebody enters for a payee."""
+    given = {
+        "payee": payee,
+        "account_name": f"Surgery {payee}",
+        "sort_code": "204060",
+        "account_number": f"{sum(map(ord, payee)):08d}",
+    }
+    return {**given, **changed}

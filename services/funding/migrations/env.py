@@ -1,11 +1,5 @@
-from services.funding.accounts import model as accounts  # noqa: F401
+from services.funding import main  # noqa: F401 - with it comes every noun's model
 from services.funding.base import Base
-from services.funding.budgets import model as budgets  # noqa: F401
-from services.funding.claims import model as claims  # noqa: F401
-from services.funding.networks import model as networks  # noqa: F401
-from services.funding.payments import model as payments  # noqa: F401
-from services.funding.populations import model as populations  # noqa: F401
-from services.funding.tariffs import model as tariffs  # noqa: F401
 from shared.migrations import run
 
 run(Base.metadata, "funding")

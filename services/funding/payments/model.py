@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,7 +18,7 @@ from shared.errors import Conflict, Refused
 
 
 class SamePerson(Refused):
-    """Whoever calculated a run may not approve it: two people stand behind every payment."""
+    """Two people stand behind every payment: whoever prepared something may not approve it."""
 
 
 class RunNotCalculated(Refused):
@@ -60,6 +60,7 @@ class PaymentRun(Base, Versioned):
 
     __tablename__ = "payment_runs"
     __table_args__ = (
+        CheckConstraint("approved_by <> calculated_by", name="two_people"),
         Index("uq_payment_runs_month", "month", unique=True, postgresql_where=text("status <> 'abandoned'")),
         # two runs calculated side by side would both see the same months as unpaid
         Index(

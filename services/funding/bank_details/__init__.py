@@ -1,0 +1,1 @@
+"""Where money is sent: bank details entered by one person, approved by another, sealed at rest."""
