@@ -10,12 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.accounts.operations import appoint_payee, open_account
 from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
+from services.funding.heirs import operations as heirs
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
+from shared.clock import london_day
 from shared.events.base import Event
 from shared.events.registry import (
     AllocationEnded,
     CommissionerRegistered,
+    CommissionerSucceeded,
     ListSizesPublished,
     NetworkApproved,
     NetworkClosed,
@@ -35,6 +38,12 @@ _BUDGETS = "funding.budgets_asked_for"
 
 async def know_commissioner(session: AsyncSession, event: CommissionerRegistered, arrival: Arrival) -> None:
     await networks.keep_commissioner(session, event, arrival.envelope.position)
+    await heirs.keep_system_place(session, event, arrival.envelope.position)
+
+
+async def inherit_commissioner(session: AsyncSession, event: CommissionerSucceeded, arrival: Arrival) -> None:
+    """What the predecessor left open is its heirs' to see and decide."""
+    await heirs.keep_succession(session, event, arrival.envelope.position)
 
 
 async def know_practices(session: AsyncSession, event: PracticesPublished, arrival: Arrival) -> None:
@@ -50,6 +59,7 @@ async def open_network_account(session: AsyncSession, event: NetworkApproved, ar
     position, now = arrival.envelope.position, arrival.now
     if not await networks.approve_network(session, event, position, now):
         return
+    await heirs.keep_tenure(session, event.network, event.commissioner, event.valid_from, london_day(now))
     await open_account(session, event.network, on=event.approved_on, now=now)
     if event.payee is not None:
         await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
@@ -128,6 +138,7 @@ async def set_asked_budgets(session: AsyncSession, now: datetime) -> None:
 
 HANDLERS: dict[type[Event], Handler] = {
     CommissionerRegistered: know_commissioner,
+    CommissionerSucceeded: inherit_commissioner,
     PracticesPublished: know_practices,
     PracticeRegistered: know_practice,
     ListSizesPublished: keep_list_sizes,

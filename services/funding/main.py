@@ -7,6 +7,7 @@ from services.funding.bank_details import routes as bank_details
 from services.funding.base import Base
 from services.funding.budgets import routes as budgets
 from services.funding.claims import routes as claims
+from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
 from services.funding.handlers import HANDLERS, set_asked_budgets
 from services.funding.lines import routes as lines
@@ -21,6 +22,7 @@ from shared.events.funding import (
     ClaimApproved,
     ClaimPaid,
     ClaimRejected,
+    ClaimReturned,
     PaymentIssued,
     TariffPublished,
 )
@@ -43,9 +45,10 @@ def service(settings: Settings) -> Service:
             bank_details.router,
             lines.router,
             claims.router,
+            deadlines.router,
         ],
         handlers=HANDLERS,
-        announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimRejected, ClaimPaid],
+        announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimReturned, ClaimRejected, ClaimPaid],
         seed=seed,
         finish=set_asked_budgets,
     )

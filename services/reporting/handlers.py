@@ -141,6 +141,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.PaymentIssued: _payment,
     funding.BudgetSet: _budget,
     funding.ClaimApproved: _outcome,
+    funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,
     funding.ClaimPaid: _outcome,
     workforce.ClaimMade: _claim,

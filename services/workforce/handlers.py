@@ -68,6 +68,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.TariffPublished: _tariff,
     funding.BudgetSet: _budget,
     funding.ClaimApproved: _outcome,
+    funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,
     funding.ClaimPaid: _outcome,
 }

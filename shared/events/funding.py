@@ -127,6 +127,16 @@ class ClaimRejected(ClaimEvent):
 
 
 @catalogued
+class ClaimReturned(ClaimEvent):
+    """A claim went back to its network to be put right and claimed again; `code` is stable, `reason` is for people."""
+
+    name: ClassVar[str] = "claim-returned"
+
+    code: str
+    reason: str
+
+
+@catalogued
 class ClaimPaid(ClaimEvent):
     """A claim was part of an issued payment."""
 

@@ -94,9 +94,27 @@ class PostEnded(WorkforceEvent):
         return self.post
 
 
+class Standing(Fact):
+    """What decides whether somebody counts as new staff, as the network knew it when they started.
+
+    `qualified_on` is the day a general practitioner's training was certified complete; `employed_here_until` the last
+    day on which the network or one of its members employed them in that work before this post (`None`: never).
+    """
+
+    qualified_on: date | None = None
+    employed_before: bool | None = None
+    employed_here_until: date | None = None
+    more_senior: bool = False
+
+
 @catalogued
 class ClaimMade(WorkforceEvent):
-    """What one post cost in one month, claimed from the record of the person in post."""
+    """What one post cost in one month, claimed from the record of the person in post.
+
+    `person` is their pseudonym, the same wherever they work. `withheld_days` are days of one whole-time equivalent that
+    cannot be claimed because a post of the baseline has stood empty beyond its grace. `resubmits` names the claim this
+    one puts right; of such a chain `first_made_on` is when the first was made.
+    """
 
     noun: ClassVar[str] = "claims"
     name: ClassVar[str] = "claim-made"
@@ -116,6 +134,13 @@ class ClaimMade(WorkforceEvent):
     supplier_fee: Decimal = Decimal("0.00")
     additional: bool
     made_on: date
+    person: str | None = None
+    employer: str | None = None
+    started_on: date | None = None
+    standing: Standing | None = None
+    withheld_days: Decimal = Decimal(0)
+    resubmits: str | None = None
+    first_made_on: date | None = None
 
     def subject(self) -> str:
         return self.claim

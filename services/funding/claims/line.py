@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.money import to_pence
 from services.funding.payments.payables import Payable, Source, ids_of
 from shared.events.base import Event
 
@@ -54,20 +55,31 @@ CLAIMS = Source(KIND, unpaid, pay)
 
 def recompute(trace: Trace) -> Decimal:
     """The least of the share of the cost, the role's ceiling and what was left of the sum."""
-    limits = [Decimal(trace["share_amount"]), Decimal(trace["ceiling"]), Decimal(trace["room"])]
-    return min(limits) - Decimal(trace["paid_before"] or 0)
+    if "counted" not in trace:  # a line written before caps were counted in days
+        limits = [Decimal(trace["share_amount"]), Decimal(trace["ceiling"]), Decimal(trace["room"])]
+        return min(limits) - Decimal(trace["paid_before"] or 0)
+    counted, days = Decimal(trace["counted"]), Decimal(trace["equivalent_days"])
+    share = to_pence(Decimal(trace["cost"]) * Decimal(trace["share"]) * counted, days)
+    ceiling = to_pence(Decimal(trace["maximum"]) * counted, Decimal(12 * trace["days_in_month"]))
+    return min(share, ceiling, Decimal(trace["room"])) - Decimal(trace["paid_before"] or 0)
 
 
 def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
     """The claim's cost, each limit on it, and what to be wary of."""
+    counted, days = trace.get("counted"), trace.get("equivalent_days")
+    part = "" if counted == days else f" × {counted}/{days} days of one WTE that count"
     lines = [
         f"Cost claimed: {pounds(trace['salary'])} salary + {pounds(trace['employer_ni'])} employer NI + "
         f"{pounds(trace['employer_pension'])} employer pension + {pounds(trace['fee_allowed'])} supplier fee = "
         f"{pounds(trace['cost'])}",
-        f"Share paid: {trace['share']} × {pounds(trace['cost'])} = {pounds(trace['share_amount'])}",
+        f"Share paid: {trace['share']} × {pounds(trace['cost'])}{part} = {pounds(trace['share_amount'])}",
         f"Role maximum: £{trace['maximum']} a year × {trace['wte']} WTE / 12 × {trace['days_worked']}/"
-        f"{trace['days_in_month']} days = {pounds(trace['ceiling'])} (rate {trace['tariff']})",
+        f"{trace['days_in_month']} days{part} = {pounds(trace['ceiling'])} (rate {trace['tariff']})",
         f"Left of the network's sum for the year: {pounds(trace['room'])}",
         f"To pay, the least of these: {pounds(trace['amount'])} (limited by: {trace['limited_by']})",
     ]
+    if part and trace.get("cap_days") is not None:
+        lines.insert(1, f"The cap on the role leaves {trace['cap_days']} days of one WTE in the month.")
+    if Decimal(trace.get("withheld_days") or 0):
+        lines.insert(1, f"A baseline post stands empty: {trace['withheld_days']} days of one WTE cannot be claimed.")
     return lines, doubts(trace["tariff"], trace["confidence"])

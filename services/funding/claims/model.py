@@ -1,11 +1,10 @@
-"""A claim and its decision: submitted, then approved or rejected, and paid by a run."""
+"""A claim for one post and month, as its network made it, and what may become of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, String
@@ -14,31 +13,27 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
 from services.funding.budgets.model import GP_SCOPE
+from services.funding.claims.decision import (
+    ClaimDecided,
+    ClaimNotPayable,
+    ClaimStatus,
+    Decided,
+    limit_named,
+)
 from services.funding.claims.rules import Check, Cost
-from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
-from shared.errors import Refused
-from shared.events.funding import ClaimApproved, ClaimPaid, ClaimRejected
+from shared.database import Code, Money, Timestamp, Versioned
+from shared.events.funding import ClaimApproved, ClaimPaid, ClaimRejected, ClaimReturned
+from shared.events.workforce import ClaimMade, Standing
+from shared.years import year_of
+
+__all__ = ["Claim", "ClaimDecided", "ClaimNotPayable", "ClaimStatus", "scope_of"]
 
 
-class ClaimDecided(Refused):
-    """The claim has been decided already."""
-
-
-class ClaimNotPayable(Refused):
-    """A check stands in the way of approving the claim; `errors` lists every one."""
-
-
-class ClaimStatus(StrEnum):
-    SUBMITTED = "submitted"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    PAID = "paid"
-
-
-class Claim(Base, Versioned):
+class Claim(Base, Decided, Versioned):
     """What one post cost in one month, claimed by its network.
 
-    `payable` is what was approved, or while it waits what would be.
+    `counted` are the days of one whole-time equivalent its payable part rests on; `resubmits` names the claim sent back
+    or turned down that it puts right, and `first_made_on` when the first of that chain was made.
     """
 
     __tablename__ = "claims"
@@ -46,6 +41,7 @@ class Claim(Base, Versioned):
         CheckConstraint("payable IS NULL OR payable >= 0", name="payable"),
         Index("ix_claims_network_contract_year", "network", "contract_year"),
         Index("ix_claims_status", "status"),
+        Index("ix_claims_post", "post", "month"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -65,15 +61,14 @@ class Claim(Base, Versioned):
     supplier_fee: Mapped[Money]
     additional: Mapped[bool]
     made_on: Mapped[date]
-    status: Mapped[ClaimStatus] = mapped_column(text_enum(ClaimStatus))
-    payable: Mapped[Money | None]
-    limited_by: Mapped[str | None] = mapped_column(String(32))
-    checked: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    decided_by: Mapped[Words | None]
-    decided_at: Mapped[Timestamp | None]
-    code: Mapped[str | None] = mapped_column(String(64))
-    reason: Mapped[Words | None]
-    run: Mapped[str | None] = mapped_column(String(64))
+    first_made_on: Mapped[date | None]
+    person: Mapped[str | None] = mapped_column(String(64), index=True)
+    employer: Mapped[str | None] = mapped_column(String(32))
+    started_on: Mapped[date | None]
+    standing: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    withheld_days: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default="0")
+    resubmits: Mapped[str | None] = mapped_column(String(64))
+    counted: Mapped[Decimal | None]
     submitted_at: Mapped[Timestamp]
     position: Mapped[int] = mapped_column(BigInteger)
 
@@ -94,11 +89,37 @@ class Claim(Base, Versioned):
             employer_pension=self.employer_pension,
             supplier_fee=self.supplier_fee,
             additional=self.additional,
+            withheld_days=self.withheld_days,
         )
+
+    @property
+    def first_day_made(self) -> date:
+        """When the claim, or the first of the chain it puts right, was made: what a deadline looks at."""
+        return self.first_made_on or self.made_on
+
+    @property
+    def stated(self) -> Standing | None:
+        return None if self.standing is None else Standing.model_validate(self.standing)
+
+    def take(self, event: ClaimMade, position: int) -> None:
+        """The claim as its network made it, waiting to be decided."""
+        self.network, self.post, self.role, self.zone = event.network, event.post, event.role, event.zone
+        self.wte, self.month, self.contract_year = event.wte, event.month, year_of(event.month)
+        self.scope = scope_of(event.role, self.contract_year)
+        self.worked_from, self.worked_to = event.worked_from, event.worked_to
+        self.salary, self.employer_ni, self.employer_pension = event.salary, event.employer_ni, event.employer_pension
+        self.supplier_fee, self.additional, self.made_on = event.supplier_fee, event.additional, event.made_on
+        self.person, self.employer, self.started_on = event.person, event.employer, event.started_on
+        self.standing = None if event.standing is None else event.standing.model_dump(mode="json")
+        self.withheld_days, self.resubmits = event.withheld_days, event.resubmits
+        self.first_made_on = event.first_made_on
+        self.status, self.code, self.reason = ClaimStatus.SUBMITTED, None, None
+        self.decided_by, self.decided_at, self.position = None, None, position
 
     def note(self, check: Check) -> None:
         """Remember what a check found, for whoever decides and for the line that pays the claim."""
         self.payable, self.limited_by = check.payable, check.limited_by
+        self.counted = None if check.payable is None else check.counted
         cost = self.cost
         self.checked = {
             "cost": str(check.cost),
@@ -116,47 +137,40 @@ class Claim(Base, Versioned):
             "confidence": check.confidence,
             "ceiling": _text(check.ceiling),
             "room": _text(check.room),
+            "equivalent_days": str(cost.equivalent_days),
+            "withheld_days": str(self.withheld_days),
+            "cap_days": _text(check.cap_days),
+            "counted": str(check.counted),
             "faults": [{"field": f.field, "code": f.code, "message": f.message} for f in check.faults],
         }
 
-    def _open(self) -> None:
-        if self.status is not ClaimStatus.SUBMITTED:
-            raise ClaimDecided(f"The claim is {self.status.value} already.")
-
     def approve(self, check: Check, *, by: str, at: datetime) -> ClaimApproved:
         """Accept the claim for what the check found payable. Raises `ClaimDecided` and `ClaimNotPayable`."""
-        self._open()
+        self.must_wait()
         self.note(check)
         if check.payable is None:
             raise ClaimNotPayable("The claim cannot be approved; errors lists every reason.", errors=check.faults)
-        self.status, self.decided_by, self.decided_at = ClaimStatus.APPROVED, by, at
+        self.accept(by, at)
         return ClaimApproved(
-            claim=self.id,
-            network=self.network,
-            post=self.post,
-            month=self.month,
-            claimed=check.cost,
-            payable=check.payable,
-            limited_by=None if check.limited_by == "none" else check.limited_by,
+            **self._named(), claimed=check.cost, payable=check.payable, limited_by=limit_named(check.limited_by)
         )
 
     def reject(self, code: str, reason: str, *, by: str, at: datetime) -> ClaimRejected:
         """Turn the claim down with a reason. Raises `ClaimDecided`."""
-        self._open()
-        self.status, self.decided_by, self.decided_at = ClaimStatus.REJECTED, by, at
-        self.code, self.reason, self.payable = code, reason, None
-        return ClaimRejected(
-            claim=self.id, network=self.network, post=self.post, month=self.month, code=code, reason=reason
-        )
+        self.close(ClaimStatus.REJECTED, code, reason, by=by, at=at)
+        return ClaimRejected(**self._named(), code=code, reason=reason)
+
+    def send_back(self, code: str, reason: str, *, by: str, at: datetime) -> ClaimReturned:
+        """Send the claim back to be put right and claimed again. Raises `ClaimDecided`."""
+        self.close(ClaimStatus.RETURNED, code, reason, by=by, at=at)
+        return ClaimReturned(**self._named(), code=code, reason=reason)
 
     def pay(self, run: str) -> ClaimPaid:
-        """The claim was part of an issued run."""
-        if self.status is not ClaimStatus.APPROVED or self.payable is None:
-            raise ClaimDecided(f"The claim is {self.status.value}, only an approved one is paid.")
-        self.status, self.run = ClaimStatus.PAID, run
-        return ClaimPaid(
-            claim=self.id, network=self.network, post=self.post, month=self.month, run=run, amount=self.payable
-        )
+        """The claim was part of an issued run. Raises `ClaimDecided`."""
+        return ClaimPaid(**self._named(), run=run, amount=self.settle(run))
+
+    def _named(self) -> dict[str, str]:
+        return {"claim": self.id, "network": self.network, "post": self.post, "month": self.month}
 
     def trace(self) -> dict[str, Any]:
         """What the line that pays the claim remembers."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 from services.funding.money import to_pence
-from services.funding.tariffs.model import Tariff
 from services.funding.tariffs.shipped import Share, share_of, supplier_fees
 from shared.errors import Fault
 from shared.years import first_day, last_day
@@ -28,6 +29,7 @@ class Cost:
     employer_pension: Decimal
     supplier_fee: Decimal
     additional: bool
+    withheld_days: Decimal = Decimal(0)
 
     @property
     def days_in_month(self) -> int:
@@ -37,9 +39,16 @@ class Cost:
     def days_worked(self) -> int:
         return (self.worked_to - self.worked_from).days + 1
 
-    def pro_rata(self, yearly: Decimal) -> Decimal:
-        """A yearly figure for this post's hours and days, to the penny."""
-        return to_pence(yearly * self.wte * self.days_worked, Decimal(12 * self.days_in_month))
+    @property
+    def equivalent_days(self) -> Decimal:
+        """Days of one whole-time equivalent: hours × days worked, which is what caps and vacant baselines count."""
+        return self.wte * self.days_worked
+
+    def pro_rata(self, yearly: Decimal, counted: Decimal | None = None) -> Decimal:
+        """A yearly figure for this post's hours and days, or for the equivalent days counted of them, to the penny."""
+        return to_pence(
+            yearly * (self.equivalent_days if counted is None else counted), Decimal(12 * self.days_in_month)
+        )
 
     def fee_allowed(self) -> Decimal:
         """What of a supplier's charges may be claimed: nothing, but for roles that may be bought from one."""
@@ -58,9 +67,25 @@ class Cost:
         return self.salary + self.employer_ni + self.employer_pension + self.fee_allowed()
 
 
+class Ceiling(Protocol):
+    """The most paid for one whole-time equivalent of a role in a year: a published rate, or one agreed locally."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def value(self) -> Decimal | None: ...
+
+    @property
+    def confidence(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The outcome of checking a claim: what is payable and which limit bit, or every fault that stands in the way."""
+    """The outcome of checking a claim: what is payable and which limit bit, or every fault that stands in the way.
+
+    `counted` are the days of one whole-time equivalent that count, after caps and vacant posts of the baseline.
+    """
 
     payable: Decimal | None
     limited_by: str
@@ -73,10 +98,12 @@ class Check:
     confidence: str | None
     ceiling: Decimal | None
     room: Decimal | None
+    counted: Decimal
+    cap_days: Decimal | None
     faults: tuple[Fault, ...]
 
 
-def _faults(cost: Cost, share: Share | None, ceiling: Tariff | None) -> list[Fault]:
+def _faults(cost: Cost, share: Share | None, ceiling: Ceiling | None) -> list[Fault]:
     faults = []
     if not cost.additional:
         faults.append(
@@ -99,30 +126,51 @@ def _faults(cost: Cost, share: Share | None, ceiling: Tariff | None) -> list[Fau
 
 def check(
     cost: Cost,
-    ceiling: Tariff | None,
+    ceiling: Ceiling | None,
     room: Decimal | None,
     *,
     room_fault: Fault | None = None,
     earlier: Decimal = Decimal(0),
+    cap_days: Decimal | None = None,
+    faults: Sequence[Fault] = (),
 ) -> Check:
     """Check a claim against the share paid, the role's ceiling and `room`, what is left of the network's sum.
 
-    `earlier` is what claims made before ask of the same sum; `room_fault` says why there is no room to speak of.
+    `earlier` is what claims made before ask of the same sum; `room_fault` says why there is no room to speak of;
+    `cap_days` is what a cap on the role leaves of the month, in days of one whole-time equivalent; `faults` are those
+    found elsewhere.
     """
     share = share_of(cost.role, first_day(cost.month))
-    faults = _faults(cost, share, ceiling)
+    found = [*_faults(cost, share, ceiling), *faults]
     if room_fault is not None:
-        faults.append(room_fault)
+        found.append(room_fault)
     left = None if room is None else max(room - earlier, Decimal("0.00"))
     if left == 0:
-        faults.append(Fault("network", "sum_exhausted", "Nothing is left of the network's sum for the year."))
-    limit = cost.pro_rata(ceiling.value) if ceiling is not None and ceiling.value is not None and not faults else None
-    share_amount = None if share is None else to_pence(cost.total * share.share)
+        found.append(Fault("network", "sum_exhausted", "Nothing is left of the network's sum for the year."))
+    unbarred = max(cost.equivalent_days - cost.withheld_days, Decimal(0))
+    counted = unbarred if cap_days is None else min(unbarred, cap_days)
+    if cost.equivalent_days > 0:
+        if unbarred == 0:
+            found.append(
+                Fault(
+                    "role", "baseline_post_vacant", f"A {cost.role} post of the baseline stands empty beyond its grace."
+                )
+            )
+        elif counted == 0:
+            found.append(Fault("role", "role_cap_reached", f"The network's number of {cost.role} is taken already."))
+    limit = cost.pro_rata(ceiling.value, counted) if ceiling and ceiling.value is not None and not found else None
+    share_amount = (
+        None
+        if share is None or cost.equivalent_days <= 0
+        else to_pence(cost.total * share.share * counted, cost.equivalent_days)
+    )
     payable, limited_by = None, "none"
-    if not faults and limit is not None and share_amount is not None and left is not None and share is not None:
+    if not found and limit is not None and share_amount is not None and left is not None and share is not None:
         payable = min(share_amount, limit, left)
         if payable < min(share_amount, limit):
             limited_by = "network_sum"
+        elif counted < cost.equivalent_days:
+            limited_by = "role_cap" if counted < unbarred else "baseline_post_vacant"
         elif payable < share_amount:
             limited_by = "role_maximum"
         elif share.share < 1:
@@ -136,8 +184,10 @@ def check(
         share_amount=share_amount,
         tariff=None if ceiling is None else ceiling.id,
         maximum=None if ceiling is None else ceiling.value,
-        confidence=None if ceiling is None else ceiling.confidence.value,
+        confidence=None if ceiling is None else ceiling.confidence,
         ceiling=limit,
         room=left,
-        faults=tuple(faults),
+        counted=counted,
+        cap_days=cap_days,
+        faults=tuple(found),
     )

@@ -60,6 +60,7 @@ class Budget(Base):
 class ClaimState(StrEnum):
     MADE = "made"
     APPROVED = "approved"
+    RETURNED = "returned"
     REJECTED = "rejected"
     PAID = "paid"
 

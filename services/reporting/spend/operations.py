@@ -133,7 +133,7 @@ _OUTCOME = text(
         state = CASE WHEN held.outcome_sequence < excluded.outcome_sequence THEN excluded.state ELSE held.state END,
         payable = CASE WHEN excluded.state = 'approved' THEN excluded.payable ELSE held.payable END,
         limited_by = CASE WHEN excluded.state = 'approved' THEN excluded.limited_by ELSE held.limited_by END,
-        code = CASE WHEN excluded.state = 'rejected' THEN excluded.code ELSE held.code END,
+        code = CASE WHEN excluded.state IN ('rejected', 'returned') THEN excluded.code ELSE held.code END,
         paid = CASE WHEN excluded.state = 'paid' THEN excluded.paid ELSE held.paid END,
         outcome_sequence = greatest(held.outcome_sequence, excluded.outcome_sequence)
     """
@@ -142,15 +142,16 @@ _OUTCOME = text(
 
 async def note_outcome(
     session: AsyncSession,
-    event: funding.ClaimApproved | funding.ClaimRejected | funding.ClaimPaid,
+    event: funding.ClaimApproved | funding.ClaimReturned | funding.ClaimRejected | funding.ClaimPaid,
     sequence: int,
 ) -> None:
     """What funding said of a claim; the newest word is its state."""
     values: dict[str, Any] = {"payable": None, "limited_by": None, "code": None, "paid": None}
     if isinstance(event, funding.ClaimApproved):
         values |= {"state": "approved", "payable": event.payable, "limited_by": event.limited_by}
-    elif isinstance(event, funding.ClaimRejected):
-        values |= {"state": "rejected", "code": event.code}
+    elif isinstance(event, funding.ClaimRejected | funding.ClaimReturned):
+        state = "rejected" if isinstance(event, funding.ClaimRejected) else "returned"
+        values |= {"state": state, "code": event.code}
     else:
         values |= {"state": "paid", "paid": event.amount}
     where = {"claim": event.claim, "network": event.network, "post": event.post, "month": event.month}

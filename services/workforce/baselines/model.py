@@ -10,8 +10,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.workforce.base import Base
 from shared.database import Code, Headcount, Versioned, Words
 from shared.errors import Conflict, Refused
+from shared.years import last_day
 
 BASELINE_DAY = date(2019, 3, 31)
+GRACE_MONTHS = 3
+
+
+def grace_ends(vacant: date) -> date:
+    """The last day on which a baseline post that fell vacant bars no claim of its role."""
+    months = vacant.month - 1 + GRACE_MONTHS
+    month = f"{vacant.year + months // 12}-{months % 12 + 1:02d}"
+    return last_day(month).replace(day=min(vacant.day, last_day(month).day))
 
 
 class BaselineAlreadyRecorded(Conflict):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Select, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.baselines.model import Baseline, BaselineAlreadyRecorded
+from services.workforce.baselines.model import Baseline, BaselineAlreadyRecorded, grace_ends
 from services.workforce.networks.model import Membership, Network, Practice
 from services.workforce.networks.operations import commissioned, of_caller
 from shared.database import new_id
 from shared.errors import NotFound
+from shared.facts import ONE_DAY
 from shared.http import require_match
 from shared.identity import Caller, Role
 
@@ -79,12 +81,31 @@ async def note_vacancy(
 
 async def vacant_baseline(session: AsyncSession, network: Network, role: str, day: date) -> list[date]:
     """Since when baseline posts of a role stand empty at the network's members of a day."""
+    return [since for one in await _fallen_vacant(session, network, {role}, day) if (since := one.vacant()) is not None]
+
+
+async def barring(
+    session: AsyncSession, network: Network, roles: Collection[str], day: date
+) -> dict[str, list[tuple[date, date | None]]]:
+    """By role, from which day on each baseline post bars one whole-time equivalent, and the day it was filled."""
+    found: dict[str, list[tuple[date, date | None]]] = {}
+    for one in await _fallen_vacant(session, network, roles, day):
+        if one.vacant_from is not None:
+            found.setdefault(one.role, []).append((grace_ends(one.vacant_from) + ONE_DAY, one.filled_on))
+    return found
+
+
+async def _fallen_vacant(
+    session: AsyncSession, network: Network, roles: Collection[str], day: date
+) -> Sequence[Baseline]:
     members = select(Membership.practice).where(
         Membership.network == network.network,
         Membership.valid_from <= day,
         or_(Membership.valid_to.is_(None), Membership.valid_to >= day),
     )
     found = await session.scalars(
-        select(Baseline).where(Baseline.practice.in_(members), Baseline.role == role, Baseline.vacant_from.is_not(None))
+        select(Baseline).where(
+            Baseline.practice.in_(members), Baseline.role.in_(roles), Baseline.vacant_from.is_not(None)
+        )
     )
-    return [since for since in (baseline.vacant() for baseline in found) if since is not None]
+    return found.all()

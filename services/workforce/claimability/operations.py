@@ -60,6 +60,7 @@ async def _claimed(session: AsyncSession, network: str) -> dict[str, dict[str, D
         select(Claim.post, Claim.month, Outcome.state, Outcome.payable, Outcome.paid)
         .join(Outcome, Outcome.claim == Claim.id)
         .where(Claim.network == network)
+        .order_by(Claim.attempt)
     )
     found: dict[str, dict[str, Decimal]] = {}
     for post, month, state, payable, paid in rows:

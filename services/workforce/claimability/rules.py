@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
+from services.workforce.baselines.model import GRACE_MONTHS, grace_ends
 from services.workforce.calendar import days_of_month, months_of
 from services.workforce.rates.operations import Ceilings
 from shared.errors import Fault
@@ -17,7 +18,6 @@ from shared.years import first_day, last_day, month_of, year_of_day
 
 PENNY = Decimal("0.01")
 NOTHING = Decimal("0.00")
-GRACE_MONTHS = 3
 LARGE_NETWORK = Decimal(100_000)
 
 
@@ -201,7 +201,7 @@ def _month(position: Position, wish: Wish, month: str, room: Decimal | None) -> 
     cap, fault = _cap(position, wish, day, used)
     if fault:
         reasons.append(fault)
-    blocked = Decimal(sum(1 for vacant in position.vacant_baseline if day > _after_grace(vacant)))
+    blocked = Decimal(sum(1 for vacant in position.vacant_baseline if day > grace_ends(vacant)))
     if max(used + wish.wte - blocked, Decimal(0)) - max(used - blocked, Decimal(0)) < wish.wte:
         reasons.append(
             Fault(
@@ -299,9 +299,3 @@ def _cap(position: Position, wish: Wish, day: date, used: Decimal) -> tuple[Deci
         f"A network of {position.patients} patients is reimbursed for {limit} WTE of {wish.role} in "
         f"{month_of(day)}; {used} are taken and {wish.wte} more are asked for.",
     )
-
-
-def _after_grace(vacant: date) -> date:
-    months = vacant.month - 1 + GRACE_MONTHS
-    year, month = vacant.year + months // 12, months % 12 + 1
-    return date(year, month, min(vacant.day, last_day(f"{year}-{month:02d}").day))

@@ -3,10 +3,19 @@
 from datetime import date
 from typing import Annotated, Any
 
+from fastapi import Response
+
 from services.workforce.claims import operations
-from services.workforce.claims.model import Claim, MonthNotEnded, NothingToClaim, Outcome, OutcomeState
+from services.workforce.claims.model import (
+    Claim,
+    ClaimNotReopened,
+    MonthNotEnded,
+    NothingToClaim,
+    Outcome,
+    OutcomeState,
+)
 from services.workforce.networks.model import NetworkNotApproved
-from services.workforce.shapes import FaultOut, Month, OrganisationCode
+from services.workforce.shapes import FaultOut, Month, Number, OrganisationCode
 from shared.errors import NotFound
 from shared.http import (
     Idempotent,
@@ -35,7 +44,10 @@ class ClaimsIn(In):
 
 
 class ClaimOut(Out):
-    """A claim and what became of it: `made` until funding answers, then `approved`, `rejected` or `paid`."""
+    """A claim and what became of it: `made` until funding answers, then `returned`, `approved`, `rejected` or `paid`.
+
+    `resubmits` is the claim it puts right; `withheld_days` are days of one whole-time equivalent it may not count.
+    """
 
     id: str
     network: str
@@ -50,6 +62,9 @@ class ClaimOut(Out):
     supplier_fee: MoneyOut
     total: MoneyOut
     made_on: date
+    attempt: int
+    resubmits: str | None
+    withheld_days: Number
     state: str = "made"
     payable: MoneyOut | None = None
     limited_by: str | None = None
@@ -136,3 +151,18 @@ async def list_claims(
 async def read_claim(claim_id: str, session: Reading, caller: Reader) -> ClaimOut:
     """One claim, and what became of it."""
     return shown(*await operations.find_claim(session, claim_id, caller=caller))
+
+
+@router.post("/claims/{claim_id}/resubmission", status_code=201, responses=refusals(ClaimNotReopened, NotFound))
+async def resubmit_claim(
+    claim_id: str,
+    session: Transaction,
+    response: Response,
+    caller: Annotated[Caller, allow(Role.NETWORK)],
+    today: Today,
+    _: Idempotent,
+) -> ClaimOut:
+    """Claim again what was sent back or turned down, with the cost and standing as they are on record now."""
+    claim = await operations.resubmit_claim(session, claim_id, caller=caller, today=today)
+    response.headers["Location"] = f"/workforce/v1/claims/{claim.id}"
+    return shown(claim, None)

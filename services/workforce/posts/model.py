@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.workforce.base import Base
 from shared.database import Code, Headcount, Money, Timestamp, Versioned, Words
-from shared.errors import Conflict, Refused
-from shared.events.workforce import PostEnded
+from shared.errors import Conflict, Fault, Refused
+from shared.events.workforce import PostEnded, Standing
 from shared.years import first_day, last_day
 
 FULL_TIME = Decimal(1)
@@ -49,6 +51,10 @@ class CostsAlreadyClaimed(Refused):
     """The month was claimed with these costs."""
 
 
+class StandingAfterStart(Refused):
+    """A person's standing is what it was before they started; `errors` names the days that lie later."""
+
+
 class Post(Versioned, Base):
     """Somebody in post for a network: the one record that claims, returns and reports are made from."""
 
@@ -75,10 +81,32 @@ class Post(Versioned, Base):
     days_to_hire: Mapped[int]
     salary_basis: Mapped[Words | None]
     over_full_time_reason: Mapped[Words | None]
+    person: Mapped[str | None] = mapped_column(String(64))
+    standing: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Timestamp]
 
     def concerns(self) -> list[str]:
         return [self.network]
+
+    @property
+    def stated(self) -> Standing | None:
+        """What the network said of the person's standing; `None` while it said nothing."""
+        return None if self.standing is None else Standing.model_validate(self.standing)
+
+    def state(self, standing: Standing, person: str | None) -> None:
+        """Say what decides whether the person counts as new staff, as known when they started.
+
+        Raises `StandingAfterStart` for days that lie after the start.
+        """
+        days = {"qualified_on": standing.qualified_on, "employed_here_until": standing.employed_here_until}
+        late = [
+            Fault(field, "StandingAfterStart", f"{day} does not lie before the start on {self.started_on}.")
+            for field, day in days.items()
+            if day is not None and day >= self.started_on
+        ]
+        if late:
+            raise StandingAfterStart(f"The standing of {self.id} is that before {self.started_on}.", errors=late)
+        self.standing, self.person = standing.model_dump(mode="json"), person
 
     def worked_in(self, month: str) -> tuple[date, date] | None:
         """The first and last day of a month on which somebody was in post."""

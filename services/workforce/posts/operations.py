@@ -8,11 +8,12 @@ from decimal import Decimal
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.claims.model import Claim
+from services.workforce.claims.model import REOPENED, Claim, Outcome
 from services.workforce.networks.operations import of_caller
 from services.workforce.posts.model import CostsAlreadyClaimed, CostsAlreadyRecorded, Post, PostCost
 from services.workforce.roles.model import Role
 from shared.errors import NotFound
+from shared.events.workforce import Standing
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -40,6 +41,37 @@ async def end_post(
     announce(session, post.end(on, reason=reason, claimed_to=claimed_to))
     await session.flush()
     return post
+
+
+async def state_standing(
+    session: AsyncSession,
+    post_id: str,
+    standing: Standing,
+    person: str | None,
+    *,
+    caller: Caller,
+    if_match: str | None,
+) -> Post:
+    """Put on record what decides whether the person in post counts as new staff. Raises `StandingAfterStart`."""
+    post = await find_post(session, post_id, caller=caller, lock=True)
+    require_match(post, if_match)
+    post.state(standing, person)
+    await session.flush()
+    return post
+
+
+async def stands_claimed(session: AsyncSession, post_id: str, month: str) -> bool:
+    """Whether a month's cost is claimed and the claim was neither sent back nor turned down."""
+    found = await session.execute(
+        select(Outcome.state)
+        .select_from(Claim)
+        .outerjoin(Outcome, Outcome.claim == Claim.id)
+        .where(Claim.post == post_id, Claim.month == month)
+        .order_by(Claim.attempt.desc())
+        .limit(1)
+    )
+    newest = found.first()
+    return newest is not None and newest[0] not in REOPENED
 
 
 async def record_cost(
@@ -98,7 +130,7 @@ async def correct_cost(
     post = await find_post(session, post_id, caller=caller, lock=True)
     cost = await find_cost(session, post_id, month, caller=caller)
     require_match(cost, if_match)
-    if await session.scalar(select(Claim.id).where(Claim.post == post_id, Claim.month == month)) is not None:
+    if await stands_claimed(session, post_id, month):
         raise CostsAlreadyClaimed(f"The cost of {post_id} in {month} was claimed.")
     role = await session.get_one(Role, post.role)
     right = post.cost(

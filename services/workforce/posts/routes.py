@@ -18,10 +18,12 @@ from services.workforce.posts.model import (
     Post,
     PostAlreadyEnded,
     PostCost,
+    StandingAfterStart,
     SupplierFeeNotAllowed,
 )
 from services.workforce.shapes import Cost, Day, Month, Number
 from shared.errors import NotFound, PreconditionFailed, PreconditionMissing
+from shared.events.workforce import Standing
 from shared.http import (
     AsAt,
     Idempotent,
@@ -48,6 +50,13 @@ Employer = Annotated[Caller, allow(Role.NETWORK)]
 Stale = (NotFound, PreconditionFailed, PreconditionMissing)
 
 
+class StandingOut(Out):
+    qualified_on: date | None
+    employed_before: bool | None
+    employed_here_until: date | None
+    more_senior: bool
+
+
 class PostOut(Out):
     """Somebody in post, under the id of their candidate record."""
 
@@ -67,6 +76,22 @@ class PostOut(Out):
     days_to_hire: int
     salary_basis: str | None
     over_full_time_reason: str | None
+    person: str | None = None
+    standing: StandingOut | None = None
+
+
+class StandingIn(In):
+    """What decides whether the person counts as new staff. `person` is their pseudonym, the same wherever they work.
+
+    `qualified_on` is the certified end of a general practitioner's training; `employed_here_until` the last
+    day on which the network or a member employed them in that work before this post.
+    """
+
+    person: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    qualified_on: date | None = None
+    employed_before: bool | None = None
+    employed_here_until: date | None = None
+    more_senior: bool = False
 
 
 class EndingIn(In):
@@ -142,6 +167,22 @@ async def end_post(
     post = await operations.end_post(
         session, post_id, on=ending.ended_on, reason=ending.reason, caller=caller, if_match=if_match
     )
+    tag(response, post)
+    return PostOut.model_validate(post)
+
+
+@router.put("/posts/{post_id}/standing", responses=refusals(StandingAfterStart, *Stale))
+async def state_standing(
+    post_id: str,
+    standing: StandingIn,
+    session: Transaction,
+    caller: Employer,
+    response: Response,
+    if_match: IfMatch = None,
+) -> PostOut:
+    """Say what the person's claims are judged by: pseudonym, qualification, earlier employment."""
+    said = Standing(**standing.model_dump(exclude={"person"}))
+    post = await operations.state_standing(session, post_id, said, standing.person, caller=caller, if_match=if_match)
     tag(response, post)
     return PostOut.model_validate(post)
 

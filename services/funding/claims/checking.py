@@ -1,0 +1,135 @@
+"""Checking a claim as things stand: everything it is judged by, loaded and put to the rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.budgets.model import Budget
+from services.funding.claims.decision import TAKES
+from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.claims.rules import Check, check
+from services.funding.claims.standing import standing_faults
+from services.funding.claims.terms import cap_of
+from services.funding.deadlines.operations import deadline_of
+from services.funding.networks.model import Network
+from services.funding.tariffs.operations import role_maximum
+from shared.clock import london_day
+from shared.errors import Fault
+from shared.years import first_day, snapshot_of, year_start
+
+# The registered patients of a network's members of the year's first day (or its own first day, if later); nothing while
+# the list of one of them is not known.
+_REGISTERED = text("""
+SELECT CASE WHEN bool_and(p.value IS NOT NULL) THEN sum(m.share * p.value) END
+FROM networks AS n
+JOIN memberships AS m
+  ON m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(CAST(:begins AS date), n.valid_from)
+LEFT JOIN populations AS p
+  ON p.practice = m.practice AND p.basis = 'registered' AND p.snapshot = :snapshot AND upper_inf(p.known)
+WHERE n.code = :network
+""")
+
+
+async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Check:
+    """Check a claim as things stand: share, ceiling, caps, standing, deadline, and room left in the network's sum.
+
+    Of the sum are taken what approved and paid claims of the year took, and what claims submitted before this one ask.
+    """
+    ceiling = await role_maximum(session, claim.role, claim.zone, first_day(claim.month), london_day(now))
+    room, room_fault = await room_of(session, claim.network, claim.contract_year, claim.scope)
+    return check(
+        claim.cost,
+        ceiling,
+        room,
+        room_fault=room_fault,
+        earlier=await taken_of_sum(session, claim),
+        cap_days=await _cap_days(session, claim),
+        faults=await _faults(session, claim),
+    )
+
+
+async def room_of(
+    session: AsyncSession, network: str, contract_year: str, scope: str
+) -> tuple[Decimal | None, Fault | None]:
+    """A network's sum of a year, or why there is none to speak of."""
+    budget = (
+        await session.execute(
+            select(Budget.amount, Budget.held_reason).where(
+                Budget.network == network, Budget.contract_year == contract_year, Budget.scope == scope
+            )
+        )
+    ).first()
+    if budget is None:
+        known = await session.scalar(select(Network.code).where(Network.code == network))
+        if known is None:
+            return None, Fault("network", "network_unknown", f"{network} is not a network known here yet.")
+        return None, Fault("network", "budget_missing", f"{network} has no sum for {contract_year}.")
+    if budget.amount is None:
+        return None, Fault("network", "budget_held", f"The network's sum is held: {budget.held_reason}")
+    return budget.amount, None
+
+
+async def taken_of_sum(session: AsyncSession, claim: Claim) -> Decimal:
+    """What claims decided, and those waiting that were made before this one, take of the sum it comes out of."""
+    taken = await session.scalar(
+        select(func.coalesce(func.sum(Claim.payable), 0)).where(
+            Claim.network == claim.network,
+            Claim.contract_year == claim.contract_year,
+            Claim.scope == claim.scope,
+            _ahead_of(claim),
+        )
+    )
+    return Decimal(taken or 0)
+
+
+def _ahead_of(claim: Claim) -> ColumnElement[bool]:
+    before = (Claim.status == ClaimStatus.SUBMITTED) & (
+        (Claim.month < claim.month) | ((Claim.month == claim.month) & (Claim.position < claim.position))
+    )
+    return (Claim.id != claim.id) & or_(Claim.status.in_(TAKES), before)
+
+
+async def _cap_days(session: AsyncSession, claim: Claim) -> Decimal | None:
+    """What the cap on the role leaves of the month, in days of one whole-time equivalent; `None` without a cap."""
+    cap = cap_of(claim.role, first_day(claim.month))
+    if cap is None:
+        return None
+    patients = await session.scalar(
+        _REGISTERED,
+        {
+            "network": claim.network,
+            "begins": max(year_start(claim.contract_year), first_day("2019-07")),
+            "snapshot": snapshot_of(claim.contract_year),
+        },
+    )
+    taken = await session.scalar(
+        select(func.coalesce(func.sum(Claim.counted), 0)).where(
+            Claim.network == claim.network, Claim.role == claim.role, Claim.month == claim.month, _ahead_of(claim)
+        )
+    )
+    return max(cap.allowed(patients) * claim.cost.days_in_month - Decimal(taken or 0), Decimal(0))
+
+
+async def _faults(session: AsyncSession, claim: Claim) -> list[Fault]:
+    started_on = claim.started_on or claim.worked_from
+    faults = standing_faults(claim.role, claim.month, started_on, claim.stated)
+    twin = await session.scalar(
+        select(Claim.id)
+        .where(
+            Claim.post == claim.post,
+            Claim.month == claim.month,
+            Claim.network == claim.network,
+            Claim.id != claim.id,
+            or_(Claim.status.in_(TAKES), (Claim.status == ClaimStatus.SUBMITTED) & (Claim.position < claim.position)),
+        )
+        .limit(1)
+    )
+    if twin is not None:
+        faults.append(Fault("post", "claimed_already", f"{claim.post} is claimed for {claim.month} by {twin}."))
+    deadline = await deadline_of(session, claim.month)
+    late = None if deadline is None else deadline.missed(claim.month, claim.first_day_made)
+    return faults if late is None else [*faults, late]

@@ -1,0 +1,1 @@
+"""Until when claims may be made: dated beliefs, because none is published."""

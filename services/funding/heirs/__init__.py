@@ -1,0 +1,1 @@
+"""Who took over from whom: commissioners through time, and what that means for who sees and who decides."""
