@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from services.registry.agreements.routes import router as agreements
 from services.registry.allocations.routes import router as allocations
 from services.registry.applications.routes import router as applications
 from services.registry.base import Base
@@ -7,9 +8,11 @@ from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.imports.routes import router as imports
 from services.registry.list_sizes.routes import router as list_sizes
 from services.registry.networks.routes import router as networks
+from services.registry.partners.routes import router as partners
 from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
+from services.registry.signatures.routes import router as signatures
 from services.registry.statistics.routes import router as statistics
 from services.registry.withdrawals.routes import router as withdrawals
 from shared.events import registry as events
@@ -33,6 +36,7 @@ def service(settings: Settings) -> Service:
             withdrawals,
             statistics,
             imports,
+            *(partners, agreements, signatures),
         ],
         announces=[
             events.CommissionerRegistered,
@@ -52,6 +56,7 @@ def service(settings: Settings) -> Service:
             events.EntitlementWithdrawn,
             events.EntitlementRestored,
             events.AgreementSigned,
+            events.AgreementEnded,
             events.RoundOpened,
             events.RoundDecided,
             events.RoundAbandoned,

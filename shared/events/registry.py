@@ -346,9 +346,40 @@ class EntitlementRestored(RegistryEvent):
         return self.network
 
 
+class MemberShare(Fact):
+    """The part of the network's money that goes on to a practice."""
+
+    practice: str
+    share: Decimal
+
+
+class FixedSum(Fact):
+    """What goes on to a practice each month."""
+
+    practice: str
+    amount: Decimal
+
+
+class FinanceTerms(Fact):
+    """The rule by which the payee pays the network's money on: schedule 4 of the agreement.
+
+    `shares` belong to the rule of that name and add up to 1, `sums` to the rule `fixed`.
+    """
+
+    rule: Literal["equal", "registered", "weighted", "fixed", "shares", "points"]
+    shares: list[MemberShare] = []
+    sums: list[FixedSum] = []
+    points_weighted: bool = False
+    costs_first: bool = True
+
+
 @catalogued
 class AgreementSigned(RegistryEvent):
-    """Every party signed a version of the network agreement; the network is live from the day it is in force."""
+    """Every party signed a version of the network agreement; the network is live from the day it is in force.
+
+    It takes the place of whatever version was in force on those days. `human_resources` says whether it has a
+    schedule of who employs the shared staff and by which policies.
+    """
 
     noun: ClassVar[str] = "networks"
     name: ClassVar[str] = "agreement-signed"
@@ -357,6 +388,28 @@ class AgreementSigned(RegistryEvent):
     commissioner: str
     agreement_version: int
     in_force_from: date
+    finance: FinanceTerms | None = None
+    human_resources: bool | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class AgreementEnded(RegistryEvent):
+    """A version of the network agreement is not in force after `last_day`.
+
+    Where a signature turned out never to have been given, `last_day` is the day before it was in force.
+    """
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "agreement-ended"
+
+    network: str
+    commissioner: str
+    agreement_version: int
+    last_day: date
+    reason: str
 
     def subject(self) -> str:
         return self.network

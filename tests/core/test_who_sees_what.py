@@ -48,11 +48,12 @@ async def test_a_thing_of_another_organisation_is_not_found(world: World) -> Non
                 listed = answer.status_code == 200 and "items" in answer.json()  # the other's rows of a common thing
                 faults.see(f"{door.name} as another {role}", answer, refused=False if listed else HIDDEN)
                 if listed:
-                    mine = await knock(world, door, headers=world.caller(role))
+                    mine = await knock(world, door, headers=world.caller(role, path=door.path))
                     if not rows(mine.json()) or any(row in rows(mine.json()) for row in rows(answer.json())):
                         faults.append(f"{door.name}: {role} and its neighbour see the same rows")
         if door.method == "GET" and local:
-            seen = [(await knock(world, door, headers=world.caller(role))).status_code for role in sorted(local)]
+            here = [world.caller(role, path=door.path) for role in sorted(local)]
+            seen = [(await knock(world, door, headers=headers)).status_code for headers in here]
             owners += 1
             if 200 not in seen:
                 faults.append(f"{door.name}: no owner finds it: {seen}")

@@ -10,6 +10,7 @@ from typing import Any
 from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
 from shared.facts import days, since
 from shared.identity import Role
+from tests.core import network_life
 from tests.funding import builders as funding
 from tests.funding.test_journey import an_area, paid
 from tests.harness import Harness
@@ -107,6 +108,7 @@ async def a_registry(app: Harness) -> World:
             f"{v1}/commissioners/{{code}}": f"{v1}/commissioners/SA1",
             f"{v1}/practices/{{code}}": f"{v1}/practices/Z80001",
             f"{v1}/networks/{{code}}": f"{v1}/networks/U90001",
+            **await network_life.things(app),
             **_parked(v1),
         },
         bodies={
@@ -158,6 +160,7 @@ async def a_registry(app: Harness) -> World:
                 "valid_from": "2022-04-01",
                 "valid_to": "2023-03-31",
             },
+            **network_life.bodies(),
         },
         public=frozenset(
             f"{v1}/{path}"
@@ -171,11 +174,12 @@ async def a_registry(app: Harness) -> World:
                 "networks",
                 "networks/{code}",
                 "networks/{code}/members",
+                *(f"networks/{{code}}/{path}" for path in network_life.PUBLIC),
                 "list-sizes",
                 "statistics",
             )
         ),
-        next_door=frozenset({f"{v1}/networks/{{code}}/payee"}),
+        next_door=frozenset({f"{v1}/networks/{{code}}/payee", *network_life.next_door(app)}),
     )
 
 

@@ -1,3 +1,4 @@
+from services.registry.agreements import model as agreements
 from services.registry.allocations import model as allocations
 from services.registry.applications import model as applications
 from services.registry.base import Base
@@ -5,11 +6,16 @@ from services.registry.hierarchy import model as hierarchy
 from services.registry.imports import model as imports
 from services.registry.list_sizes import model as list_sizes
 from services.registry.networks import model as networks
+from services.registry.partners import model as partners
 from services.registry.practices import model as practices
 from services.registry.rounds import model as rounds
+from services.registry.signatures import model as signatures
 from services.registry.withdrawals import model as withdrawals
 from shared.migrations import run
 
-MODELS = (allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals)
+MODELS = (
+    *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
+    *(agreements, partners, signatures),
+)
 
 run(Base.metadata, "registry")

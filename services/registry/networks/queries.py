@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from services.registry.agreements.queries import agreement_on, live_on
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
 from shared.facts import ONE_DAY, as_at, currently_known
 from shared.identity import Caller, Role
@@ -55,8 +56,9 @@ def networks_on(
     known_at: datetime | BindParameter[datetime] | None,
     *,
     commissioner: str | None = None,
+    live: bool | None = None,
 ) -> Select[Any]:
-    """Networks open on a day as known at an instant, with lead commissioner, payee and number of members."""
+    """Networks open on a day as known at an instant, with lead commissioner, payee, members and agreement."""
     payee = select(Payee.payee).where(Payee.network == Network.code, as_at(Payee, day, known_at)).scalar_subquery()
     members = (
         select(func.count(Membership.practice.distinct()))
@@ -72,10 +74,14 @@ def networks_on(
             *_life(known_at),
             payee.label("payee"),
             members.label("members"),
+            agreement_on(day, known_at).label("agreement"),
+            live_on(day, known_at).label("live"),
         )
         .join(NetworkEntry, NetworkEntry.network == Network.code)
         .where(as_at(NetworkEntry, day, known_at))
     )
+    if live is not None:
+        found = found.where(live_on(day, known_at) == live)
     return found if commissioner is None else found.where(NetworkEntry.commissioner == commissioner)
 
 

@@ -44,6 +44,8 @@ class NetworkOut(Out):
     closed_on: date | None
     payee: str | None
     members: int
+    agreement: int | None
+    live: bool
 
 
 class MemberOut(Out):
@@ -78,9 +80,10 @@ async def list_networks(
     as_at: AsAt = None,
     known_at: KnownAt = None,
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
+    live: Annotated[bool | None, Query(description="Only those with a signed agreement in force, or without")] = None,
 ) -> dict[str, Any]:
     """Networks open on a day."""
-    found = queries.networks_on(as_at or today, known_at, commissioner=commissioner)
+    found = queries.networks_on(as_at or today, known_at, commissioner=commissioner, live=live)
     rows, following = await page(session, found, [Network.code], paging)
     return {"items": [queries.shown(row._asdict()) for row in rows], "next": following}
 

@@ -1,0 +1,118 @@
+"""Days, shares and people as callers send them, and the database's refusal of two facts for one key."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.codes import Day
+from shared.errors import DomainError
+from shared.facts import ONE_DAY, Dated, currently_known, days, withdraw
+from shared.http import In, Out
+
+ALWAYS: Range[date] = Range(None, None)
+
+Line = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=3, max_length=10_000)]
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        raise ValueError("send a part as text or exact number, like 0.25")
+    return value
+
+
+def _a_part(value: Decimal) -> Decimal:
+    if not value.is_finite() or not 0 < value <= 1 or value != round(value, 6):
+        raise ValueError("a part is over 0, at most 1, with up to six decimal places")
+    return value
+
+
+Portion = Annotated[Decimal, BeforeValidator(_as_text), AfterValidator(_a_part)]
+"""A part of one whole, sent as text: `"0.5"`."""
+
+
+class PeriodIn(In):
+    """From a first day to a last one, both included; open without a last one."""
+
+    valid_from: Day
+    valid_to: Day | None = None
+
+    @field_validator("valid_to")
+    @classmethod
+    def _in_order(cls, last: date | None, info: ValidationInfo) -> date | None:
+        first = info.data.get("valid_from")
+        if last is not None and first is not None and last < first:
+            raise ValueError(f"{last} lies before {first}")
+        return last
+
+
+class PeriodOut(Out):
+    valid_from: date
+    valid_to: date | None
+
+
+class CorrectionIn(PeriodIn):
+    """What is now known to have been true; what was believed before stays answerable."""
+
+    reason: Text
+
+
+class LastDayIn(In):
+    """The last day on which it is so, and why it ends."""
+
+    last_day: Day
+    reason: Text
+
+
+class RegistrationIn(In):
+    """A clinician's entry in the register of their profession, like GMC or NMC and a number."""
+
+    body: Annotated[str, Field(min_length=2, max_length=20)]
+    number: Annotated[str, Field(min_length=2, max_length=30)]
+
+
+def period_of(model: type[Dated]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The first and the last day of a fact, both included, as columns."""
+    return func.lower(model.valid).label("valid_from"), (func.upper(model.valid) - 1).label("valid_to")
+
+
+def believed(model: type[Dated], known_at: datetime | None) -> ColumnElement[bool]:
+    """True of the facts known at an instant, or now, on whatever days they hold."""
+    return currently_known(model) if known_at is None else model.known.contains(known_at)
+
+
+async def end_after(
+    session: AsyncSession, model: type[Dated], last_day: date, *, now: datetime, refusal: DomainError, **key: Any
+) -> None:
+    """Believe from now on that what this key names holds to `last_day` and no longer.
+
+    Raises `refusal` where none of it holds on that day or before: what never was is withdrawn, not ended.
+    """
+    of_key = [getattr(model, column) == value for column, value in key.items()]
+    first = await session.scalar(select(func.min(func.lower(model.valid))).where(*of_key, currently_known(model)))
+    if first is None or last_day < first:
+        raise refusal
+    await withdraw(session, model, now=now, days=days(last_day + ONE_DAY), **key)
+
+
+@contextlib.asynccontextmanager
+async def refused_by(session: AsyncSession, constraint: str, refusal: DomainError) -> AsyncIterator[None]:
+    """Turn the database's refusal by a named constraint into that of the business."""
+    try:
+        async with session.begin_nested():
+            yield
+            await session.flush()
+    except IntegrityError as error:
+        if constraint in str(error.orig):
+            raise refusal from error
+        raise

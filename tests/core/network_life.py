@@ -1,0 +1,63 @@
+"""The inside of a network next door: what exists there, and well-formed requests about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.core.surface import doors_of
+from tests.harness import Harness
+from tests.registry import network_life as life
+
+V1 = life.V1
+NETWORK = f"{V1}/networks/{{code}}"
+PUBLIC = ("partners", "partners/{id}")
+"""Read by anybody: who stands beside the members, and who speaks for them."""
+REASON = {"reason": "It was entered by mistake."}
+ENDING = {"last_day": "2023-03-31", "reason": "It is over."}
+
+
+async def things(app: Harness) -> dict[str, str]:
+    """A thing of every kind in the network, by the path that leads to one."""
+    partner = await life.take_partner(app)
+    await life.signed_on_paper(app)
+    signature = (await life.read(app, f"{life.HOME}/agreement/signatures"))["items"][0]["id"]
+    home = life.HOME
+    return {
+        f"{NETWORK}/partners/{{id}}": f"{home}/partners/{partner.json()['id']}",
+        f"{NETWORK}/agreement/versions/{{number}}": f"{home}/agreement/versions/1",
+        f"{NETWORK}/agreement/signatures/{{id}}": f"{home}/agreement/signatures/{signature}",
+    }
+
+
+def bodies() -> dict[str, Any]:
+    """A well-formed body for every change."""
+    days = {"valid_from": "2022-04-01", "valid_to": "2023-03-31"}
+    partner = {"name": "Corner", "kind": "pharmacy", "part": "Blood pressure checks.", "party": True, **days}
+    finance = {"pays_on": {"rule": "fixed", "sums": [{"practice": "Z80011", "amount": "10.00"}]}, "costs_first": True}
+    version = life.version(terms=life.terms(finance=finance), named_partners={"Z80011": ["Dr Ash (invented)"]})
+    return {
+        f"POST {NETWORK}/partners": {"organisation": "RX7", **partner},
+        f"PUT {NETWORK}/partners/{{id}}": {**partner, **REASON},
+        f"PUT {NETWORK}/partners/{{id}}/ending": ENDING,
+        f"PUT {NETWORK}/partners/{{id}}/withdrawal": REASON,
+        f"POST {NETWORK}/agreement/versions": version,
+        f"PUT {NETWORK}/agreement/versions/{{number}}": version,
+        f"PUT {NETWORK}/agreement/versions/{{number}}/ending": ENDING,
+        f"PUT {NETWORK}/agreement/versions/{{number}}/abandonment": REASON,
+        f"POST {NETWORK}/agreement/signatures": {
+            "number": 1,
+            "practice": "Z80011",
+            "person": "Dr Ash (invented)",
+            "partner": None,
+            "signatory": "Dr Ash (invented)",
+            "signed_on": "2022-03-28",
+            "evidence": "In the folder.",
+        },
+        f"PUT {NETWORK}/agreement/signatures/{{id}}/withdrawal": REASON,
+    }
+
+
+def next_door(app: Harness) -> set[str]:
+    """The paths inside the network: whatever stands there is the neighbour's."""
+    inside = (f"{NETWORK}/partners", f"{NETWORK}/agreement")
+    return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}
