@@ -7,8 +7,8 @@ from typing import Any
 from tests.core.surface import doors_of
 from tests.harness import Harness
 from tests.registry import network_life as life
+from tests.registry.builders import V1
 
-V1 = life.V1
 NETWORK = f"{V1}/networks/{{code}}"
 PUBLIC = ("partners", "partners/{id}")
 """Read by anybody: who stands beside the members, and who speaks for them."""
