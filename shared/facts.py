@@ -64,12 +64,16 @@ def currently_known(model: type[Dated]) -> ColumnElement[bool]:
     return func.upper_inf(model.known)
 
 
+def believed(model: type[Dated], known_at: datetime | BindParameter[datetime] | None) -> ColumnElement[bool]:
+    """True of the facts believed at a moment, or now."""
+    return currently_known(model) if known_at is None else model.known.contains(known_at)
+
+
 def as_at(
     model: type[Dated], day: date | BindParameter[date], known_at: datetime | BindParameter[datetime] | None = None
 ) -> ColumnElement[bool]:
     """True of the facts that held on `day` as known at `known_at`, or as known now."""
-    belief = currently_known(model) if known_at is None else model.known.contains(known_at)
-    return model.valid.contains(day) & belief
+    return model.valid.contains(day) & believed(model, known_at)
 
 
 def parts_outside(held: Range[date], taken: Range[date]) -> list[Range[date]]:

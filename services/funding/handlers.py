@@ -12,6 +12,7 @@ from services.funding.budgets.operations import set_budgets, weights_arrived, ye
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.heirs import operations as heirs
 from services.funding.networks import operations as networks
+from services.funding.networks import withdrawals
 from services.funding.populations.operations import keep_populations
 from shared.clock import london_day
 from shared.events.base import Event
@@ -19,6 +20,8 @@ from shared.events.registry import (
     AllocationEnded,
     CommissionerRegistered,
     CommissionerSucceeded,
+    EntitlementRestored,
+    EntitlementWithdrawn,
     ListSizesPublished,
     NetworkApproved,
     NetworkClosed,
@@ -90,6 +93,14 @@ async def serve_no_longer(session: AsyncSession, event: AllocationEnded, arrival
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from), year_of_day(event.valid_to)})
 
 
+async def stop_paying(session: AsyncSession, event: EntitlementWithdrawn, arrival: Arrival) -> None:
+    await withdrawals.withdraw_entitlement(session, event, arrival.envelope.position, arrival.now)
+
+
+async def pay_again(session: AsyncSession, event: EntitlementRestored, arrival: Arrival) -> None:
+    await withdrawals.restore_entitlement(session, event, arrival.envelope.position, arrival.now)
+
+
 async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:
     await appoint_payee(
         session,
@@ -148,6 +159,8 @@ HANDLERS: dict[type[Event], Handler] = {
     PracticeLeft: leave_network,
     PatientsAllocated: serve_patients,
     AllocationEnded: serve_no_longer,
+    EntitlementWithdrawn: stop_paying,
+    EntitlementRestored: pay_again,
     PayeeAppointed: pay_another,
     ClaimMade: take_claim,
 }

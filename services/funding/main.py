@@ -5,12 +5,14 @@ from __future__ import annotations
 from services.funding.accounts import routes as accounts
 from services.funding.bank_details import routes as bank_details
 from services.funding.base import Base
+from services.funding.beds import routes as beds
 from services.funding.budgets import routes as budgets
 from services.funding.claims import routes as claims
 from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
 from services.funding.handlers import HANDLERS, set_asked_budgets
 from services.funding.lines import routes as lines
+from services.funding.membership_rules import routes as membership_rules
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.seed import seed
@@ -36,7 +38,9 @@ def service(settings: Settings) -> Service:
         settings=settings,
         routers=[
             tariffs.router,
+            membership_rules.router,
             populations.router,
+            beds.router,
             accounts.router,
             budgets.router,
             entitlements.router,

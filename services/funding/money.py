@@ -8,8 +8,9 @@ PENNY = Decimal("0.01")
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 """Sixty digits: products of rates and populations are exact, and a division is never mistaken for a half penny."""
 
-PARTS = Decimal(27720)
-"""The least common multiple of 1 to 12: shares of a year or window in whole months add up as whole numbers of parts."""
+PARTS = Decimal(10_466_517_600)
+"""The least common multiple of 1 to 12, each times 28, 29, 30 and 31: shares of a year or window in months, and of a
+month in days, add up as whole numbers of parts."""
 
 
 def to_pence(amount: Decimal, divided_by: Decimal = Decimal(1)) -> Decimal:

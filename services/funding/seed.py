@@ -1,4 +1,4 @@
-"""What funding knows from its first start: the shipped rates, thresholds and deadlines."""
+"""What funding knows from its first start: the shipped rates, rules, thresholds and deadlines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.deadlines.operations import load_deadlines
+from services.funding.membership_rules.operations import load_shipped_rules
 from services.funding.tariffs.operations import load_shipped
 from services.funding.variances.operations import ship_thresholds
 
 
 async def seed(session: AsyncSession, now: datetime) -> None:
-    """Load the shipped rates, thresholds and deadlines that are not held yet; running it again changes nothing."""
+    """Load the shipped rates, rules, thresholds and deadlines that are not held yet; running it again changes nothing."""
     await load_shipped(session, now)
+    await load_shipped_rules(session, now)
     await ship_thresholds(session, now)
     await load_deadlines(session, now)

@@ -5,6 +5,7 @@ from services.registry.allocations.routes import router as allocations
 from services.registry.applications.routes import router as applications
 from services.registry.base import Base
 from services.registry.hierarchy.routes import router as hierarchy
+from services.registry.hierarchy.succession_routes import router as successions
 from services.registry.imports.routes import router as imports
 from services.registry.list_sizes.routes import router as list_sizes
 from services.registry.networks.routes import router as networks
@@ -27,6 +28,7 @@ def service(settings: Settings) -> Service:
         settings=settings,
         routers=[
             hierarchy,
+            successions,
             practices,
             networks,
             list_sizes,

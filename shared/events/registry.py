@@ -36,17 +36,19 @@ class CommissionerRegistered(RegistryEvent):
 
 
 class Heir(Fact):
-    """A commissioner that takes over from another, or a part of it."""
+    """A commissioner that takes over from another, wholly or in part; who inherits decides what was left open."""
 
     commissioner: str
     commissioner_name: str
+    inherits: bool = True
 
 
 @catalogued
 class CommissionerSucceeded(RegistryEvent):
     """A commissioner's area goes to its successors, which decide what it left open.
 
-    `succeeded_on` is the first day they commission; after an `enlargement` the predecessor is one of them.
+    `succeeded_on` is the first day they commission; after an `enlargement` the predecessor is one of them. The newest
+    event of a commissioner stands in place of those before it; one naming it alone takes a succession back.
     """
 
     noun: ClassVar[str] = "commissioners"

@@ -154,7 +154,28 @@ async def a_registry(app: Harness) -> World:
                 "decided_on": "2022-08-01",
             },
             f"PUT {v1}/withdrawals/{{id}}/restoration": {"restored_from": "2022-10-01", "reason": "It delivers."},
-            f"PUT {v1}/commissioners/{{code}}/delegation": {"delegated": True, "reason": "As agreed."},
+            f"PUT {v1}/commissioners/{{code}}/delegation": {
+                "delegated": True,
+                "reason": "As agreed.",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+            },
+            f"POST {v1}/commissioners": {"code": "S7A1X", **A_PLACE},
+            f"PUT {v1}/commissioners/{{code}}/placement": A_PLACE,
+            f"PUT {v1}/commissioners/{{code}}/succession": {
+                "kind": "enlargement",
+                "succeeded_on": "2022-04-01",
+                "inherits": "SA1",
+                "reason": "It takes in its neighbour.",
+                "successors": [{"code": "SA1", "name": "SAMPLE", "practices": [], "networks": []}],
+            },
+            f"PUT {v1}/systems/{{code}}/succession": {
+                "kind": "merger",
+                "succeeded_on": "2022-04-01",
+                "inherits": "S9Z1X",
+                "reason": "Two boards become one.",
+                "successors": [{"code": "S9Z1X", "name": "SAMPLE BOARD", "commissioners": [], "region": "Y5Z"}],
+            },
             f"PUT {v1}/networks/{{code}}/payee": {
                 "payee": "Z80012",
                 "valid_from": "2022-04-01",
@@ -167,8 +188,10 @@ async def a_registry(app: Harness) -> World:
             for path in (
                 "systems",
                 "systems/{code}",
+                "systems/{code}/succession",
                 "commissioners",
                 "commissioners/{code}",
+                "commissioners/{code}/succession",
                 "practices",
                 "practices/{code}",
                 "networks",
@@ -182,6 +205,16 @@ async def a_registry(app: Harness) -> World:
         next_door=frozenset({f"{v1}/networks/{{code}}/payee", *network_life.next_door(app)}),
     )
 
+
+A_PLACE = {
+    "name": "SAMPLE COMMISSIONER",
+    "system": "QZ1",
+    "system_name": "SAMPLE SYSTEM",
+    "region": "Y5Z",
+    "region_name": "SAMPLE REGION",
+    "valid_from": "2022-04-01",
+    "valid_to": "2030-03-31",
+}
 
 A_WITHDRAWAL = {
     "network": "U90055",

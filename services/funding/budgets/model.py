@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from services.funding.lines.capitation import heads_of
 from services.funding.money import to_pence
-from services.funding.payments.engine import Headcount, Hold
+from services.funding.payments.heads import Headcount, Hold
 from services.funding.tariffs.model import Tariff
 from services.funding.tariffs.shipped import Posts
 from shared.database import Code, Money, Timestamp, Versioned, Words

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts
 from services.funding.claims.operations import recheck_waiting
 from services.funding.networks.model import Network
-from services.funding.payments.engine import Headcount, Hold, Populations, Serving
+from services.funding.payments.heads import Headcount, Hold, Populations, Serving
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.shipped import posts
 from shared.clock import london_day

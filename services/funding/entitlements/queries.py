@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Select, func, literal, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.beds.operations import beds_of
 from services.funding.lines.words import Trace
-from services.funding.networks.model import Allocation, Membership, Network, Practice
-from services.funding.payments.engine import Key, Populations, Serving, Year
+from services.funding.membership_rules.operations import rules_of
+from services.funding.networks.model import Practice
+from services.funding.networks.queries import load_served
+from services.funding.payments.engine import Key, Year
+from services.funding.payments.heads import Populations, Serving
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.populations.model import Population
 from services.funding.tariffs.model import Basis
 from services.funding.tariffs.operations import rates_of
-from services.funding.tariffs.shipped import counted_on
-from shared.facts import currently_known, days
 from shared.years import months_of, snapshot_of
 
 
@@ -27,82 +27,32 @@ async def load_year(
     session: AsyncSession,
     contract_year: str,
     through: str,
-    known_at: datetime,
+    now: datetime,
     *,
     networks: Collection[str] | None = None,
+    known_at: datetime | None = None,
 ) -> Year:
-    """What is known now of a contract year up to a month, of all networks or of some."""
+    """What is known of a contract year up to a month, of all networks or of some: now, or as it was at `known_at`."""
     months = tuple(month for month in months_of(contract_year) if month <= through)
+    rules = await rules_of(session, months, known_at)
+    months = tuple(month for month in months if (rules[month].paid_from if month in rules else None) or through >= "")
     snapshot = snapshot_of(contract_year)
-    rates = await rates_of(session, months, known_at)
-    approved = await _networks(session, networks)
-    served = await _served(session, approved, months, networks)
-    commissioners = {code: commissioner for code, commissioner, _, _ in approved}
+    served = await load_served(session, months, rules, {}, networks=networks, known_at=known_at)
+    rule_told = {month: rule.told(month) for month, rule in rules.items()}
     return Year(
         contract_year=contract_year,
         months=months,
-        rates=rates,
-        populations=await _populations(session, snapshot, None if networks is None else served, commissioners),
-        commissioners=commissioners,
-        served=served,
-        paid=await paid_so_far(session, contract_year, networks),
+        rates=await rates_of(session, months, known_at or now),
+        populations=await _populations(
+            session, snapshot, None if networks is None else served.by_month, served.commissioners, known_at
+        ),
+        commissioners=served.commissioners,
+        served=served.by_month,
+        beds=await beds_of(session, months, networks=networks, known_at=known_at),
+        paid=await paid_so_far(session, contract_year, networks, known_at),
+        withdrawn=served.withdrawn,
+        rules={month: told for month, told in rule_told.items() if told is not None},
     )
-
-
-async def _networks(
-    session: AsyncSession, networks: Collection[str] | None
-) -> list[tuple[str, str, date | None, date | None]]:
-    statement = select(Network.code, Network.commissioner, Network.valid_from, Network.valid_to).where(
-        Network.approved_on.is_not(None)
-    )
-    if networks is not None:
-        statement = statement.where(Network.code.in_(networks))
-    rows = await session.execute(statement.order_by(Network.code))
-    return [(code, commissioner, first, last) for code, commissioner, first, last in rows]
-
-
-async def _spans(
-    session: AsyncSession, months: tuple[str, ...], networks: Collection[str] | None
-) -> dict[str, list[tuple[Serving, date, date]]]:
-    """By network: whom it serves from which day to before which, wherever that touches the months."""
-    window = days(counted_on(months[0]), counted_on(months[-1]))
-    found: dict[str, list[tuple[Serving, date, date]]] = defaultdict(list)
-    members: Select[*tuple[Any, ...]] = select(
-        Membership.network, Membership.practice, Membership.share, Membership.valid
-    ).where(currently_known(Membership), Membership.valid.overlaps(window))
-    allocated: Select[*tuple[Any, ...]] = select(
-        Allocation.network, Allocation.practice, literal(Decimal(1)), Allocation.valid
-    ).where(currently_known(Allocation), Allocation.valid.overlaps(window))
-    if networks is not None:
-        members = members.where(Membership.network.in_(networks))
-        allocated = allocated.where(Allocation.network.in_(networks))
-    for how, statement in (("member", members), ("allocated", allocated)):
-        for network, practice, share, valid in await session.execute(statement):
-            found[network].append((Serving(practice, share, how), valid.lower or date.min, valid.upper or date.max))
-    return found
-
-
-async def _served(
-    session: AsyncSession,
-    approved: list[tuple[str, str, date | None, date | None]],
-    months: tuple[str, ...],
-    networks: Collection[str] | None,
-) -> dict[str, dict[str, tuple[Serving, ...]]]:
-    if not months:
-        return {}
-    spans = await _spans(session, months, networks)
-    counting = [(month, counted_on(month)) for month in months]
-    served: dict[str, dict[str, tuple[Serving, ...]]] = {}
-    for code, _, first, last in approved:
-        of_network = sorted(spans.get(code, []), key=lambda span: (span[0].how != "member", span[0].practice))
-        by_month: dict[str, tuple[Serving, ...]] = {}
-        for month, day in counting:
-            if first is None or day < first or (last is not None and day > last):
-                continue
-            by_month[month] = tuple([serving for serving, begin, end in of_network if begin <= day < end])
-        if by_month:
-            served[code] = by_month
-    return served
 
 
 async def _populations(
@@ -110,9 +60,11 @@ async def _populations(
     snapshot: date,
     served: dict[str, dict[str, tuple[Serving, ...]]] | None,
     commissioners: dict[str, str],
+    known_at: datetime | None,
 ) -> Populations:
     """The figures of a snapshot: everybody's, or those of the practices served."""
-    held = (Population.snapshot == snapshot, func.upper_inf(Population.known))
+    known = func.upper_inf(Population.known) if known_at is None else Population.known.contains(known_at)
+    held = (Population.snapshot == snapshot, known)
     wanted = select(Population.basis, Population.practice, Population.value, Population.commissioner).where(*held)
     registered = select(Practice.code, Practice.commissioner)
     if served is not None:
@@ -136,10 +88,14 @@ async def _populations(
 
 
 async def paid_so_far(
-    session: AsyncSession, contract_year: str, networks: Collection[str] | None = None
+    session: AsyncSession,
+    contract_year: str,
+    networks: Collection[str] | None = None,
+    known_at: datetime | None = None,
 ) -> dict[Key, dict[str, Decimal]]:
     """What issued runs paid by head or bed for each month of a year, the month first paid first."""
     chosen = "" if networks is None else "AND l.network = ANY(:networks)"
+    issued = "" if known_at is None else "AND r.issued_at <= :known_at"
     rows = await session.execute(
         text(f"""
             SELECT network, practice, stream, array_agg(month ORDER BY first_line),
@@ -148,13 +104,17 @@ async def paid_so_far(
                 SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount,
                        min(l.id COLLATE "C") AS first_line
                 FROM payment_lines AS l JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
-                WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.reference IS NULL {chosen}
+                WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.reference IS NULL {chosen} {issued}
                 GROUP BY l.network, l.practice, l.stream, l.month
             ) AS by_month
             GROUP BY network, practice, stream
             ORDER BY network COLLATE "C", practice COLLATE "C" NULLS FIRST, stream COLLATE "C"
-        """),  # noqa: S608 - the only part put in is a constant
-        {"year": contract_year, **({} if networks is None else {"networks": sorted(networks)})},
+        """),  # noqa: S608 - the only parts put in are constants
+        {
+            "year": contract_year,
+            **({} if networks is None else {"networks": sorted(networks)}),
+            **({} if known_at is None else {"known_at": known_at}),
+        },
     )
     return {
         Key(network, practice, stream): dict(zip(months, amounts, strict=True))

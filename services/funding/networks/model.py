@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index, String
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
 from shared.database import Code, Words
-from shared.facts import Dated, no_overlap
+from shared.facts import Dated, days, no_overlap
 
 
 class Commissioner(Base):
@@ -82,3 +83,31 @@ class Allocation(Base, Dated):
     network: Mapped[Code]
     practice: Mapped[Code]
     position: Mapped[int] = mapped_column(BigInteger)
+
+
+class Withdrawal(Base, Dated):
+    """The right of a network, or of one practice in it, to be paid was withdrawn from a day, and perhaps given back.
+
+    A practice's withdrawal stops what is paid to the practice itself; its patients go on counting for the network,
+    which goes on serving them. `valid` is the days without the right: none where an appeal gave it back from its first
+    day, or while only the giving back is known.
+    """
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (no_overlap("withdrawals", "withdrawal"), Index("ix_withdrawals_network", "network"))
+
+    withdrawal: Mapped[str] = mapped_column(String(64))
+    network: Mapped[Code]
+    practice: Mapped[str | None] = mapped_column(String(32))
+    withdrawn_from: Mapped[date | None]
+    restored_from: Mapped[date | None]
+    reason: Mapped[Words]
+    position: Mapped[int] = mapped_column(BigInteger)
+
+    def days_without(self) -> Range[date]:
+        """From the withdrawal to the day before the right came back."""
+        if self.withdrawn_from is None or (
+            self.restored_from is not None and self.restored_from <= self.withdrawn_from
+        ):
+            return Range(empty=True)
+        return days(self.withdrawn_from, None if self.restored_from is None else self.restored_from - timedelta(days=1))

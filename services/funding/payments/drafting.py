@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.entitlements.queries import last_traces, load_year
-from services.funding.lines.capitation import causes_of, trace_of
+from services.funding.lines.capitation import causes_of, circumstances, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
 from services.funding.payments.engine import Due, Held, differences
 from services.funding.payments.sources import SOURCES
@@ -137,7 +137,7 @@ async def draft_year(
     drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
     counted: dict[int, dict[str, Any]] = {}
     for due in dues:
-        trace = trace_of(due, counted)
+        trace = trace_of(due, counted) | circumstances(inputs, due)
         paid = before.get((due.key, due.month))
         causes = ["due"] if paid is None else causes_of(paid, trace)
         if paid is not None:

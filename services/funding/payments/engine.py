@@ -4,17 +4,20 @@ For each payee, stream and month: due, as known now, minus paid. Months are adde
 first paid, new ones last; the amount of a month is the sum with it, to the penny, minus the sum without it, so that
 pence reconcile over the year and a month supplied late moves no other. A month that cannot be computed is held with its
 reason and leaves what was paid for it alone.
+
+Part of a month counts by days where the rule of the month says so, and practices that agreed to a local variation are
+counted apart, at its rates; a month then has several portions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.funding.money import EXACT, PARTS, to_pence
+from services.funding.payments.heads import Beds, Headcount, Hold, Populations, Serving
 
 NEVER_BY_HEAD = frozenset({"caip_max", "gp_reimbursement_max"})
 """Streams whose rate is the most that may be earned or claimed; capitation never pays them."""
@@ -28,16 +31,10 @@ class Key(NamedTuple):
     stream: str
 
 
-class Hold(NamedTuple):
-    """Why something cannot be computed: `code` is stable, `detail` names what is missing."""
-
-    code: str
-    detail: str
-
-
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate in force in a month. `months` is the length of the window it was published for."""
+    """A rate in force in a month. `months` is the length of the window it was published for; `scope` is the local
+    variation it belongs to, empty for the whole country."""
 
     tariff: str
     stream: str
@@ -48,6 +45,7 @@ class Rate:
     months: int
     confidence: str
     sources: tuple[str, ...] = ()
+    scope: str = ""
 
     @property
     def parts(self) -> int:
@@ -55,79 +53,14 @@ class Rate:
         return {"year": 12, "window": self.months, "month": 1}[self.rate_period]
 
 
-class Serving(NamedTuple):
-    """A practice whose patients a network serves in a month: as its `member`, or `allocated` to it."""
-
-    practice: str
-    share: Decimal
-    how: str
-
-
-class Counted(NamedTuple):
-    """One practice's part in a head count; `how` is `member`, `allocated` or, where it had no patients, `no-list`."""
-
-    practice: str
-    share: Decimal
-    value: Decimal
-    how: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Headcount:
-    """The population of a network or practice on a basis, with everybody counted; `hold` if it cannot be told."""
-
-    basis: str
-    snapshot: date | None
-    total: Decimal
-    counted: tuple[Counted, ...]
-    hold: Hold | None = None
-
-
-@dataclass(frozen=True)
-class Populations:
-    """The frozen populations of a year: figures by basis and practice, and whose registered lists were published."""
-
-    snapshot: date
-    figures: Mapping[str, Mapping[str, Decimal]]
-    published: frozenset[str]
-    commissioners: Mapping[str, str]
-
-    def count(self, basis: str, served: Sequence[Serving], commissioner: str) -> Headcount:
-        """Sum share × figure over those served.
-
-        A practice without a figure on the basis counts as nobody only if it had no registered patients on the snapshot
-        day: its registered list is zero, or lists were published for its commissioner and it is not among them.
-        Otherwise the count is held, naming it.
-        """
-        figures, registered = self.figures.get(basis, {}), self.figures.get("registered", {})
-        counted, missing, total = [], [], Decimal(0)
-        for practice, share, how in served:
-            value = figures.get(practice)
-            if value is not None:
-                counted.append(Counted(practice, share, value, how))
-                total += share * value
-            elif self._without_patients(practice, registered, commissioner):
-                counted.append(Counted(practice, share, Decimal(0), "no-list"))
-            else:
-                missing.append(practice)
-        hold = None
-        if missing:
-            names = ", ".join(missing)
-            hold = Hold("population-missing", f"No {basis} population at {self.snapshot} of {names}.")
-        return Headcount(basis, self.snapshot, total, tuple(counted), hold)
-
-    def _without_patients(self, practice: str, registered: Mapping[str, Decimal], commissioner: str) -> bool:
-        if practice in registered:
-            return registered[practice] == 0
-        return bool(self.published & {self.commissioners.get(practice, ""), commissioner})
-
-
 @dataclass(frozen=True)
 class Year:
     """Everything the money of a contract year depends on, as known at one moment.
 
-    `served` gives for each network and month whom it serves; `rates` the rates in force in a month; `beds` the number
-    of care-home beds by network and month; `paid` what issued runs paid by key and month, the month first paid first.
+    `served` gives for each network and month whom it serves; `rates` the national rates in force in a month, `scoped`
+    those of local variations; `beds` the care-home beds by network and month; `paid` what issued runs paid by key and
+    month, the month first paid first. `withdrawn` names the withdrawals of rights that touch a month of a network, or
+    of one practice in it; `rules` how membership counts where it is not by the first of the month.
     """
 
     contract_year: str
@@ -136,12 +69,17 @@ class Year:
     populations: Populations
     commissioners: Mapping[str, str]
     served: Mapping[str, Mapping[str, tuple[Serving, ...]]]
-    beds: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    beds: Mapping[tuple[str, str], Beds] = field(default_factory=dict)
     paid: Mapping[Key, Mapping[str, Decimal]] = field(default_factory=dict)
+    scoped: Mapping[str, Mapping[str, tuple[Rate, ...]]] = field(default_factory=dict)
+    withdrawn: Mapping[tuple[str, str | None], Mapping[str, tuple[Mapping[str, Any], ...]]] = field(
+        default_factory=dict
+    )
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Portion(NamedTuple):
-    """One month's part of what a key is due."""
+    """One month's part of what a key is due, or the part of it at one rate."""
 
     month: str
     rate: Rate
@@ -193,6 +131,15 @@ def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ..
     counts: dict[tuple[str, tuple[Serving, ...]], Headcount] = {}
     recipe: list[tuple[list[Portion], Rate, Headcount | None]] = []
     before: tuple[tuple[Serving, ...], tuple[Rate, ...]] | None = None
+    supplied: dict[tuple[Beds | None, int, int], Headcount] = {}
+
+    def beds(month: str, whom: tuple[Serving, ...]) -> Headcount:
+        over = max(who.of for who in whom)
+        days = max(who.days * over // who.of for who in whom if who.how == "member")
+        wanted = (year.beds.get((network, month)), *((1, 1) if days == over else (days, over)))
+        if wanted not in supplied:
+            supplied[wanted] = _beds(*wanted)
+        return supplied[wanted]
 
     def count(basis: str, whom: tuple[Serving, ...]) -> Headcount:
         heads = counts.get((basis, whom))
@@ -202,28 +149,63 @@ def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ..
 
     for month in year.months:
         whom, rates = served.get(month, ()), year.rates.get(month, ())
-        if (whom, rates) != before:
+        scopes = {who.scope for who in whom if who.scope}
+        if scopes or (whom, rates) != before:
             before, recipe = (whom, rates), []
-            members = [practice for practice in whom if practice.how == "member"]
-            for rate in rates if members else ():
+            for rate, apart in _rates_of(year, month, whom, scopes) if any(who.how == "member" for who in whom) else ():
                 if rate.stream in NEVER_BY_HEAD:
                     continue
                 if rate.payee == "network":
-                    heads = None if rate.basis == "beds" else count(rate.basis, whom)
+                    heads = None if rate.basis == "beds" else count(rate.basis, apart)
                     recipe.append((made.setdefault(Key(network, None, rate.stream), []), rate, heads))
                     continue
-                for member in members:
-                    parts = made.setdefault(Key(network, member.practice, rate.stream), [])
-                    recipe.append((parts, rate, count(rate.basis, (member,))))
+                for who in apart:
+                    if who.how == "member" and who.own:
+                        parts = made.setdefault(Key(network, who.practice, rate.stream), [])
+                        own = who if who.own == who.days else who._replace(days=who.own)
+                        recipe.append((parts, rate, count(rate.basis, (own,))))
         for parts, rate, heads in recipe:
-            parts.append(Portion(month, rate, _beds(year, network, month) if heads is None else heads))
+            parts.append(Portion(month, rate, beds(month, whom) if heads is None else heads))
     return made
 
 
-def _beds(year: Year, network: str, month: str) -> Headcount:
-    beds = year.beds.get((network, month))
-    hold = Hold("beds-missing", "No number of care-home beds was supplied.") if beds is None else None
-    return Headcount("beds", None, beds or Decimal(0), (), hold)
+def _rates_of(
+    year: Year, month: str, whom: tuple[Serving, ...], scopes: set[str]
+) -> Iterator[tuple[Rate, tuple[Serving, ...]]]:
+    """Every rate of a month with those it is for: all served, or the ones of a local variation and the others apart.
+
+    Beds belong to no practice: a variation's rate counts for them once every member agreed to it.
+    """
+    rates = year.rates.get(month, ())
+    if not scopes:
+        for rate in rates:
+            yield rate, whom
+        return
+    local = {scope: {rate.stream: rate for rate in year.scoped.get(scope, {}).get(month, ())} for scope in scopes}
+    national = {rate.stream: rate for rate in rates}
+    agreed = {who.scope for who in whom if who.how == "member"}
+    for stream in dict.fromkeys([*national, *(name for scope in sorted(scopes) for name in local[scope])]):
+        apart: dict[str, list[Serving]] = {}
+        of = {scope: local[scope][stream] for scope in scopes if stream in local[scope]}
+        if any(rate.basis == "beds" for rate in (*of.values(), *filter(None, [national.get(stream)]))):
+            every = next(iter(agreed)) if len(agreed) == 1 else ""
+            chosen = of.get(every) or national.get(stream)
+            if chosen is not None:
+                yield chosen, whom
+            continue
+        for who in whom:
+            apart.setdefault(who.scope if who.scope in of else "", []).append(who)
+        for scope, some in apart.items():
+            rate_of = of.get(scope) or national.get(stream)
+            if rate_of is not None:
+                yield rate_of, tuple(some)
+
+
+def _beds(found: Beds | None, days: int, over: int) -> Headcount:
+    if found is None:
+        missing = Hold("beds-missing", "No number of care-home beds was supplied.")
+        return Headcount("beds", None, Decimal(0), (), missing)
+    return Headcount("beds", None, found.beds * days, (), None, over, found.supplied_for)
 
 
 def differences(year: Year) -> tuple[list[Due], list[Held]]:
@@ -246,42 +228,48 @@ def differences(year: Year) -> tuple[list[Due], list[Held]]:
 
 def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], helds: list[Held]) -> None:
     paid = year.paid.get(key, {})
-    holds: dict[Hold, list[str]] = {}
-    payable: list[Portion] = []
+    holds: dict[Hold, dict[str, None]] = {}
+    ahead: dict[str, tuple[Portion, ...]] = {}
     held_months: set[str] = set()
     for part in parts:
         hold = part.hold
         if hold is None:
-            payable.append(part)
+            ahead[part.month] = (*ahead[part.month], part) if part.month in ahead else (part,)
         else:
-            holds.setdefault(hold, []).append(part.month)
+            holds.setdefault(hold, {})[part.month] = None
             held_months.add(part.month)
     helds.extend(Held(key, tuple(months), hold) for hold, months in holds.items())
 
-    ahead = {part.month: part for part in payable}
-    wanted = [month for month in paid if month not in held_months and month <= year.months[-1]]
-    wanted += [month for month in ahead if month not in paid]
+    wanted = [month for month in paid if month not in held_months and month in year.months]
+    wanted += [month for month in ahead if month not in paid and month not in held_months]
     counted: list[Portion] = []
     total, cumulative = Decimal(0), Decimal("0.00")
-    last: Portion | None = None
+    last: tuple[Portion, ...] = ()
     step = Decimal(0)
     for month in wanted:
         before = cumulative
         new = ahead.get(month)
         if new is not None:
-            if last is None or new.rate is not last.rate or new.heads is not last.heads:
-                step = product(new)
+            if not _alike(new, last):
+                step = sum((product(part) for part in new), Decimal(0))
                 last = new
             total += step
-            counted.append(new)
+            counted += new
             cumulative = to_pence(total, PARTS)
         already = paid.get(month)
         if already is None or cumulative - before != already:
             dues.append(Due(key, month, tuple(counted), cumulative, before, already))
 
 
+def _alike(new: tuple[Portion, ...], last: tuple[Portion, ...]) -> bool:
+    """Whether a month is made of the very rates and head counts of the one before it."""
+    return len(new) == len(last) and all(
+        one.rate is two.rate and one.heads is two.heads for one, two in zip(new, last, strict=True)
+    )
+
+
 def product(part: Portion) -> Decimal:
     """Rate × population × the month's share of the rate, in parts of which `PARTS` make a whole."""
     if part.rate.value is None:
         raise ValueError(f"{part.rate.tariff} has no value")
-    return part.rate.value * part.heads.total * (PARTS / part.rate.parts)
+    return part.rate.value * part.heads.total * (PARTS / (part.rate.parts * part.heads.over))

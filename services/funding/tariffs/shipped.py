@@ -13,6 +13,7 @@ from pathlib import Path
 from services.funding.tariffs.model import TariffKind
 from shared.years import first_day
 
+_OPEN = "9999-12"
 DATA = Path(__file__).parent / "data"
 
 FILES = {
@@ -61,11 +62,21 @@ class SupplierFee:
 
 @dataclass(frozen=True, slots=True)
 class MembershipDay:
-    """For months from `first_month` to `last_month`: the day that decides membership, `None` the first of the month."""
+    """For months from `first_month` to `last_month`: the day that decides membership, `None` the first of the month.
+
+    `paid_from` is the month whose run first pays them, if that is a later one.
+    """
 
     first_month: str
     last_month: str
     counted_on: date | None
+    paid_from: str | None
+    confidence: str
+    sources: tuple[str, ...]
+
+    @property
+    def open(self) -> bool:
+        return self.last_month == _OPEN
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:
@@ -120,8 +131,11 @@ def membership_days() -> tuple[MembershipDay, ...]:
     return tuple(
         MembershipDay(
             row["first_month"],
-            row["last_month"] or "9999-12",
+            row["last_month"] or _OPEN,
             None if row["counted_on"] == "first of the month" else date.fromisoformat(row["counted_on"]),
+            row["paid_from"] or None,
+            row["confidence"],
+            tuple(row["sources"].split()),
         )
         for row in rows("membership_days.csv")
     )

@@ -91,7 +91,7 @@ async def allocate_patients(
     )
     if commissioner is None or await session.get(Practice, practice) is None:
         raise PracticeNotFound(f"No practice {practice} on that day.")
-    await require_decider(session, commissioner, caller)
+    await require_decider(session, commissioner, caller, london_day(now))
     await _lock_rounds(session, commissioner)
     if round is not None:
         (await find_round(session, round, caller, london_day(now))).require_open()
@@ -240,7 +240,7 @@ async def _held(session: AsyncSession, id: str, caller: Caller, if_match: str | 
     """The allocation as believed now, to be changed by who decides the area and by nobody else meanwhile."""
     today = london_day(now)
     commissioner = (await find_allocation(session, id, caller, today)).commissioner
-    await require_decider(session, commissioner, caller)
+    await require_decider(session, commissioner, caller, today)
     await _lock_rounds(session, commissioner)
     held = await find_allocation(session, id, caller, today, lock=True)
     require_etag(f'"{held.fact_id}"', if_match)

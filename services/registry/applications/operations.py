@@ -22,6 +22,7 @@ from services.registry.rounds.queries import (
     require_decider,
     submitted_applications,
 )
+from services.registry.scope import acts_for
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.events import Event
@@ -62,7 +63,7 @@ async def draft_application(
         **fields,
     )
     made.practices = _lines(made.id, practices)
-    _require_part(made, caller, new=True)
+    await _require_part(session, made, caller, today, new=True)
     await _check_codes(session, made)
     session.add(made)
     await session.flush()
@@ -95,7 +96,7 @@ async def change_application(
         # the practices are rows of their own; the application must get a new version all the same
         flag_modified(application, "network_name")
     await _check_codes(session, application)
-    _require_part(application, caller)
+    await _require_part(session, application, caller, today)
     await session.flush()
     return application
 
@@ -111,7 +112,7 @@ async def submit_application(
 ) -> Assessed:
     """Hand in an application. A commissioner may say that the form reached it on an earlier day."""
     application, its_round = await _locked(session, id, caller, today)
-    _require_part(application, caller)
+    await _require_part(session, application, caller, today)
     require_match(application, if_match)
     its_round.require_open()
     on = _received(received_on, caller, today, its_round)
@@ -145,7 +146,7 @@ async def judge_application(
 ) -> Application:
     """Return or refuse a submitted application, by whoever decides the area."""
     application, its_round = await _locked(session, id, caller, today)
-    await require_decider(session, application.commissioner, caller)
+    await require_decider(session, application.commissioner, caller, today)
     require_match(application, if_match)
     its_round.require_open()
     announce(session, judge(application))
@@ -158,7 +159,7 @@ async def find_approvable(
 ) -> Application:
     """Find an application approvable for the joint decision; refused while a patient of the area is left out."""
     application, round = await _locked(session, id, caller, today)
-    await require_decider(session, application.commissioner, caller)
+    await require_decider(session, application.commissioner, caller, today)
     require_match(application, if_match)
     round.require_open()
     application.require_submitted()
@@ -200,7 +201,7 @@ async def _open_for_change(
     session: AsyncSession, id: str, caller: Caller, if_match: str | None, today: date
 ) -> Application:
     application = await find_application(session, id, caller, today, lock=True)
-    _require_part(application, caller)
+    await _require_part(session, application, caller, today)
     require_match(application, if_match)
     return application
 
@@ -213,12 +214,14 @@ async def _locked(session: AsyncSession, id: str, caller: Caller, today: date) -
     return await find_application(session, id, caller, today, lock=True), round
 
 
-def _require_part(application: Application, caller: Caller, *, new: bool = False) -> None:
+async def _require_part(
+    session: AsyncSession, application: Application, caller: Caller, today: date, *, new: bool = False
+) -> None:
     """The area's commissioner, the network itself and its practices write an application, and whoever began it."""
     if caller.has(Role.NATIONAL):
         return
     parties = {application.network, application.proposed_code, *application.practice_codes}
-    if caller.has(Role.COMMISSIONER) and application.commissioner in caller.organisations:
+    if await acts_for(session, application.commissioner, caller, today):
         return
     if caller.has(Role.NETWORK, Role.PRACTICE) and (
         parties & caller.organisations or (not new and application.created_by == caller.subject)

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.networks.model import Network, NetworkNotFound, Payee
 from services.registry.networks.queries import speaks_for
+from shared.clock import london_day
 from shared.errors import Fault, Forbidden, Invalid
 from shared.facts import days, record
 from shared.http import require_match
@@ -41,7 +42,7 @@ async def appoint_payee(
     if last is not None and last < first:
         fault = Fault("valid_to", "before_valid_from", f"{last} lies before {first}.")
         raise Invalid("The days are not in order.", errors=[fault])
-    if not await speaks_for(session, code, caller, first):
+    if not await speaks_for(session, code, caller, first, today=london_day(now)):
         raise NotYoursToAppoint(f"The payee of {code} is not yours to appoint.")
     require_match(network, if_match)
     await record(session, Payee(network=code, payee=payee, valid=days(first, last)), key=["network"], now=now)

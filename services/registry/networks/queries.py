@@ -25,6 +25,7 @@ from sqlalchemy.orm import aliased
 
 from services.registry.agreements.queries import agreement_on, live_on
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
+from services.registry.scope import acts_for, heir_of
 from shared.facts import ONE_DAY, as_at, currently_known
 from shared.identity import Caller, Role
 from shared.points import Point, Points, place
@@ -148,15 +149,18 @@ async def read_network(points: Points, code: str, day: date, known_at: datetime 
 
 
 async def lead_of(session: AsyncSession, code: str, day: date) -> str | None:
-    """The commissioner that leads a network on a day."""
+    """The commissioner that leads a network on a day, or the one that had come into its rights by then."""
     lead: str | None = await session.scalar(
         select(NetworkEntry.commissioner).where(NetworkEntry.network == code, as_at(NetworkEntry, day))
     )
-    return lead
+    return None if lead is None else await heir_of(session, lead, day)
 
 
-async def speaks_for(session: AsyncSession, code: str, caller: Caller, day: date) -> bool:
-    """Whether a caller may act for a network: the network itself, who leads it on that day, the national team."""
+async def speaks_for(session: AsyncSession, code: str, caller: Caller, day: date, *, today: date | None = None) -> bool:
+    """Whether a caller may act for a network: the network itself, who leads it on that day, the national team.
+
+    `today` is the day of acting where that is another: whoever led it then may be gone, and its heir acts.
+    """
     if caller.has(Role.NATIONAL) or (caller.has(Role.NETWORK) and code in caller.organisations):
         return True
-    return caller.has(Role.COMMISSIONER) and await lead_of(session, code, day) in caller.organisations
+    return await acts_for(session, await lead_of(session, code, day), caller, max(day, today or day))

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.model import Commissioner, Placement
+from services.registry.hierarchy.placing import PLACED, enter, note_placed, placed_events
 from services.registry.ods.readers import BadCell, Outcome, Source, find_table, open_sheets, organisation, refused, text
 from services.registry.ods.reconcile import Key, Piece, from_day, held_pieces, reconcile
-from shared.events.registry import CommissionerRegistered
-from shared.facts import ONE_DAY
 
-VALUES = ("name", "system", "system_name", "region", "region_name")
 HEADINGS = {
     "commissioner": ("Sub ICB Location ODS Code", "CCG_CODE", "Commissioner Code"),
     "name": ("Sub ICB Location Name", "CCG_NAME", "Commissioner Name"),
@@ -51,11 +48,8 @@ async def load_hierarchy(session: AsyncSession, source: Source, now: datetime) -
             outcome.refuse(table.sheet, line, error)
     if not placed:
         raise refused("no_rows", "The file holds no commissioner that can be read.")
-    await session.execute(
-        insert(Commissioner).on_conflict_do_nothing(),
-        [{"code": code, "delegated": True, "version": 1} for code in sorted(placed)],
-    )
-    held = await held_pieces(session, Placement, "commissioner", VALUES, list(placed))
+    await enter(session, Commissioner, placed)
+    held = await held_pieces(session, Placement, "commissioner", PLACED, list(placed))
     desired: dict[Key, list[Piece]] = {
         (code,): from_day(
             held.get(code, []), first, (min([first, *(p.span[0] for p in held.get(code, []))]), None), values
@@ -66,7 +60,7 @@ async def load_hierarchy(session: AsyncSession, source: Source, now: datetime) -
         session,
         Placement,
         key=("commissioner",),
-        values=VALUES,
+        values=PLACED,
         desired=desired,
         published=source.published,
         now=now,
@@ -74,18 +68,6 @@ async def load_hierarchy(session: AsyncSession, source: Source, now: datetime) -
     outcome.loaded = sum(rows_of[code] for (code,) in done.changed)
     outcome.unchanged = sum(rows_of.values()) - outcome.loaded
     outcome.changes["commissioners placed"] = len(done.changed)
-    for (code,), pieces in sorted(done.begun.items()):
-        outcome.events.extend(
-            CommissionerRegistered(
-                commissioner=code,
-                commissioner_name=piece.values[0],
-                system=piece.values[1],
-                system_name=piece.values[2],
-                region=piece.values[3],
-                region_name=piece.values[4],
-                valid_from=piece.span[0],
-                valid_to=None if piece.span[1] is None else piece.span[1] - ONE_DAY,
-            )
-            for piece in pieces
-        )
+    await note_placed(session, done, now)
+    outcome.events.extend(placed_events(done))
     return outcome

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from sqlalchemy import Text, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.applications.model import Application, ApplicationStatus
+from services.registry.networks.model import NetworkEntry
 from services.registry.networks.queries import member_histories, payees_on
 from services.registry.ods.readers import Outcome, Source
 from services.registry.ods.reconcile import Key, Reconciled, Span
+from shared.events import Event
 from shared.events.registry import Member, NetworkApproved, NetworkClosed, PracticeJoined, PracticeLeft
-from shared.facts import ONE_DAY
+from shared.facts import ONE_DAY, currently_known
 from shared.years import year_of_day
 
 
@@ -48,34 +55,58 @@ async def tell_changes(
         outcome.changes["memberships ended"] += len(leaves)
         outcome.changes["memberships corrected"] += len(corrected)
     told_whole &= set(networks)
-    histories = await member_histories(session, sorted(told_whole))
-    payees = await payees_on(session, sorted(told_whole), source.published_on)
-    published = source.published_on
+    outcome.events.extend(await tell_networks(session, sorted(told_whole), source.published_on))
     for code in sorted(told_whole):
         row = networks[code]
         closed = row.span[1] - ONE_DAY if row.span[1] else None
-        outcome.events.append(
-            NetworkApproved(
-                network=code,
-                network_name=row.name,
-                commissioner=row.commissioner,
-                contract_year=year_of_day(published),
-                approved_on=row.span[0],
-                valid_from=row.span[0],
-                valid_to=closed,
-                payee=payees.get(code),
-                members=[
-                    Member(practice=m.practice, valid_from=m.valid_from, valid_to=m.valid_to, share=m.share)
-                    for m in histories.get(code, [])
-                ],
-                decided_by="register",
-            )
-        )
         was_open = any(piece.span[1] is None for piece in entries.before.get((code,), []))
         if closed is not None and (code in fresh or was_open):
             outcome.events.append(NetworkClosed(network=code, commissioner=row.commissioner, closed_on=closed))
             outcome.changes["networks closed"] += 1
     outcome.events.extend(moves)
+
+
+async def tell_networks(session: AsyncSession, codes: Sequence[str], day: date) -> list[Event]:
+    """Networks with their whole history as the register has it now, each decided as it last was."""
+    if not codes:
+        return []
+    wanted = any_(literal(list(codes), ARRAY(Text)))
+    entries: dict[str, list[NetworkEntry]] = defaultdict(list)
+    held = select(NetworkEntry).where(NetworkEntry.network == wanted, currently_known(NetworkEntry))
+    for entry in await session.scalars(held.order_by(NetworkEntry.network, func.lower(NetworkEntry.valid))):
+        entries[entry.network].append(entry)
+    decided = (
+        select(
+            Application.network, Application.id, Application.round, Application.contract_year, Application.decided_on
+        )
+        .where(Application.network == wanted, Application.status == ApplicationStatus.APPROVED)
+        .order_by(Application.decided_on, Application.id)
+    )
+    decisions = {row.network: row for row in await session.execute(decided)}
+    histories, payees = await member_histories(session, codes), await payees_on(session, codes, day)
+    told: list[Event] = []
+    for code in codes:
+        pieces, decision = entries[code], decisions.get(code)
+        told.append(
+            NetworkApproved(
+                network=code,
+                network_name=pieces[-1].name,
+                commissioner=pieces[-1].commissioner,
+                contract_year=decision.contract_year if decision else year_of_day(day),
+                approved_on=decision.decided_on if decision else pieces[0].valid_from,
+                valid_from=pieces[0].valid_from,
+                valid_to=pieces[-1].valid_to,
+                payee=payees.get(code),
+                members=[
+                    Member(practice=m.practice, valid_from=m.valid_from, valid_to=m.valid_to, share=m.share)
+                    for m in histories.get(code, [])
+                ],
+                decided_by="round" if decision else "register",
+                round=decision.round if decision else None,
+                application=decision.id if decision else None,
+            )
+        )
+    return told
 
 
 def _moves(

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.ods.network_events import NetworkRow, tell_changes
-from services.registry.ods.practices import PracticeRow, register_practices, tell_practices
+from services.registry.ods.practice_events import PracticeRow, tell_practices
+from services.registry.ods.practices import register_practices
 from services.registry.ods.readers import (
     BadCell,
     Outcome,

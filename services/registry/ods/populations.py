@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.list_sizes.model import Basis, Confidence, ListSize
 from services.registry.networks.model import Membership
-from services.registry.ods.practices import PracticeRow, register_practices, tell_practices
+from services.registry.ods.practice_events import PracticeRow, tell_practices
+from services.registry.ods.practices import register_practices
 from services.registry.ods.readers import (
     BadCell,
     Outcome,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -14,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership
+from services.registry.ods.practice_events import PracticeRow, publish_practices
 from services.registry.ods.readers import BadCell, Outcome, Source, day, open_sheets, organisation, refused, text
-from services.registry.ods.reconcile import Key, Piece, Reconciled, Span, from_day, held_pieces, reconcile
+from services.registry.ods.reconcile import Key, Piece, Reconciled, from_day, held_pieces, reconcile
 from services.registry.practices.model import (
     GP_PRACTICE_SETTING,
     Practice,
@@ -23,8 +22,6 @@ from services.registry.practices.model import (
     PracticeEntry,
     PracticeStatus,
 )
-from shared.events import Event
-from shared.events.registry import PracticeFact, PracticeRegistered, PracticesPublished
 from shared.facts import ONE_DAY
 
 FIELDS = 27
@@ -36,20 +33,6 @@ STATUSES = {
     "D": PracticeStatus.DORMANT,
     "P": PracticeStatus.PROPOSED,
 }
-PRACTICES_IN_AN_EVENT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class PracticeRow:
-    """One practice as a file gives it; `open_span` and `commissioned` are half-open."""
-
-    code: str
-    name: str
-    status: PracticeStatus
-    commissioner: str
-    open_span: Span
-    commissioned: Span
-    setting: str | None
 
 
 def _row(cells: Any) -> PracticeRow:
@@ -181,32 +164,3 @@ async def _commissioners(session: AsyncSession, rows: list[PracticeRow], source:
         published=source.published,
         now=now,
     )
-
-
-def _fact(row: PracticeRow, as_at: date) -> PracticeFact:
-    closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
-    return PracticeFact(
-        practice=row.code,
-        practice_name=row.name,
-        commissioner=row.commissioner,
-        opened_on=row.open_span[0],
-        closed_on=closed,
-        status="closed" if closed is not None and closed < as_at else row.status.value,
-    )
-
-
-def publish_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
-    """Bulk facts by commissioner, cut into pieces."""
-    by_commissioner: Mapping[str, list[PracticeFact]] = defaultdict(list)
-    for row in rows:
-        by_commissioner[row.commissioner].append(_fact(row, as_at))
-    return [
-        PracticesPublished(commissioner=commissioner, as_at=as_at, practices=facts[at : at + PRACTICES_IN_AN_EVENT])
-        for commissioner, facts in sorted(by_commissioner.items())
-        for at in range(0, len(facts), PRACTICES_IN_AN_EVENT)
-    ]
-
-
-def tell_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
-    """Practices met in another file than the practice file, one by one."""
-    return [PracticeRegistered(practice=_fact(row, as_at)) for row in rows]

@@ -26,6 +26,7 @@ from services.registry.networks.model import (
 )
 from services.registry.networks.queries import lead_of, member_histories
 from services.registry.rounds.model import Round
+from services.registry.scope import heir_of
 from shared.events import Event
 from shared.events.registry import Member, NetworkApproved
 from shared.facts import ONE_DAY, as_at, currently_known, days, record, withdraw
@@ -43,10 +44,11 @@ async def put_into_effect(
     now: datetime,
 ) -> None:
     """Create or continue the approved networks with their members, payees and allocated patients, and announce them."""
-    codes = await _name_networks(session, round, approved, on=on, by=by, now=now)
+    lead = await heir_of(session, round.commissioner, round.starts_on)
+    codes = await _name_networks(session, round, approved, lead, on=on, by=by, now=now)
     try:
         async with session.begin_nested():
-            moves = await _move_members(session, round, approved, codes, now)
+            moves = await _move_members(session, round, approved, codes, lead, now)
     except IntegrityError as error:
         if "ex_memberships_overlap" in str(error.orig):
             raise PracticeAlreadyMember("A practice would be a member of two networks at once.") from error
@@ -64,7 +66,7 @@ async def put_into_effect(
             NetworkApproved(
                 network=code,
                 network_name=application.network_name,
-                commissioner=round.commissioner,
+                commissioner=lead,
                 contract_year=round.contract_year,
                 approved_on=on,
                 valid_from=opened,
@@ -83,7 +85,7 @@ async def put_into_effect(
 
 
 async def _name_networks(
-    session: AsyncSession, round: Round, approved: Sequence[Application], *, on: date, by: str, now: datetime
+    session: AsyncSession, round: Round, approved: Sequence[Application], lead: str, *, on: date, by: str, now: datetime
 ) -> dict[str, str]:
     """The code of each approved network: its own, the one ODS gave, or the next free local one."""
     taken = set((await session.scalars(select(Network.code))).all())
@@ -106,11 +108,11 @@ async def _name_networks(
         current = await session.scalar(
             select(NetworkEntry).where(NetworkEntry.network == code, as_at(NetworkEntry, round.starts_on))
         )
-        if current is None or (current.name, current.commissioner) != (application.network_name, round.commissioner):
+        if current is None or (current.name, current.commissioner) != (application.network_name, lead):
             entry = NetworkEntry(
                 network=code,
                 name=application.network_name,
-                commissioner=round.commissioner,
+                commissioner=lead,
                 valid=days(round.starts_on),
             )
             await record(session, entry, key=["network"], now=now)
@@ -120,7 +122,12 @@ async def _name_networks(
 
 
 async def _move_members(
-    session: AsyncSession, round: Round, approved: Sequence[Application], codes: dict[str, str], now: datetime
+    session: AsyncSession,
+    round: Round,
+    approved: Sequence[Application],
+    codes: dict[str, str],
+    lead: str,
+    now: datetime,
 ) -> list[Event]:
     """From the day the round takes effect, each practice is where its application puts it; what holds already stays."""
     wanted: dict[str, list[Membership]] = defaultdict(list)
@@ -162,13 +169,13 @@ async def _move_members(
         if _same(now_in, goes_to):
             continue
         for membership in now_in:
-            lead = await lead_of(session, membership.network, round.starts_on) or round.commissioner
-            events.append(membership.left(lead, max(round.starts_on - ONE_DAY, membership.valid_from - ONE_DAY)))
+            left_with = await lead_of(session, membership.network, round.starts_on) or lead
+            events.append(membership.left(left_with, max(round.starts_on - ONE_DAY, membership.valid_from - ONE_DAY)))
         await withdraw(session, Membership, now=now, days=from_then, practice=practice)
         for membership in goes_to:
             membership.known = Range(now, None)
             session.add(membership)
-            events.append(membership.joined(round.commissioner))
+            events.append(membership.joined(lead))
         await session.flush()
     return events
 

@@ -8,12 +8,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.applications.model import Application, ApplicationStatus
-from services.registry.hierarchy.model import Commissioner
-from services.registry.hierarchy.operations import CommissionerNotFound
+from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
 from services.registry.networks.operations import lock_register
 from services.registry.rounds.decision import put_into_effect, settle_allocations
 from services.registry.rounds.model import Coverage, Round, RoundAlreadyOpen
 from services.registry.rounds.queries import coverage_of, find_round, require_decider, submitted_applications
+from services.registry.scope import acts_for
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Invalid
@@ -22,16 +22,16 @@ from shared.identity import Caller, Role
 from shared.messaging import announce
 
 
-async def open_round(session: AsyncSession, *, caller: Caller, commissioner: str, **terms: Any) -> Round:
+async def open_round(session: AsyncSession, *, caller: Caller, commissioner: str, today: date, **terms: Any) -> Round:
     """Open a registration round of an area.
 
     Raises `CommissionerNotFound`, `NotYoursToDecide`, `RoundAlreadyOpen`, `Invalid` for days that do not fit.
     """
-    if not caller.has(Role.NATIONAL) and commissioner not in caller.organisations:
+    if not caller.has(Role.NATIONAL) and not await acts_for(session, commissioner, caller, today):
         raise CommissionerNotFound(f"No commissioner {commissioner}.")
     if await session.get(Commissioner, commissioner) is None:
         raise CommissionerNotFound(f"No commissioner {commissioner}.")
-    await require_decider(session, commissioner, caller)
+    await require_decider(session, commissioner, caller, today)
     made = Round(id=new_id("rnd"), commissioner=commissioner, opened_by=caller.subject, **terms)
     faults = made.faults()
     if faults:
@@ -61,7 +61,7 @@ async def decide_round(
     """Decide all submitted applications of an area together: approved, unless refused here with a reason."""
     today = london_day(now)
     round = await find_round(session, id, caller, today, lock=True)
-    await require_decider(session, round.commissioner, caller)
+    await require_decider(session, round.commissioner, caller, today)
     round.require_open()
     require_match(round, if_match)
     # another area or a file must not name networks or move members between what is assessed here and what is done
@@ -92,7 +92,7 @@ async def abandon_round(
     """Give up a round that was opened by mistake; patients allocated to its applications are nobody's again."""
     today = london_day(now)
     round = await find_round(session, id, caller, today, lock=True)
-    await require_decider(session, round.commissioner, caller)
+    await require_decider(session, round.commissioner, caller, today)
     round.require_open()
     require_match(round, if_match)
     states = (

@@ -12,12 +12,12 @@ from sqlalchemy.orm import selectinload
 
 from services.registry.allocations.model import Allocation
 from services.registry.applications.model import Application, ApplicationStatus, KnownPractice
-from services.registry.hierarchy.model import Commissioner
+from services.registry.hierarchy.model import Succession
 from services.registry.list_sizes.model import Basis, ListSize
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
 from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
-from services.registry.scope import area_of
+from services.registry.scope import area_of, decides_for, heir_of, held_by
 from shared.facts import as_at, currently_known
 from shared.identity import Caller, Role
 
@@ -51,15 +51,12 @@ async def find_round(session: AsyncSession, id: str, caller: Caller, today: date
     return found
 
 
-async def require_decider(session: AsyncSession, commissioner: str, caller: Caller) -> None:
-    """Only the area's commissioner decides, where commissioning is delegated to it; the national team always may."""
-    if caller.has(Role.NATIONAL):
-        return
-    if caller.has(Role.COMMISSIONER) and commissioner in caller.organisations:
-        delegated = await session.scalar(select(Commissioner.delegated).where(Commissioner.code == commissioner))
-        if delegated is not False:
-            return
-    raise NotYoursToDecide(f"The area of {commissioner} is not yours to decide.")
+async def require_decider(session: AsyncSession, commissioner: str, caller: Caller, day: date) -> None:
+    """Who decides an area on a day: its commissioner, or whoever came into its rights, where commissioning is delegated
+    to it; the national team always may.
+    """
+    if not await decides_for(session, commissioner, caller, day):
+        raise NotYoursToDecide(f"The area of {commissioner} is not yours to decide.")
 
 
 async def submitted_applications(session: AsyncSession, round: str) -> list[Application]:
@@ -74,6 +71,32 @@ async def submitted_applications(session: AsyncSession, round: str) -> list[Appl
     return list((await session.scalars(statement)).all())
 
 
+async def _listed_in(session: AsyncSession, round: Round) -> ColumnElement[bool]:
+    """Lists of the area: those published under its commissioner, and, where it came into another's rights or gave a
+    part away before the round takes effect, those of the practices that are its own by then.
+    """
+    published = ListSize.commissioner == round.commissioner
+    held = await held_by(session, [round.commissioner], round.starts_on)
+    links = select(Succession.predecessor, Succession.successor).where(
+        or_(Succession.predecessor == round.commissioner, Succession.successor.in_(held)),
+        Succession.successor != Succession.predecessor,
+        as_at(Succession, round.starts_on),
+    )
+    parts = (await session.execute(links)).all()
+    if not parts:
+        return published
+    given_to = {heir for giver, heir in parts if giver == round.commissioner}
+    before = {*held, *(giver for giver, _ in parts)} - {round.commissioner}
+    by = (
+        select(PracticeCommissioner.commissioner)
+        .where(PracticeCommissioner.practice == ListSize.practice, as_at(PracticeCommissioner, round.starts_on))
+        .scalar_subquery()
+    )
+    gone = await heir_of(session, round.commissioner, round.starts_on) != round.commissioner
+    kept = published if gone else and_(published, func.coalesce(by, round.commissioner).not_in(given_to))
+    return or_(kept, and_(ListSize.commissioner.in_(before), by == round.commissioner))
+
+
 async def coverage_of(session: AsyncSession, round: Round, applications: Sequence[Application]) -> Coverage:
     """How every patient of the area is covered if exactly these applications are approved."""
     names = (
@@ -86,7 +109,7 @@ async def coverage_of(session: AsyncSession, round: Round, applications: Sequenc
     lists = select(ListSize.practice, ListSize.value, names).where(
         as_at(ListSize, round.snapshot),
         ListSize.basis == Basis.REGISTERED,
-        ListSize.commissioner == round.commissioner,
+        await _listed_in(session, round),
         ListSize.value > 0,
     )
     rows = (await session.execute(lists.order_by(ListSize.practice))).all()

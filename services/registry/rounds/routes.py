@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from services.registry.codes import Day, OrganisationCode
-from services.registry.hierarchy.operations import CommissionerNotFound
+from services.registry.hierarchy.model import CommissionerNotFound
 from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
 from services.registry.rounds import operations
 from services.registry.rounds.model import (
@@ -127,9 +127,11 @@ class AbandonmentIn(In):
     status_code=201,
     responses=refusals(CommissionerNotFound, NotYoursToDecide, RoundAlreadyOpen, Invalid),
 )
-async def open_round(terms: RoundIn, session: Transaction, response: Response, caller: Decider, _: Idempotent) -> Round:
+async def open_round(
+    terms: RoundIn, session: Transaction, response: Response, caller: Decider, today: Today, _: Idempotent
+) -> Round:
     """Open a registration round of a commissioner's area."""
-    made = await operations.open_round(session, caller=caller, **terms.model_dump())
+    made = await operations.open_round(session, caller=caller, today=today, **terms.model_dump())
     await session.flush()
     response.headers["Location"] = f"/registry/v1/rounds/{made.id}"
     tag(response, made)

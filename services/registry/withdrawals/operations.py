@@ -39,7 +39,7 @@ async def give_notice(
     lead = await lead_of(session, network, first)
     if lead is None or await session.get(Network, network) is None:
         raise NetworkNotFound(f"No network {network} on {first}.")
-    await require_decider(session, lead, caller)
+    await require_decider(session, lead, caller, london_day(now))
     made = Withdrawal(
         id=new_id("wdr"),
         network=network,
@@ -162,7 +162,7 @@ async def restore_entitlement(
     Raises `WithdrawalNotFound`, `NotYoursToDecide`, `EntitlementAlreadyRestored`, `Invalid`.
     """
     found = await find_withdrawal(session, id, caller, london_day(now), lock=True)
-    await require_decider(session, found.commissioner, caller)
+    await require_decider(session, found.commissioner, caller, london_day(now))
     require_match(found, if_match)
     announce(session, found.restore(first, reason, by=caller.subject, now=now))
     await withdraw(session, Lapse, now=now, days=days(first), withdrawal=id)

@@ -1,0 +1,1 @@
+"""Care-home beds of a network, as its lead commissioner supplies them month by month."""

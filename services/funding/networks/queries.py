@@ -1,0 +1,129 @@
+"""Loading whom networks serve in the months of a year, in a few statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, literal, select
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.membership_rules.model import MembershipRule, RuleKind
+from services.funding.networks.model import Allocation, Membership, Network, Withdrawal
+from services.funding.networks.withdrawals import withdrawals_of
+from services.funding.payments.heads import Serving
+from services.funding.payments.serving import Days, Ground, Span, served_by_month
+from shared.facts import believed, days
+from shared.years import first_day, last_day, months_between
+
+Withdrawn = dict[tuple[str, str | None], dict[str, tuple[Mapping[str, Any], ...]]]
+
+
+class Served:
+    """Whom networks serve by month, each network's commissioner, and the withdrawals that touch a month."""
+
+    def __init__(self) -> None:
+        self.commissioners: dict[str, str] = {}
+        self.by_month: dict[str, dict[str, tuple[Serving, ...]]] = {}
+        self.withdrawn: Withdrawn = defaultdict(dict)
+
+
+async def load_served(
+    session: AsyncSession,
+    months: tuple[str, ...],
+    rules: Mapping[str, MembershipRule],
+    scopes: Mapping[str, list[tuple[Days, str]]],
+    *,
+    networks: Collection[str] | None = None,
+    known_at: datetime | None = None,
+) -> Served:
+    """Whom networks serve in some months, of all networks or of some. `scopes` are local variations by practice."""
+    found = Served()
+    # a practice counts in one network only where any day counts: then its other networks must be looked at too
+    beside = networks if not any(rule.kind is RuleKind.ANY_DAY for rule in rules.values()) else None
+    approved = await _networks(session, beside)
+    found.commissioners = {code: who for code, who, _, _ in approved if networks is None or code in networks}
+    if not months:
+        return found
+    deciding = [rules[month].day_of(month) if month in rules else first_day(month) for month in months]
+    window = days(min(deciding[0], first_day(months[0])), max(deciding[-1], last_day(months[-1])))
+    spans = await _spans(session, window, beside, known_at)
+    grounds = {
+        code: Ground(
+            opened,
+            date.max if closed is None else closed + timedelta(1),
+            sorted(spans.get(code, []), key=lambda span: (span.how != "member", span.practice, span.begin)),
+        )
+        for code, _, opened, closed in approved
+        if opened is not None
+    }
+    for network, withdrawals in (await withdrawals_of(session, window, beside, known_at)).items():
+        if network in grounds:
+            for fact in withdrawals:
+                grounds[network].without.setdefault(fact.practice, []).append(_span_of(fact.valid))
+            if networks is None or network in networks:
+                _tell(found.withdrawn, network, withdrawals, months)
+    if scopes:
+        for ground in grounds.values():
+            ground.scopes = {s.practice: scopes[s.practice] for s in ground.spans if s.practice in scopes}
+    served = served_by_month(grounds, months, rules)
+    found.by_month = {code: by_month for code, by_month in served.items() if code in found.commissioners}
+    return found
+
+
+def _span_of(valid: Range[date]) -> Days:
+    return valid.lower or date.min, valid.upper or date.max
+
+
+def _tell(withdrawn: Withdrawn, network: str, withdrawals: Iterable[Withdrawal], months: tuple[str, ...]) -> None:
+    """Keep for the lines of a month which withdrawals touch it."""
+    for fact in withdrawals:
+        told = {
+            "withdrawal": fact.withdrawal,
+            "practice": fact.practice,
+            "withdrawn_from": fact.valid_from.isoformat(),
+            "restored_from": None if fact.restored_from is None else fact.restored_from.isoformat(),
+            "reason": fact.reason,
+        }
+        last = min(fact.valid_to or date.max, last_day(months[-1]))
+        touched = set(months_between(max(fact.valid_from, first_day(months[0])), last))
+        of_key = withdrawn[network, fact.practice]
+        for month in months:
+            if month in touched:
+                of_key[month] = (*of_key.get(month, ()), told)
+
+
+async def _networks(
+    session: AsyncSession, networks: Collection[str] | None
+) -> list[tuple[str, str, date | None, date | None]]:
+    statement = select(Network.code, Network.commissioner, Network.valid_from, Network.valid_to).where(
+        Network.approved_on.is_not(None)
+    )
+    if networks is not None:
+        statement = statement.where(Network.code.in_(networks))
+    rows = await session.execute(statement.order_by(Network.code))
+    return [(code, commissioner, first, last) for code, commissioner, first, last in rows]
+
+
+async def _spans(
+    session: AsyncSession, window: Range[date], networks: Collection[str] | None, known_at: datetime | None
+) -> dict[str, list[Span]]:
+    """By network: whom it serves from which day to before which, wherever that touches the days."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    members: Select[*tuple[Any, ...]] = select(
+        Membership.network, Membership.practice, Membership.share, Membership.valid
+    ).where(believed(Membership, known_at), Membership.valid.overlaps(window))
+    allocated: Select[*tuple[Any, ...]] = select(
+        Allocation.network, Allocation.practice, literal(Decimal(1)), Allocation.valid
+    ).where(believed(Allocation, known_at), Allocation.valid.overlaps(window))
+    if networks is not None:
+        members = members.where(Membership.network.in_(networks))
+        allocated = allocated.where(Allocation.network.in_(networks))
+    for how, statement in (("member", members), ("allocated", allocated)):
+        for network, practice, share, valid in await session.execute(statement):
+            found[network].append(Span(practice, share, how, *_span_of(valid)))
+    return found

@@ -1,0 +1,77 @@
+"""Rights to be paid that were withdrawn or given back: what the registry announced, in whatever order it comes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.networks.model import Withdrawal
+from shared.events.registry import EntitlementRestored, EntitlementWithdrawn
+from shared.facts import believed, currently_known, since
+
+
+async def withdraw_entitlement(
+    session: AsyncSession, event: EntitlementWithdrawn, position: int, now: datetime
+) -> None:
+    await _keep(session, event, position, now)
+
+
+async def restore_entitlement(session: AsyncSession, event: EntitlementRestored, position: int, now: datetime) -> None:
+    await _keep(session, event, position, now)
+
+
+async def _keep(
+    session: AsyncSession, event: EntitlementWithdrawn | EntitlementRestored, position: int, now: datetime
+) -> None:
+    """Believe from now on what the event adds to what is held of the withdrawal; a repeat adds nothing."""
+    held = (
+        await session.scalars(
+            select(Withdrawal)
+            .where(Withdrawal.withdrawal == event.withdrawal, currently_known(Withdrawal))
+            .with_for_update()
+        )
+    ).first()
+    fact = Withdrawal(
+        withdrawal=event.withdrawal,
+        network=event.network,
+        practice=event.practice,
+        withdrawn_from=None if held is None else held.withdrawn_from,
+        restored_from=None if held is None else held.restored_from,
+        reason="" if held is None else held.reason,
+        position=position,
+        known=since(now),
+    )
+    if isinstance(event, EntitlementWithdrawn):
+        fact.withdrawn_from, fact.reason = event.withdrawn_from, event.reason
+    else:
+        fact.restored_from = event.restored_from
+    fact.valid = fact.days_without()
+    if held is not None:
+        same = (fact.withdrawn_from, fact.restored_from) == (held.withdrawn_from, held.restored_from)
+        if same or held.position > position:
+            return
+        if held.known.lower is not None and held.known.lower >= now:
+            await session.delete(held)
+        else:
+            held.known = Range(held.known.lower, now)
+        await session.flush()
+    session.add(fact)
+    await session.flush()
+
+
+async def withdrawals_of(
+    session: AsyncSession, during: Range, networks: Collection[str] | None, known_at: datetime | None
+) -> dict[str, list[Withdrawal]]:
+    """By network: the withdrawals that touch these days, as known then or now."""
+    wanted = select(Withdrawal).where(believed(Withdrawal, known_at), Withdrawal.valid.overlaps(during))
+    if networks is not None:
+        wanted = wanted.where(Withdrawal.network.in_(networks))
+    found: dict[str, list[Withdrawal]] = defaultdict(list)
+    for fact in await session.scalars(wanted.order_by(Withdrawal.withdrawal)):
+        found[fact.network].append(fact)
+    return found
