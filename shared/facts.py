@@ -26,6 +26,11 @@ class Dated:
     known: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
 
     @property
+    def version(self) -> int:
+        """Its ETag: each correction makes a version of its own."""
+        return self.fact_id
+
+    @property
     def valid_from(self) -> date:
         if self.valid.lower is None:
             raise ValueError("a dated fact always has a first day")

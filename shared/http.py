@@ -21,6 +21,7 @@ from shared.audit import Actor, act_as
 from shared.clock import london_day
 from shared.database import Versioned
 from shared.errors import Fault, Invalid, PreconditionFailed, PreconditionMissing
+from shared.facts import Dated
 from shared.idempotency import IdempotencyKey, Replay, claim_key, claim_of
 from shared.identity import Allowed, Caller
 from shared.paging import Page, PageQuery, Paging, page
@@ -257,16 +258,16 @@ KnownAt = Annotated[
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the version to change")]
 
 
-def etag(resource: Versioned) -> str:
+def etag(resource: Versioned | Dated) -> str:
     return f'"{resource.version}"'
 
 
-def tag(response: Response, resource: Versioned) -> None:
+def tag(response: Response, resource: Versioned | Dated) -> None:
     """Give the reply the resource's ETag."""
     response.headers["ETag"] = etag(resource)
 
 
-def require_match(resource: Versioned, if_match: str | None) -> None:
+def require_match(resource: Versioned | Dated, if_match: str | None) -> None:
     """Refuse a change to a version the caller has not seen.
 
     Raises `PreconditionMissing` (428) without If-Match and `PreconditionFailed` (412) for another version.

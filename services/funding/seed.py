@@ -13,7 +13,7 @@ from services.funding.variances.operations import ship_thresholds
 
 
 async def seed(session: AsyncSession, now: datetime) -> None:
-    """Load the shipped rates, rules, thresholds and deadlines that are not held yet; running it again changes nothing."""
+    """Load the shipped rates, rules, thresholds and deadlines that are not held yet; again, it changes nothing."""
     await load_shipped(session, now)
     await load_shipped_rules(session, now)
     await ship_thresholds(session, now)

@@ -20,17 +20,14 @@ from services.funding.lines.words import Trace
 from services.funding.money import to_pence
 from services.funding.payments.engine import (
     Due,
-    Headcount,
-    Hold,
     Key,
-    Populations,
     Portion,
     Rate,
-    Serving,
     Year,
     differences,
     portions,
 )
+from services.funding.payments.heads import Beds, Headcount, Hold, Populations, Serving
 from services.funding.tariffs.shipped import counted_on, rows
 from shared.years import months_between, months_of, snapshot_of
 from tests.conftest import ROOT
@@ -84,7 +81,7 @@ def one_network(
         ),
         commissioners={NETWORK: "00L"},
         served={NETWORK: dict.fromkeys(months, whom)},
-        beds={} if beds is None else {(NETWORK, month): Decimal(beds) for month in months},
+        beds={} if beds is None else {(NETWORK, month): Beds(Decimal(beds), month) for month in months},
         paid=paid or {},
     )
 

@@ -1,11 +1,12 @@
 """Care-home beds over HTTP: supplied and corrected by the lead commissioner, read by whoever sees the network."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 from pydantic import AfterValidator, Field
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from services.funding.beds import operations
 from services.funding.beds.model import BedCount, BedsSupplied, MonthAhead
@@ -123,19 +124,13 @@ async def list_beds(
     if month is not None:
         statement = statement.where(BedCount.month == month)
     if as_at is not None:
-        statement = statement.where(BedCount.fact_id.in_(_counting(as_at, known_at)))
+        newer = aliased(BedCount)
+        last = select(func.max(newer.month)).where(
+            newer.network == BedCount.network, newer.month <= month_of(as_at), believed(newer, known_at)
+        )
+        statement = statement.where(BedCount.month == last.scalar_subquery())
     found, following = await page(session, statement, [BedCount.network, BedCount.month], paging)
     return Page(items=[BedsOut.model_validate(row[0]) for row in found], next=following)
-
-
-def _counting(day: date, known_at: datetime | None) -> Any:
-    """The ids of the newest numbers of each network up to the month of a day."""
-    return (
-        select(BedCount.fact_id)
-        .where(believed(BedCount, known_at), BedCount.month <= month_of(day))
-        .distinct(BedCount.network)
-        .order_by(BedCount.network, BedCount.month.desc())
-    )
 
 
 @router.get(

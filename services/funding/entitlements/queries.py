@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ async def load_year(
     """What is known of a contract year up to a month, of all networks or of some: now, or as it was at `known_at`."""
     months = tuple(month for month in months_of(contract_year) if month <= through)
     rules = await rules_of(session, months, known_at)
-    months = tuple(month for month in months if (rules[month].paid_from if month in rules else None) or through >= "")
+    months = tuple(month for month in months if month not in rules or (rules[month].paid_from or "") <= through)
     snapshot = snapshot_of(contract_year)
     served = await load_served(session, months, rules, {}, networks=networks, known_at=known_at)
     rule_told = {month: rule.told(month) for month, rule in rules.items()}
@@ -43,7 +43,7 @@ async def load_year(
         contract_year=contract_year,
         months=months,
         rates=await rates_of(session, months, known_at or now),
-        populations=await _populations(
+        populations=await populations_of(
             session, snapshot, None if networks is None else served.by_month, served.commissioners, known_at
         ),
         commissioners=served.commissioners,
@@ -55,11 +55,11 @@ async def load_year(
     )
 
 
-async def _populations(
+async def populations_of(
     session: AsyncSession,
     snapshot: date,
-    served: dict[str, dict[str, tuple[Serving, ...]]] | None,
-    commissioners: dict[str, str],
+    served: Mapping[str, Mapping[str, tuple[Serving, ...]]] | None,
+    commissioners: Mapping[str, str],
     known_at: datetime | None,
 ) -> Populations:
     """The figures of a snapshot: everybody's, or those of the practices served."""

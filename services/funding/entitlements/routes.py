@@ -1,20 +1,22 @@
 """Entitlements over HTTP: computed when asked, by the rules that pay."""
 
-from collections import defaultdict
-from decimal import Decimal
+from collections.abc import Collection, Iterator
+from datetime import date
+from decimal import Decimal, localcontext
 from typing import Annotated
 
 from fastapi import Query
 from sqlalchemy import select
 
+from services.funding.entitlements.minutes import minutes_of
 from services.funding.entitlements.queries import load_year
-from services.funding.money import PARTS, to_pence
+from services.funding.money import EXACT, PARTS, to_pence
 from services.funding.networks.model import Network
 from services.funding.networks.operations import networks_of
-from services.funding.payments.engine import Key, Portion, Year, portions, product
+from services.funding.payments.engine import Key, Portion, Year, portions, product, settled
 from services.funding.scope import networks_seen
 from shared.errors import Invalid, NotFound
-from shared.http import Moment, MoneyOut, Now, Out, one_fault, refusals, service_router
+from shared.http import KnownAt, Moment, MoneyOut, Now, Out, one_fault, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear, Month, months_of, year_of
 
@@ -45,6 +47,35 @@ class EntitlementOut(Out):
     held: list[HeldOut]
 
 
+class WithdrawalOut(Out):
+    """A right to be paid that was withdrawn; `practice` is null where it was the network's."""
+
+    withdrawal: str
+    practice: str | None
+    withdrawn_from: date
+    restored_from: date | None
+    reason: str
+
+
+class MinutesOut(Out):
+    """Minutes of access to offer in a week of the month, by the year's rule, with what they rest on.
+
+    `minutes` is null, and `held` says why, while the patients cannot be counted.
+    """
+
+    duty: str
+    month: str
+    per_1000: Decimal
+    basis: str
+    snapshot: date
+    population: Decimal | None
+    minutes: Decimal | None
+    time: str | None
+    rounded_to: int | None
+    confidence: str
+    held: str | None
+
+
 class EntitlementsOut(Out):
     network: str
     contract_year: str
@@ -52,28 +83,46 @@ class EntitlementsOut(Out):
     due: MoneyOut
     paid: MoneyOut
     items: list[EntitlementOut]
+    weekly_minutes: list[MinutesOut]
+    withdrawals: list[WithdrawalOut]
 
 
 def _entitlement(key: Key, parts: list[Portion], year: Year) -> EntitlementOut:
-    holds: dict[tuple[str, str], list[str]] = defaultdict(list)
-    total = Decimal(0)
-    for part in parts:
-        if part.hold is None:
-            total += product(part)
-        else:
-            holds[part.hold.code, part.hold.detail].append(part.month)
-    last = parts[-1]
+    ahead, holds = settled(parts)
+    with localcontext(EXACT):
+        total = sum((product(part) for months in ahead.values() for part in months), Decimal(0))
+    last = [part for part in parts if part.month == parts[-1].month]
+    counted = None if any(part.heads.hold for part in last) else sum(part.heads.population for part in last)
     return EntitlementOut(
         stream=key.stream,
         practice=key.practice,
-        basis=last.rate.basis,
+        basis=last[0].rate.basis,
         tariffs=list(dict.fromkeys(part.rate.tariff for part in parts)),
         confidence=list(dict.fromkeys(part.rate.confidence for part in parts)),
-        population=None if last.heads.hold else last.heads.total,
+        population=None if counted is None else Decimal(counted),
         due=to_pence(total, PARTS),
         paid=sum(year.paid.get(key, {}).values(), Decimal("0.00")),
-        held=[HeldOut(months=months, code=code, reason=reason) for (code, reason), months in holds.items()],
+        held=[HeldOut(months=list(months), code=hold.code, reason=hold.detail) for hold, months in holds.items()],
     )
+
+
+def _no_longer_due(year: Year, seen: Collection[Key]) -> Iterator[EntitlementOut]:
+    """What was paid by head or bed and is not due at all, as things are known: the next run asks it back."""
+    bases = {rate.stream: rate.basis for rates in year.rates.values() for rate in rates}
+    for key, paid in year.paid.items():
+        amount = sum(paid.values(), Decimal("0.00"))
+        if key not in seen and key.stream in bases and amount:
+            yield EntitlementOut(
+                stream=key.stream,
+                practice=key.practice,
+                basis=bases[key.stream],
+                tariffs=[],
+                confidence=[],
+                population=None,
+                due=Decimal("0.00"),
+                paid=amount,
+                held=[],
+            )
 
 
 @router.get(
@@ -91,8 +140,12 @@ async def read_entitlements(
     network: Annotated[str, Query(max_length=32)],
     contract_year: ContractYear,
     month: Annotated[Month | None, Query(description="Through this month; the whole year unless given")] = None,
+    known_at: KnownAt = None,
 ) -> EntitlementsOut:
-    """What is paid by head or bed; a practice sees its own. Claims stand under `/claims`, sums under `/budgets`"""
+    """What is paid by head or bed, and the minutes of access the network offers; a practice sees its own payments.
+
+    Claims stand under `/claims`, sums under `/budgets`.
+    """
     through = month or months_of(contract_year)[-1]
     if year_of(through) != contract_year:
         raise one_fault("query.month", "outside_year", f"{through} does not lie in {contract_year}.")
@@ -102,12 +155,21 @@ async def read_entitlements(
         own = caller.organisations if caller.has(Role.PRACTICE) else frozenset()
         if network not in await networks_of(session, own):
             raise EntitlementNotFound(f"No network {network}.")
-    year = await load_year(session, contract_year, through, now, networks=[network])
+    year = await load_year(session, contract_year, through, now, networks=[network], known_at=known_at)
+    made = dict(portions(year))
     items = [
-        _entitlement(key, parts, year)
-        for key, parts in portions(year)
-        if own is None or (key.practice is not None and key.practice in own)
+        *(_entitlement(key, parts, year) for key, parts in made.items()),
+        *_no_longer_due(year, made),
     ]
+    items = [item for item in items if own is None or (item.practice is not None and item.practice in own)]
+    withdrawn = {
+        fact["withdrawal"]: fact
+        for (_, practice), by_month in year.withdrawn.items()
+        if own is None or practice is None or practice in own
+        for facts in by_month.values()
+        for fact in facts
+    }
+    duties = [] if own is not None else await minutes_of(session, year, network, known_at=known_at)
     return EntitlementsOut(
         network=network,
         contract_year=contract_year,
@@ -115,4 +177,6 @@ async def read_entitlements(
         due=sum((item.due for item in items), Decimal("0.00")),
         paid=sum((item.paid for item in items), Decimal("0.00")),
         items=items,
+        weekly_minutes=[MinutesOut.model_validate(minutes) for minutes in duties],
+        withdrawals=[WithdrawalOut(**fact) for fact in withdrawn.values()],
     )

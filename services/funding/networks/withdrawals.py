@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
@@ -28,7 +28,7 @@ async def restore_entitlement(session: AsyncSession, event: EntitlementRestored,
 async def _keep(
     session: AsyncSession, event: EntitlementWithdrawn | EntitlementRestored, position: int, now: datetime
 ) -> None:
-    """Believe from now on what the event adds to what is held of the withdrawal; a repeat adds nothing."""
+    """Believe from now on what the event adds to what is held of the withdrawal; older news adds nothing."""
     held = (
         await session.scalars(
             select(Withdrawal)
@@ -36,24 +36,27 @@ async def _keep(
             .with_for_update()
         )
     ).first()
+    first, back = (None, None) if held is None else (held.withdrawn_from, held.restored_from)
+    older = held is not None and held.position > position
+    reason = "" if held is None else held.reason
+    if isinstance(event, EntitlementWithdrawn):
+        if not (older and first is not None):
+            first, reason = event.withdrawn_from, event.reason
+    elif not (older and back is not None):
+        back = event.restored_from
     fact = Withdrawal(
         withdrawal=event.withdrawal,
         network=event.network,
         practice=event.practice,
-        withdrawn_from=None if held is None else held.withdrawn_from,
-        restored_from=None if held is None else held.restored_from,
-        reason="" if held is None else held.reason,
-        position=position,
+        withdrawn_from=first,
+        restored_from=back,
+        reason=reason,
+        position=position if held is None else max(position, held.position),
         known=since(now),
     )
-    if isinstance(event, EntitlementWithdrawn):
-        fact.withdrawn_from, fact.reason = event.withdrawn_from, event.reason
-    else:
-        fact.restored_from = event.restored_from
     fact.valid = fact.days_without()
     if held is not None:
-        same = (fact.withdrawn_from, fact.restored_from) == (held.withdrawn_from, held.restored_from)
-        if same or held.position > position:
+        if (fact.withdrawn_from, fact.restored_from) == (held.withdrawn_from, held.restored_from):
             return
         if held.known.lower is not None and held.known.lower >= now:
             await session.delete(held)
@@ -65,7 +68,7 @@ async def _keep(
 
 
 async def withdrawals_of(
-    session: AsyncSession, during: Range, networks: Collection[str] | None, known_at: datetime | None
+    session: AsyncSession, during: Range[date], networks: Collection[str] | None, known_at: datetime | None
 ) -> dict[str, list[Withdrawal]]:
     """By network: the withdrawals that touch these days, as known then or now."""
     wanted = select(Withdrawal).where(believed(Withdrawal, known_at), Withdrawal.valid.overlaps(during))

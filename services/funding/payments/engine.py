@@ -226,22 +226,32 @@ def differences(year: Year) -> tuple[list[Due], list[Held]]:
     return dues, helds
 
 
-def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], helds: list[Held]) -> None:
-    paid = year.paid.get(key, {})
-    holds: dict[Hold, dict[str, None]] = {}
+def settled(parts: Sequence[Portion]) -> tuple[dict[str, tuple[Portion, ...]], dict[Hold, tuple[str, ...]]]:
+    """What of a key can be computed, by month, and the months that wait, by reason: a month waits whole."""
     ahead: dict[str, tuple[Portion, ...]] = {}
-    held_months: set[str] = set()
+    holds: dict[Hold, dict[str, None]] = {}
     for part in parts:
         hold = part.hold
-        if hold is None:
-            ahead[part.month] = (*ahead[part.month], part) if part.month in ahead else (part,)
-        else:
+        if hold is not None:
             holds.setdefault(hold, {})[part.month] = None
-            held_months.add(part.month)
-    helds.extend(Held(key, tuple(months), hold) for hold, months in holds.items())
+        elif part.month in ahead:
+            ahead[part.month] = (*ahead[part.month], part)
+        else:
+            ahead[part.month] = (part,)
+    for months in holds.values():
+        for month in months:
+            ahead.pop(month, None)
+    return ahead, {hold: tuple(months) for hold, months in holds.items()}
+
+
+def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], helds: list[Held]) -> None:
+    paid = year.paid.get(key, {})
+    ahead, holds = settled(parts)
+    held_months = {month for months in holds.values() for month in months}
+    helds.extend(Held(key, months, hold) for hold, months in holds.items())
 
     wanted = [month for month in paid if month not in held_months and month in year.months]
-    wanted += [month for month in ahead if month not in paid and month not in held_months]
+    wanted += [month for month in ahead if month not in paid]
     counted: list[Portion] = []
     total, cumulative = Decimal(0), Decimal("0.00")
     last: tuple[Portion, ...] = ()

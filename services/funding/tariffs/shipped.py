@@ -79,6 +79,24 @@ class MembershipDay:
         return self.last_month == _OPEN
 
 
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Minutes of access a week for each thousand patients, to the nearest `rounded_to` minutes if that is a rule.
+
+    `counted_at` is the day whose lists count where it is not the year's own.
+    """
+
+    duty: str
+    basis: str
+    per_1000: Decimal
+    valid_from: date
+    valid_to: date
+    rounded_to: int | None
+    counted_at: date | None
+    confidence: str
+    sources: tuple[str, ...]
+
+
 def rows(name: str) -> Iterator[dict[str, str]]:
     with (DATA / name).open(newline="", encoding="utf-8") as file:
         yield from csv.DictReader(file)
@@ -138,6 +156,24 @@ def membership_days() -> tuple[MembershipDay, ...]:
             tuple(row["sources"].split()),
         )
         for row in rows("membership_days.csv")
+    )
+
+
+@cache
+def duties() -> tuple[Duty, ...]:
+    return tuple(
+        Duty(
+            row["duty"],
+            row["basis"],
+            Decimal(row["per_1000"]),
+            date.fromisoformat(row["valid_from"]),
+            _last(row["valid_to"]),
+            int(row["rounded_to"]) if row["rounded_to"] else None,
+            date.fromisoformat(row["counted_at"]) if row["counted_at"] else None,
+            row["confidence"],
+            tuple(row["sources"].split()),
+        )
+        for row in rows("duties.csv")
     )
 
 
