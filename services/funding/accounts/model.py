@@ -32,6 +32,6 @@ class AppointedPayee(Base, Dated):
     __tablename__ = "payees"
     __table_args__ = (no_overlap("payees", "network"),)
 
-    network: Mapped[Code]
+    network: Mapped[Code] = mapped_column(index=True)
     payee: Mapped[Code]
     position: Mapped[int] = mapped_column(BigInteger)

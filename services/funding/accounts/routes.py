@@ -12,6 +12,7 @@ from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.errors import NotFound
 from shared.facts import as_at as held_at
+from shared.facts import of_key
 from shared.http import AsAt, KnownAt, Out, Page, Paging, PointReads, Reading, Today, page, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.points import Point, place
@@ -50,7 +51,9 @@ def _accounts(
             Account.version,
         )
         .join(Network, Network.code == Account.network)
-        .outerjoin(AppointedPayee, (AppointedPayee.network == Account.network) & held_at(AppointedPayee, day, known_at))
+        .outerjoin(
+            AppointedPayee, of_key(AppointedPayee.network, Account.network) & held_at(AppointedPayee, day, known_at)
+        )
         .where(networks_seen(caller))
     )
 

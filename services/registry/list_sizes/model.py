@@ -38,7 +38,7 @@ class ListSize(Dated, Base):
         Index("ix_list_sizes_commissioner", "commissioner"),
     )
 
-    practice: Mapped[Code]
+    practice: Mapped[Code] = mapped_column(index=True)
     basis: Mapped[Basis] = mapped_column(text_enum(Basis))
     value: Mapped[Headcount]
     commissioner: Mapped[Code]

@@ -51,7 +51,7 @@ class NetworkEntry(Dated, Base):
     __tablename__ = "network_entries"
     __table_args__ = (no_overlap("network_entries", "network"),)
 
-    network: Mapped[Code]
+    network: Mapped[Code] = mapped_column(index=True)
     name: Mapped[Words]
     commissioner: Mapped[Code] = mapped_column(index=True)
 
@@ -78,7 +78,7 @@ class Membership(Dated, Base):
     )
 
     network: Mapped[Code] = mapped_column(index=True)
-    practice: Mapped[Code]
+    practice: Mapped[Code] = mapped_column(index=True)
     portion: Mapped[Range[Decimal]] = mapped_column(NUMRANGE, server_default=text("'[0,1)'"))
     round: Mapped[Code | None]
     application: Mapped[Code | None]
@@ -117,7 +117,7 @@ class Payee(Dated, Base):
     __tablename__ = "payees"
     __table_args__ = (no_overlap("payees", "network"),)
 
-    network: Mapped[Code]
+    network: Mapped[Code] = mapped_column(index=True)
     payee: Mapped[Code]
 
     def concerns(self) -> Iterable[str]:

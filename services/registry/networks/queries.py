@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 from services.registry.agreements.queries import agreement_on, live_on
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
 from services.registry.scope import acts_for, heir_of
-from shared.facts import ONE_DAY, as_at, currently_known
+from shared.facts import ONE_DAY, as_at, currently_known, of_key
 from shared.identity import Caller, Role
 from shared.points import Point, Points, place
 
@@ -60,10 +60,12 @@ def networks_on(
     live: bool | None = None,
 ) -> Select[Any]:
     """Networks open on a day as known at an instant, with lead commissioner, payee, members and agreement."""
-    payee = select(Payee.payee).where(Payee.network == Network.code, as_at(Payee, day, known_at)).scalar_subquery()
+    payee = (
+        select(Payee.payee).where(of_key(Payee.network, Network.code), as_at(Payee, day, known_at)).scalar_subquery()
+    )
     members = (
         select(func.count(Membership.practice.distinct()))
-        .where(Membership.network == Network.code, as_at(Membership, day, known_at))
+        .where(of_key(Membership.network, Network.code), as_at(Membership, day, known_at))
         .scalar_subquery()
     )
     found = (
@@ -78,7 +80,7 @@ def networks_on(
             agreement_on(day, known_at).label("agreement"),
             live_on(day, known_at).label("live"),
         )
-        .join(NetworkEntry, NetworkEntry.network == Network.code)
+        .join(NetworkEntry, of_key(NetworkEntry.network, Network.code))
         .where(as_at(NetworkEntry, day, known_at))
     )
     if live is not None:
@@ -90,7 +92,7 @@ def _life(known_at: datetime | BindParameter[datetime] | None) -> tuple[ColumnEl
     """The first day of a network and the day after its last, over all that is believed of it."""
     piece = aliased(NetworkEntry)
     belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
-    of_network = (piece.network == Network.code, belief)
+    of_network = (of_key(piece.network, Network.code), belief)
     opened = select(func.min(func.lower(piece.valid))).where(*of_network).scalar_subquery()
     closed = (
         select(func.max(func.upper(piece.valid)))

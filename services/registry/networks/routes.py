@@ -10,7 +10,7 @@ from services.registry.networks import operations, queries
 from services.registry.networks.model import Membership, Network, NetworkNotFound
 from services.registry.networks.operations import NotYoursToAppoint
 from services.registry.practices.model import PracticeEntry
-from shared.facts import ONE_DAY, currently_known
+from shared.facts import ONE_DAY, currently_known, of_key
 from shared.facts import as_at as true_at
 from shared.http import (
     AsAt,
@@ -122,7 +122,7 @@ async def list_members(
     belief = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
     name = (
         select(PracticeEntry.name)
-        .where(PracticeEntry.practice == Membership.practice, currently_known(PracticeEntry))
+        .where(of_key(PracticeEntry.practice, Membership.practice), currently_known(PracticeEntry))
         .order_by(func.lower(PracticeEntry.valid).desc())
         .limit(1)
         .scalar_subquery()

@@ -39,7 +39,7 @@ class PracticeEntry(Dated, Base):
     __tablename__ = "practice_entries"
     __table_args__ = (no_overlap("practice_entries", "practice"),)
 
-    practice: Mapped[Code]
+    practice: Mapped[Code] = mapped_column(index=True)
     name: Mapped[Words]
     status: Mapped[PracticeStatus] = mapped_column(text_enum(PracticeStatus))
 
@@ -50,5 +50,5 @@ class PracticeCommissioner(Dated, Base):
     __tablename__ = "practice_commissioners"
     __table_args__ = (no_overlap("practice_commissioners", "practice"),)
 
-    practice: Mapped[Code]
+    practice: Mapped[Code] = mapped_column(index=True)
     commissioner: Mapped[Code] = mapped_column(index=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from services.registry.networks.model import Membership
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
 from shared.errors import NotFound
-from shared.facts import ONE_DAY, as_at, currently_known
+from shared.facts import ONE_DAY, as_at, currently_known, of_key
 
 CODE = Practice.code
 
@@ -24,7 +24,7 @@ def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[
     """The first day of a practice and the day after its last, over all that is believed of it."""
     piece = aliased(PracticeEntry)
     belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
-    of_practice = (piece.practice == Practice.code, belief)
+    of_practice = (of_key(piece.practice, Practice.code), belief)
     opened = select(func.min(func.lower(piece.valid))).where(*of_practice).scalar_subquery()
     # max() passes over the null of an open piece, so whether one is open is asked first
     closed = (
@@ -39,12 +39,12 @@ def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[
 def _described(day: date, known_at: datetime | None) -> Select[Any]:
     networks = (
         select(func.array_agg(aggregate_order_by(Membership.network, Membership.network), type_=ARRAY(Text)))
-        .where(Membership.practice == Practice.code, as_at(Membership, day, known_at))
+        .where(of_key(Membership.practice, Practice.code), as_at(Membership, day, known_at))
         .scalar_subquery()
     )
     commissioner = (
         select(PracticeCommissioner.commissioner)
-        .where(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, day, known_at))
+        .where(of_key(PracticeCommissioner.practice, Practice.code), as_at(PracticeCommissioner, day, known_at))
         .scalar_subquery()
     )
     return select(
@@ -57,7 +57,7 @@ def _described(day: date, known_at: datetime | None) -> Select[Any]:
         *_life(known_at),
         commissioner.label("commissioner"),
         networks.label("networks"),
-    ).join(PracticeEntry, PracticeEntry.practice == Practice.code)
+    ).join(PracticeEntry, of_key(PracticeEntry.practice, Practice.code))
 
 
 def practices_on(

@@ -18,7 +18,7 @@ from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
 from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
 from services.registry.scope import area_of, decides_for, heir_of, held_by
-from shared.facts import as_at, currently_known
+from shared.facts import as_at, currently_known, of_key
 from shared.identity import Caller, Role
 
 
@@ -101,7 +101,7 @@ async def coverage_of(session: AsyncSession, round: Round, applications: Sequenc
     """How every patient of the area is covered if exactly these applications are approved."""
     names = (
         select(PracticeEntry.name)
-        .where(PracticeEntry.practice == ListSize.practice, currently_known(PracticeEntry))
+        .where(of_key(PracticeEntry.practice, ListSize.practice), currently_known(PracticeEntry))
         .order_by(func.lower(PracticeEntry.valid).desc())
         .limit(1)
         .scalar_subquery()
