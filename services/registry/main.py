@@ -4,6 +4,7 @@ from services.registry.agreements.routes import router as agreements
 from services.registry.allocations.routes import router as allocations
 from services.registry.applications.routes import router as applications
 from services.registry.base import Base
+from services.registry.clinical_directors.routes import router as clinical_directors
 from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.hierarchy.succession_routes import router as successions
 from services.registry.imports.routes import router as imports
@@ -38,7 +39,7 @@ def service(settings: Settings) -> Service:
             withdrawals,
             statistics,
             imports,
-            *(partners, agreements, signatures),
+            *(partners, agreements, signatures, clinical_directors),
         ],
         announces=[
             events.CommissionerRegistered,
@@ -59,6 +60,8 @@ def service(settings: Settings) -> Service:
             events.EntitlementRestored,
             events.AgreementSigned,
             events.AgreementEnded,
+            events.ClinicalDirectorAppointed,
+            events.ClinicalDirectorLeft,
             events.RoundOpened,
             events.RoundDecided,
             events.RoundAbandoned,

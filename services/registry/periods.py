@@ -77,8 +77,8 @@ class LastDayIn(In):
 class RegistrationIn(In):
     """A clinician's entry in the register of their profession, like GMC or NMC and a number."""
 
-    body: Annotated[str, Field(min_length=2, max_length=20)]
-    number: Annotated[str, Field(min_length=2, max_length=30)]
+    body: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{1,19}$")]
+    number: Annotated[str, Field(pattern=r"^[A-Z0-9]{4,12}$")]
 
 
 def period_of(model: type[Dated]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -96,11 +96,12 @@ async def end_after(
 ) -> None:
     """Believe from now on that what this key names holds to `last_day` and no longer.
 
-    Raises `refusal` where none of it holds on that day or before: what never was is withdrawn, not ended.
+    Raises `refusal` where it does not run over that day: what never was is withdrawn, not ended.
     """
     of_key = [getattr(model, column) == value for column, value in key.items()]
-    first = await session.scalar(select(func.min(func.lower(model.valid))).where(*of_key, currently_known(model)))
-    if first is None or last_day < first:
+    begun = func.min(func.lower(model.valid)) <= last_day
+    goes_on = func.bool_or(model.valid.overlaps(days(last_day + ONE_DAY)))
+    if not await session.scalar(select(begun & goes_on).where(*of_key, currently_known(model))):
         raise refusal
     await withdraw(session, model, now=now, days=days(last_day + ONE_DAY), **key)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.networks.model import Membership, Network, NetworkNotFound
 from services.registry.networks.queries import lead_of, speaks_for
 from services.registry.scope import area_of
+from shared.clock import london_day
 from shared.errors import Forbidden
 from shared.facts import currently_known, days
 from shared.identity import Caller, Role
@@ -36,6 +37,17 @@ async def lock_network(session: AsyncSession, code: str) -> Network:
     if network is None:
         raise NetworkNotFound(f"No network {code}.")
     return network
+
+
+async def lead_for(session: AsyncSession, code: str, day: date, now: datetime) -> str:
+    """The commissioner an event about a day names: who leads the network then, or leads it now.
+
+    Raises `NetworkNotFound`.
+    """
+    lead = await lead_of(session, code, day) or await lead_of(session, code, london_day(now))
+    if lead is None:
+        raise NetworkNotFound(f"{code} is on no register on {day}.")
+    return lead
 
 
 async def member_on(session: AsyncSession, code: str, practices: frozenset[str], first: date) -> bool:

@@ -418,6 +418,47 @@ class AgreementEnded(RegistryEvent):
 
 
 @catalogued
+class ClinicalDirectorAppointed(RegistryEvent):
+    """A network has a clinical director from a day on, for all of the office or the part they share.
+
+    It replaces what was told of the same appointment. Who it is stays in the registry.
+    """
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "clinical-director-appointed"
+
+    network: str
+    commissioner: str
+    appointment: str
+    practice: str
+    method: Literal["appointed", "elected", "rotating"]
+    portion: Decimal
+    valid_from: date
+    valid_to: date | None = None
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
+class ClinicalDirectorLeft(RegistryEvent):
+    """A clinical director's appointment ended; `valid_to` is its last day, before `valid_from` where it never was."""
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "clinical-director-left"
+
+    network: str
+    commissioner: str
+    appointment: str
+    practice: str
+    valid_from: date
+    valid_to: date
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
 class RoundOpened(RegistryEvent):
     """A registration round of one commissioner's area began."""
 

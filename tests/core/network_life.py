@@ -10,7 +10,7 @@ from tests.registry import network_life as life
 from tests.registry.builders import V1
 
 NETWORK = f"{V1}/networks/{{code}}"
-PUBLIC = ("partners", "partners/{id}")
+PUBLIC = ("partners", "partners/{id}", "clinical-directors", "clinical-directors/{id}")
 """Read by anybody: who stands beside the members, and who speaks for them."""
 REASON = {"reason": "It was entered by mistake."}
 ENDING = {"last_day": "2023-03-31", "reason": "It is over."}
@@ -21,8 +21,10 @@ async def things(app: Harness) -> dict[str, str]:
     partner = await life.take_partner(app)
     await life.signed_on_paper(app)
     signature = (await life.read(app, f"{life.HOME}/agreement/signatures"))["items"][0]["id"]
+    director = await life.appoint(app)
     home = life.HOME
     return {
+        f"{NETWORK}/clinical-directors/{{id}}": f"{home}/clinical-directors/{director.json()['id']}",
         f"{NETWORK}/partners/{{id}}": f"{home}/partners/{partner.json()['id']}",
         f"{NETWORK}/agreement/versions/{{number}}": f"{home}/agreement/versions/1",
         f"{NETWORK}/agreement/signatures/{{id}}": f"{home}/agreement/signatures/{signature}",
@@ -35,7 +37,13 @@ def bodies() -> dict[str, Any]:
     partner = {"name": "Corner", "kind": "pharmacy", "part": "Blood pressure checks.", "party": True, **days}
     finance = {"pays_on": {"rule": "fixed", "sums": [{"practice": "Z80011", "amount": "10.00"}]}, "costs_first": True}
     version = life.version(terms=life.terms(finance=finance), named_partners={"Z80011": ["Dr Ash (invented)"]})
+    turn = {**life.turn(portion="0.25"), **days}
     return {
+        f"POST {NETWORK}/clinical-directors": turn,
+        f"POST {NETWORK}/clinical-directors/rotation": {"turns": [turn, turn]},
+        f"PUT {NETWORK}/clinical-directors/{{id}}": {**turn, "method": "rotating", **REASON},
+        f"PUT {NETWORK}/clinical-directors/{{id}}/ending": ENDING,
+        f"PUT {NETWORK}/clinical-directors/{{id}}/withdrawal": REASON,
         f"POST {NETWORK}/partners": {"organisation": "RX7", **partner},
         f"PUT {NETWORK}/partners/{{id}}": {**partner, **REASON},
         f"PUT {NETWORK}/partners/{{id}}/ending": ENDING,
@@ -59,5 +67,5 @@ def bodies() -> dict[str, Any]:
 
 def next_door(app: Harness) -> set[str]:
     """The paths inside the network: whatever stands there is the neighbour's."""
-    inside = (f"{NETWORK}/partners", f"{NETWORK}/agreement")
+    inside = tuple(f"{NETWORK}/{noun}" for noun in ("partners", "agreement", "clinical-directors"))
     return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}

@@ -124,3 +124,19 @@ async def take_partner(app: Harness, **changes: Any) -> httpx.Response:
         **changes,
     }
     return await app.post(f"{HOME}/partners", body, network(app))
+
+
+def turn(**changes: Any) -> dict[str, Any]:
+    """A clinician of a member practice, holding the whole office."""
+    return {
+        "name": "Dr Jo Sample (invented)",
+        "practice": "Z80011",
+        "registration": {"body": "GMC", "number": "7654321"},
+        "portion": "1",
+        "valid_from": "2022-04-01",
+        **changes,
+    }
+
+
+async def appoint(app: Harness, headers: dict[str, str] | None = None, **changes: Any) -> httpx.Response:
+    return await app.post(f"{HOME}/clinical-directors", turn(**changes), headers or network(app))

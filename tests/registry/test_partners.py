@@ -112,7 +112,7 @@ async def test_a_partnership_ends_after_its_last_day_or_is_taken_back(app: Harne
     why = {"reason": "It closed its doors."}
     assert said(await app.put(f"{path}/ending", {"last_day": "2022-03-31", **why}, network(app))) == (
         409,
-        "PartnershipNotBegun",
+        "PartnershipNotRunning",
     )
     ended = await app.put(f"{path}/ending", {"last_day": "2022-05-31", **why}, network(app))
     assert [t["valid_to"] for t in ended.json()["terms"]] == ["2022-05-31"]

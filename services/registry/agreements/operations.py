@@ -16,10 +16,9 @@ from services.registry.agreements.model import (
 )
 from services.registry.agreements.queries import find_version, parties_of, sees_as_party
 from services.registry.agreements.terms import Terms
-from services.registry.networks.model import Network, NetworkNotFound
-from services.registry.networks.queries import lead_of
+from services.registry.networks.model import Network
 from services.registry.partners.model import PartnerTerm
-from services.registry.voice import act_for, sees_inside
+from services.registry.voice import act_for, lead_for, sees_inside
 from shared.clock import london_day
 from shared.errors import Fault
 from shared.facts import as_at, currently_known, since, withdraw
@@ -127,7 +126,7 @@ async def bring_into_force(session: AsyncSession, version: AgreementVersion, *, 
     terms = Terms.model_validate(version.terms)
     event = version.come_into_force(
         first,
-        commissioner=await _lead(session, version.network, first, london_day(now)),
+        commissioner=await lead_for(session, version.network, first, now),
         finance=terms.finance.as_told() if terms.finance else None,
         human_resources=terms.workforce is not None,
     )
@@ -143,7 +142,7 @@ async def settle_signatures(session: AsyncSession, version: AgreementVersion, re
         if version.status is AgreementStatus.SENT or not since_first:
             await bring_into_force(session, version, now=now)
     elif version.in_force_since is not None:
-        lead = await _lead(session, version.network, version.in_force_since, london_day(now))
+        lead = await lead_for(session, version.network, version.in_force_since, now)
         announce(session, version.fall_back(reason, commissioner=lead))
         await _believe_in_force(session, version.network, now)
 
@@ -152,7 +151,7 @@ async def end_version(
     session: AsyncSession, version: AgreementVersion, last_day: date, reason: str, *, now: datetime
 ) -> None:
     """The agreement is in force to `last_day` and not longer. Raises `AgreementNotInForce`."""
-    lead = await _lead(session, version.network, last_day, london_day(now))
+    lead = await lead_for(session, version.network, last_day, now)
     announce(session, version.end(last_day, reason, commissioner=lead))
     await _believe_in_force(session, version.network, now)
 
@@ -178,10 +177,3 @@ async def _believe_in_force(session: AsyncSession, code: str, now: datetime) -> 
     )
     (await session.get_one(Network, code)).changed_at = now
     await session.flush()
-
-
-async def _lead(session: AsyncSession, code: str, day: date, today: date) -> str:
-    lead = await lead_of(session, code, day) or await lead_of(session, code, today)
-    if lead is None:
-        raise NetworkNotFound(f"{code} is on no register on {day}.")
-    return lead

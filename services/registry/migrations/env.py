@@ -2,6 +2,7 @@ from services.registry.agreements import model as agreements
 from services.registry.allocations import model as allocations
 from services.registry.applications import model as applications
 from services.registry.base import Base
+from services.registry.clinical_directors import model as clinical_directors
 from services.registry.hierarchy import model as hierarchy
 from services.registry.imports import model as imports
 from services.registry.list_sizes import model as list_sizes
@@ -15,7 +16,7 @@ from shared.migrations import run
 
 MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
-    *(agreements, partners, signatures),
+    *(agreements, partners, signatures, clinical_directors),
 )
 
 run(Base.metadata, "registry")

@@ -23,8 +23,8 @@ class PartnerIsCoreMember(Refused):
     """A core member of the network is not its partner as well."""
 
 
-class PartnershipNotBegun(Refused):
-    """A partnership ends on or after its first day; one that never was is withdrawn."""
+class PartnershipNotRunning(Refused):
+    """A partnership is ended on one of its days, before its last; one that never was is withdrawn."""
 
 
 class PartnerKind(StrEnum):

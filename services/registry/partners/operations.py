@@ -12,7 +12,7 @@ from services.registry.partners.model import (
     PartnerAlready,
     PartnerIsCoreMember,
     PartnerNotFound,
-    PartnershipNotBegun,
+    PartnershipNotRunning,
     PartnerTerm,
 )
 from services.registry.periods import ALWAYS, believed, end_after, period_of, refused_by
@@ -81,8 +81,8 @@ async def correct_partner(
 
 
 async def end_partner(session: AsyncSession, partner: Partner, last_day: date, *, reason: str, now: datetime) -> None:
-    """The organisation is a partner to `last_day` and not longer. Raises `PartnershipNotBegun`."""
-    refusal = PartnershipNotBegun(f"{partner.organisation} is no partner of {partner.network} by {last_day}.")
+    """The organisation is a partner to `last_day` and not longer. Raises `PartnershipNotRunning`."""
+    refusal = PartnershipNotRunning(f"{partner.organisation} is no partner of {partner.network} by {last_day}.")
     await end_after(session, PartnerTerm, last_day, now=now, refusal=refusal, partner=partner.id)
     partner.reason, partner.changed_at = reason, now
     await session.flush()

@@ -14,7 +14,7 @@ from services.registry.partners.model import (
     PartnerIsCoreMember,
     PartnerKind,
     PartnerNotFound,
-    PartnershipNotBegun,
+    PartnershipNotRunning,
     PartnerTerm,
 )
 from services.registry.periods import CorrectionIn, LastDayIn, Line, PeriodIn, PeriodOut, Text
@@ -172,7 +172,7 @@ async def correct(
 @router.put(
     "/networks/{code}/partners/{id}/ending",
     response_model=PartnerRecordOut,
-    responses=_CHANGE | refusals(PartnershipNotBegun),
+    responses=_CHANGE | refusals(PartnershipNotRunning),
 )
 async def end(
     code: str,

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.allocations.model import Allocation
 from services.registry.applications.model import Application
+from services.registry.clinical_directors.model import Method
+from services.registry.clinical_directors.operations import Director, take_office
 from services.registry.codes import local_network_code
 from services.registry.networks.model import (
     Membership,
@@ -81,6 +83,8 @@ async def put_into_effect(
                 application=application.id,
             ),
         )
+    for application in approved:
+        await _appoint_director(session, round, application, codes[application.id], by, now)
     announce(session, *payees, *await settle_allocations(session, codes, [a.id for a in refused], now))
 
 
@@ -211,6 +215,25 @@ async def _appoint_payee(
     payee = Payee(network=code, payee=application.payee, valid=days(round.starts_on))
     await record(session, payee, key=["network"], now=now)
     return [network.appoint_payee(application.payee, round.starts_on, None)]
+
+
+async def _appoint_director(
+    session: AsyncSession, round: Round, application: Application, code: str, by: str, now: datetime
+) -> None:
+    """The director the application names holds the office from the day the round takes effect."""
+    if not application.director_name or not application.director_practice:
+        return
+    director = Director(
+        name=application.director_name,
+        practice=application.director_practice,
+        registration_body=None,
+        registration_number=application.director_registration,
+        method=Method.APPOINTED,
+        portion=Decimal(1),
+        valid_from=round.starts_on,
+        valid_to=None,
+    )
+    await take_office(session, code, director, application=application.id, by=by, now=now)
 
 
 async def _life(session: AsyncSession, code: str) -> tuple[date, date | None]:
