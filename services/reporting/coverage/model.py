@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.reporting.base import Base
@@ -39,7 +39,14 @@ class PracticeCoverage(Base):
     """How the patients of one practice are covered from a day up to, not including, another."""
 
     __tablename__ = "practice_coverage"
-    __table_args__ = (Index("ix_practice_coverage_commissioner", "commissioner", "practice"),)
+    __table_args__ = (
+        Index("ix_practice_coverage_commissioner", "commissioner", "practice"),
+        # the rare states, which would else be looked for among every practice of the country
+        *(
+            Index(f"ix_practice_coverage_{state}", "practice", postgresql_where=text(f"{state} > 0"))
+            for state in ("allocated", "uncovered", "twice")
+        ),
+    )
 
     practice: Mapped[Code] = mapped_column(primary_key=True)
     first: Mapped[date] = mapped_column(primary_key=True)
