@@ -7,6 +7,7 @@ from services.funding.bank_details import routes as bank_details
 from services.funding.base import Base
 from services.funding.beds import routes as beds
 from services.funding.budgets import routes as budgets
+from services.funding.checks import routes as checks
 from services.funding.claims import routes as claims
 from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
@@ -50,6 +51,7 @@ def service(settings: Settings) -> Service:
             lines.router,
             claims.router,
             deadlines.router,
+            checks.router,
         ],
         handlers=HANDLERS,
         announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimReturned, ClaimRejected, ClaimPaid],
