@@ -9,6 +9,7 @@ from services.funding.beds import routes as beds
 from services.funding.budgets import routes as budgets
 from services.funding.checks import routes as checks
 from services.funding.claims import routes as claims
+from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
 from services.funding.handlers import HANDLERS, set_asked_budgets
@@ -20,6 +21,7 @@ from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.tariffs import routes as tariffs
 from services.funding.variances import routes as variances
+from services.funding.variations import routes as variations
 from shared.events.funding import (
     BudgetSet,
     ClaimApproved,
@@ -40,6 +42,8 @@ def service(settings: Settings) -> Service:
         routers=[
             tariffs.router,
             membership_rules.router,
+            variations.router,
+            consents.router,
             populations.router,
             beds.router,
             accounts.router,

@@ -20,7 +20,7 @@ class TariffPublished(FundingEvent):
     """A rate, sum or ceiling and the days it holds. `value` is `None` where its figure is not known.
 
     `kind` tells them apart: `stream` is £ per head or bed, `arrs_sum` £ per weighted head, `role_maximum` £ per WTE
-    a year. `code` is the stream, the scope of the sum, or the role.
+    a year. `code` is the stream, the scope of the sum, or the role. `scope` is the local variation a rate belongs to.
     """
 
     noun: ClassVar[str] = "tariffs"
@@ -30,6 +30,7 @@ class TariffPublished(FundingEvent):
     kind: Literal["stream", "arrs_sum", "role_maximum"]
     code: str
     zone: str = "national"
+    scope: str = "national"
     contract_year: str = Field(pattern=YEAR_PATTERN)
     payee: Literal["network", "practice"] = "network"
     basis: Literal["registered", "weighted", "adjusted", "beds", "wte"]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.beds.operations import beds_of
+from services.funding.consents.queries import scopes_of
 from services.funding.lines.words import Trace
 from services.funding.membership_rules.operations import rules_of
 from services.funding.networks.model import Practice
@@ -18,8 +19,8 @@ from services.funding.payments.engine import Key, Year
 from services.funding.payments.heads import Populations, Serving
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.populations.model import Population
-from services.funding.tariffs.model import Basis
-from services.funding.tariffs.operations import rates_of
+from services.funding.tariffs.model import NATIONAL, Basis
+from services.funding.tariffs.operations import scoped_rates_of
 from shared.years import months_of, snapshot_of
 
 
@@ -37,12 +38,16 @@ async def load_year(
     rules = await rules_of(session, months, known_at)
     months = tuple(month for month in months if month not in rules or (rules[month].paid_from or "") <= through)
     snapshot = snapshot_of(contract_year)
-    served = await load_served(session, months, rules, {}, networks=networks, known_at=known_at)
+    scopes = await scopes_of(session, contract_year, known_at=known_at)
+    served = await load_served(session, months, rules, scopes, networks=networks, known_at=known_at)
+    local = {scope for agreed in scopes.values() for _, scope in agreed}
+    rates = await scoped_rates_of(session, months, known_at or now, [NATIONAL, *sorted(local)])
     rule_told = {month: rule.told(month) for month, rule in rules.items()}
     return Year(
         contract_year=contract_year,
         months=months,
-        rates=await rates_of(session, months, known_at or now),
+        rates=rates.get(NATIONAL, {}),
+        scoped=rates,
         populations=await populations_of(
             session, snapshot, None if networks is None else served.by_month, served.commissioners, known_at
         ),

@@ -34,12 +34,16 @@ class HeldOut(Out):
 
 
 class EntitlementOut(Out):
-    """One stream of a network, or of one practice in it: due through the month asked about, paid, and what is held."""
+    """One stream of a network, or of one practice in it: due through the month asked about, paid, and what is held.
+
+    `scopes` are the local variations whose rates are part of it.
+    """
 
     stream: str
     practice: str | None
     basis: str
     tariffs: list[str]
+    scopes: list[str]
     confidence: list[str]
     population: Decimal | None
     due: MoneyOut
@@ -98,6 +102,7 @@ def _entitlement(key: Key, parts: list[Portion], year: Year) -> EntitlementOut:
         practice=key.practice,
         basis=last[0].rate.basis,
         tariffs=list(dict.fromkeys(part.rate.tariff for part in parts)),
+        scopes=list(dict.fromkeys(part.rate.scope for part in parts if part.rate.scope)),
         confidence=list(dict.fromkeys(part.rate.confidence for part in parts)),
         population=None if counted is None else Decimal(counted),
         due=to_pence(total, PARTS),
@@ -117,6 +122,7 @@ def _no_longer_due(year: Year, seen: Collection[Key]) -> Iterator[EntitlementOut
                 practice=key.practice,
                 basis=bases[key.stream],
                 tariffs=[],
+                scopes=[],
                 confidence=[],
                 population=None,
                 due=Decimal("0.00"),

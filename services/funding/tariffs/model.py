@@ -27,6 +27,9 @@ class SupersededUnknown(Refused):
     """The rate named as superseded is not one of this kind, code and place."""
 
 
+NATIONAL = "national"
+
+
 class TariffKind(StrEnum):
     STREAM = "stream"
     ARRS_SUM = "arrs_sum"
@@ -63,7 +66,7 @@ class Tariff(Base):
     """One rate of one stream, sum or role. `value` is null where it exists and its figure is not known.
 
     A rate is never edited: a later row that names it in `supersedes` replaces it from its own `valid_from` on, once
-    known.
+    known. `scope` is the local variation it belongs to, or `national`.
     """
 
     __tablename__ = "tariffs"
@@ -77,6 +80,7 @@ class Tariff(Base):
     kind: Mapped[TariffKind] = mapped_column(text_enum(TariffKind))
     code: Mapped[str] = mapped_column(String(64))
     zone: Mapped[Code]
+    scope: Mapped[str] = mapped_column(String(64), default=NATIONAL)
     contract_year: Mapped[Code]
     payee: Mapped[Payee] = mapped_column(text_enum(Payee))
     basis: Mapped[Basis] = mapped_column(text_enum(Basis))
@@ -136,6 +140,7 @@ class Tariff(Base):
             kind=self.kind.value,
             code=self.code,
             zone=self.zone,
+            scope=self.scope or NATIONAL,
             contract_year=self.contract_year,
             payee=self.payee.value,
             basis=self.basis.value,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.payments.engine import Rate
 from services.funding.tariffs.model import (
+    NATIONAL,
     Basis,
     Confidence,
     Payee,
@@ -72,7 +72,12 @@ async def load_shipped(session: AsyncSession, now: datetime) -> int:
 
 async def publish_tariff(session: AsyncSession, tariff: Tariff, *, by: str, now: datetime) -> Tariff:
     """Publish a new rate. Raises `RateOverlaps` and `SupersededUnknown`."""
-    same = (Tariff.kind == tariff.kind, Tariff.code == tariff.code, Tariff.zone == tariff.zone)
+    same = (
+        Tariff.kind == tariff.kind,
+        Tariff.code == tariff.code,
+        Tariff.zone == tariff.zone,
+        Tariff.scope == NATIONAL,
+    )
     others = (await session.scalars(select(Tariff).where(*same).with_for_update())).all()
     event = tariff.publish(by, now, others)
     session.add(tariff)
@@ -81,27 +86,37 @@ async def publish_tariff(session: AsyncSession, tariff: Tariff, *, by: str, now:
 
 
 async def rates_of(session: AsyncSession, months: Iterable[str], known_at: datetime) -> Mapping[str, tuple[Rate, ...]]:
-    """The rate of every stream in force in each month, as known at a moment."""
+    """The national rate of every stream in force in each month, as known at a moment."""
+    return (await scoped_rates_of(session, months, known_at, [NATIONAL])).get(NATIONAL, {})
+
+
+async def scoped_rates_of(
+    session: AsyncSession, months: Iterable[str], known_at: datetime, scopes: Collection[str]
+) -> dict[str, dict[str, tuple[Rate, ...]]]:
+    """By scope and month: the rate of every stream in force, as known at a moment; `national` is a scope."""
     months = tuple(months)
-    if not months:
+    if not months or not scopes:
         return {}
     found = await session.scalars(
         select(Tariff).where(
             Tariff.kind == TariffKind.STREAM,
             Tariff.zone == "national",
+            Tariff.scope.in_(scopes),
             Tariff.valid_from <= first_day(months[-1]),
             Tariff.valid_to >= first_day(months[0]),
         )
     )
-    streams: dict[str, list[Tariff]] = defaultdict(list)
+    by_scope: dict[str, dict[str, list[Tariff]]] = {}
     for tariff in found:
-        streams[tariff.code].append(tariff)
+        by_scope.setdefault(tariff.scope, {}).setdefault(tariff.code, []).append(tariff)
     made: dict[str, Rate] = {}
-    rates: dict[str, tuple[Rate, ...]] = {}
-    for month in months:
-        chosen = (in_force(streams[code], first_day(month), london_day(known_at)) for code in sorted(streams))
-        # one object per tariff: the engine tells "nothing changed since last month" by identity
-        rates[month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
+    rates: dict[str, dict[str, tuple[Rate, ...]]] = {}
+    for scope, streams in by_scope.items():
+        rates[scope] = {}
+        for month in months:
+            chosen = (in_force(streams[code], first_day(month), london_day(known_at)) for code in sorted(streams))
+            # one object per tariff: the engine tells "nothing changed since last month" by identity
+            rates[scope][month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
     return rates
 
 
@@ -116,6 +131,7 @@ def rate_from(tariff: Tariff) -> Rate:
         months=tariff.window_months,
         confidence=tariff.confidence.value,
         sources=tuple(tariff.sources),
+        scope="" if tariff.scope == NATIONAL else tariff.scope,
     )
 
 

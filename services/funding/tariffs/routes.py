@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from services.funding.budgets.operations import follow_tariff
 from services.funding.tariffs import operations
 from services.funding.tariffs.model import (
+    NATIONAL,
     Basis,
     Confidence,
     Payee,
@@ -85,6 +86,7 @@ class TariffOut(Out):
     kind: TariffKind
     code: str
     zone: str
+    scope: str
     contract_year: str
     payee: Payee
     basis: Basis
@@ -132,6 +134,7 @@ async def publish_tariff(
     """A new dated rate. It may supersede one, which stays; a rate is never edited."""
     tariff = Tariff(
         id=new_id(f"tariff-{rate.code[:48]}"),
+        scope=NATIONAL,
         contract_year=year_of_day(rate.valid_from),
         **(rate.model_dump() | {"value": None if rate.value is None else Decimal(rate.value)}),
     )
@@ -151,13 +154,14 @@ async def list_tariffs(
     kind: TariffKind | None = None,
     stream: Annotated[str | None, Query(max_length=64, description="Stream, scope of a sum, or role")] = None,
     zone: Annotated[str | None, Query(max_length=32)] = None,
+    scope: Annotated[str | None, Query(max_length=64, description="`national`, or a local variation")] = None,
     contract_year: ContractYear | None = None,
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> Page[TariffOut]:
     """With `as_at` only the rates in force on that day, as known at `known_at`; otherwise every row ever published."""
     statement = select(Tariff)
-    for column, wanted in ((Tariff.kind, kind), (Tariff.code, stream), (Tariff.zone, zone)):
+    for column, wanted in ((Tariff.kind, kind), (Tariff.code, stream), (Tariff.zone, zone), (Tariff.scope, scope)):
         if wanted is not None:
             statement = statement.where(column == wanted)
     if contract_year is not None:

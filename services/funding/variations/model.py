@@ -1,0 +1,154 @@
+"""A local variation: rates proposed by a commissioner, approved nationally, for practices that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import CheckConstraint, Index, String
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.funding.base import Base
+from services.funding.tariffs.model import Basis, Confidence, Payee, RatePeriod, Tariff, TariffKind
+from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
+from shared.errors import Refused
+
+
+class IifNeverVaries(Refused):
+    """The investment and impact fund is the same everywhere; no local variation touches it."""
+
+
+class BelowNationalTotal(Refused):
+    """A variation invests no less in its practices than the national rates it replaces."""
+
+
+class NationalTotalUnknown(Refused):
+    """What the national rates come to for these practices cannot be told, so nobody can say it is not undercut."""
+
+
+class VariationDecided(Refused):
+    """The variation was approved or refused before."""
+
+
+class SamePersonApproves(Refused):
+    """Whoever proposed a variation may not approve it."""
+
+
+class NobodyConsented(Refused):
+    """A variation counts only for practices that agreed to it; none has."""
+
+
+class VariationStatus(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+class Totals(NamedTuple):
+    """What practices would be paid in the variation's months for the streams it replaces or adds."""
+
+    national: Decimal
+    varied: Decimal
+
+
+class Variation(Base, Versioned):
+    """Rates that stand in for national ones from `valid_from` to `valid_to`, for practices that agreed.
+
+    `items` are the rates: `stream`, `payee`, `basis`, `value` and `rate_period`. A stream that does not exist
+    nationally is one more payment. Totals are of all practices named, as known when it was last judged.
+    """
+
+    __tablename__ = "variations"
+    __table_args__ = (
+        CheckConstraint("valid_from <= valid_to", name="days_in_order"),
+        Index("ix_variations_commissioner", "commissioner"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[Words]
+    commissioner: Mapped[Code]
+    contract_year: Mapped[Code]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date]
+    practices: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    status: Mapped[VariationStatus] = mapped_column(text_enum(VariationStatus))
+    national_total: Mapped[Money]
+    varied_total: Mapped[Money]
+    proposed_by: Mapped[Words]
+    proposed_at: Mapped[Timestamp]
+    decided_by: Mapped[Words | None]
+    decided_at: Mapped[Timestamp | None]
+    reason: Mapped[Words | None]
+
+    def concerns(self) -> Iterable[str]:
+        return [self.commissioner, *self.practices]
+
+    def judge(self, totals: Totals) -> None:
+        """Keep what it comes to. Raises `BelowNationalTotal`."""
+        refuse_below(totals, f"for the {len(self.practices)} practices named")
+        self.national_total, self.varied_total = totals
+
+    def _open(self) -> None:
+        if self.status is not VariationStatus.PROPOSED:
+            raise VariationDecided(f"The variation was {self.status.value} on {self.decided_at:%Y-%m-%d}.")
+
+    def approve(self, consented: Sequence[str], totals: Totals, *, by: str, at: datetime, on: date) -> list[Tariff]:
+        """Let the rates count for practices that agreed, and give them as they are to be published.
+
+        `totals` are of the `consented` practices, `on` is the day from which the rates are known.
+        Raises `VariationDecided`, `SamePersonApproves`, `NobodyConsented` and `BelowNationalTotal`.
+        """
+        self._open()
+        if by == self.proposed_by:
+            raise SamePersonApproves(f"{by} proposed this variation; somebody else must approve it.")
+        if not consented:
+            raise NobodyConsented("No practice has agreed to the variation yet.")
+        refuse_below(totals, f"for the {len(consented)} practices that agreed")
+        self.status, self.decided_by, self.decided_at = VariationStatus.APPROVED, by, at
+        return [
+            Tariff(
+                id=f"{self.id}.{item['stream']}",
+                kind=TariffKind.STREAM,
+                code=item["stream"],
+                zone="national",
+                scope=self.id,
+                contract_year=self.contract_year,
+                payee=Payee(item["payee"]),
+                basis=Basis(item["basis"]),
+                value=Decimal(item["value"]),
+                rate_period=RatePeriod(item["rate_period"]),
+                valid_from=self.valid_from,
+                valid_to=self.valid_to,
+                known_from=on,
+                supersedes=None,
+                confidence=Confidence.ONE_SOURCE,
+                sources=[self.id],
+                note=self.name,
+            )
+            for item in self.items
+        ]
+
+    def refuse(self, reason: str, *, by: str, at: datetime) -> None:
+        """Turn the variation down. Raises `VariationDecided`."""
+        self._open()
+        self.status, self.decided_by, self.decided_at, self.reason = VariationStatus.REFUSED, by, at, reason
+
+
+def refuse_below(totals: Totals, whom: str) -> None:
+    """Raises `BelowNationalTotal`."""
+    if totals.varied < totals.national:
+        raise BelowNationalTotal(
+            f"The variation comes to £{totals.varied:,.2f} {whom}, the national rates to £{totals.national:,.2f}."
+        )
+
+
+def refuse_iif(streams: Iterable[str]) -> None:
+    """Raises `IifNeverVaries`."""
+    touched = sorted(stream for stream in streams if stream == "iif" or stream.startswith("iif_"))
+    if touched:
+        raise IifNeverVaries(f"{', '.join(touched)} cannot be varied.")

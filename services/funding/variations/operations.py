@@ -1,0 +1,156 @@
+"""Proposing variations, agreeing to them, approving them, and finding those that count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.consents.model import Consent
+from services.funding.entitlements.queries import populations_of
+from services.funding.networks.model import Commissioner, Membership, Practice
+from services.funding.payments.heads import Serving
+from services.funding.tariffs.operations import rates_of
+from services.funding.variations.model import Totals, Variation, refuse_iif
+from services.funding.variations.totals import compare
+from shared.clock import london_day
+from shared.errors import Fault, Invalid, NotFound
+from shared.facts import currently_known
+from shared.http import require_match
+from shared.identity import Caller, Role
+from shared.messaging import announce_many
+from shared.years import months_between, snapshot_of
+
+
+class VariationNotFound(NotFound):
+    """No such variation, or none the caller may see."""
+
+
+def variations_seen(caller: Caller) -> ColumnElement[bool]:
+    """True of the variations a caller may see: of its commissioners, or naming its practices."""
+    if caller.everywhere:
+        return true()
+    codes = sorted(caller.organisations)
+    seen: list[ColumnElement[bool]] = []
+    if caller.has(Role.COMMISSIONER):
+        seen.append(Variation.commissioner.in_(codes))
+    if caller.has(Role.SYSTEM):
+        seen.append(Variation.commissioner.in_(select(Commissioner.code).where(Commissioner.system.in_(codes))))
+    if caller.has(Role.NETWORK):
+        members = select(Membership.practice).where(Membership.network.in_(codes), currently_known(Membership))
+        named = select(Practice.code).where(Practice.code.in_(members), Practice.code == Variation.practices.any_())
+        seen.append(named.exists())
+    if caller.has(Role.PRACTICE):
+        seen.append(Variation.practices.overlap(codes))
+    return or_(*seen) if seen else ~true()
+
+
+async def propose_variation(session: AsyncSession, variation: Variation, *, caller: Caller, now: datetime) -> Variation:
+    """Enter a variation for approval.
+
+    Raises `IifNeverVaries`, `Invalid` naming every practice that is not the commissioner's, `NationalTotalUnknown` and
+    `BelowNationalTotal`.
+    """
+    refuse_iif(item["stream"] for item in variation.items)
+    if not caller.everywhere and variation.commissioner not in caller.organisations:
+        raise Invalid(
+            "The commissioner is not the caller's.",
+            errors=[Fault("body.commissioner", "commissioner_unknown", f"No commissioner {variation.commissioner}.")],
+        )
+    own = set(
+        (
+            await session.scalars(
+                select(Practice.code).where(
+                    Practice.code.in_(variation.practices), Practice.commissioner == variation.commissioner
+                )
+            )
+        ).all()
+    )
+    faults = [
+        Fault(f"body.practices.{number}", "practice_unknown", f"{variation.commissioner} has no practice {code}.")
+        for number, code in enumerate(variation.practices)
+        if code not in own
+    ]
+    if faults:
+        raise Invalid("Some practices are not the commissioner's.", errors=faults)
+    await _refuse_other_payees(session, variation, now)
+    variation.judge(await totals_of(session, variation, variation.practices, now))
+    session.add(variation)
+    await session.flush()
+    return variation
+
+
+async def _refuse_other_payees(session: AsyncSession, variation: Variation, now: datetime) -> None:
+    """A rate that stands in for a national one pays the same payee, or the national one would be paid beside it."""
+    months = months_between(variation.valid_from, variation.valid_to)
+    national = {rate.stream: rate for rates in (await rates_of(session, months, now)).values() for rate in rates}
+    faults = [
+        Fault(f"body.items.{number}.payee", "other_payee", f"{item['stream']} is paid to the {held.payee}.")
+        for number, item in enumerate(variation.items)
+        if (held := national.get(item["stream"])) is not None and held.payee != item["payee"]
+    ]
+    if faults:
+        raise Invalid("A variation pays the payee of the national rate.", errors=faults)
+
+
+async def totals_of(session: AsyncSession, variation: Variation, practices: Collection[str], now: datetime) -> Totals:
+    """What the variation and the national rates come to for some practices, as known now."""
+    months = months_between(variation.valid_from, variation.valid_to)
+    national = await rates_of(session, months, now)
+    whom = {"": {months[0]: tuple(Serving(code, Decimal(1), "member") for code in practices)}}
+    populations = await populations_of(
+        session, snapshot_of(variation.contract_year), whom, {"": variation.commissioner}, None
+    )
+    return compare(variation, practices, national, populations)
+
+
+async def variation_seen(session: AsyncSession, variation_id: str, caller: Caller, *, lock: bool = False) -> Variation:
+    """A variation the caller may see. Raises `VariationNotFound`."""
+    statement = select(Variation).where(Variation.id == variation_id, variations_seen(caller))
+    found: Variation | None = await session.scalar(statement.with_for_update() if lock else statement)
+    if found is None:
+        raise VariationNotFound(f"No variation {variation_id}.")
+    return found
+
+
+async def consented(session: AsyncSession, variation_id: str) -> list[str]:
+    """The practices that agree to a variation on any of its days, as known now."""
+    found = await session.scalars(
+        select(Consent.practice).where(Consent.variation == variation_id, currently_known(Consent)).distinct()
+    )
+    return sorted(found.all())
+
+
+async def approve_variation(
+    session: AsyncSession, variation_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> Variation:
+    """A national user lets a variation count for practices that agreed; its rates are published.
+
+    Raises `VariationDecided`, `SamePersonApproves`, `NobodyConsented`, `BelowNationalTotal` and `NationalTotalUnknown`.
+    """
+    variation = await variation_seen(session, variation_id, caller, lock=True)
+    require_match(variation, if_match)
+    agreed = await consented(session, variation_id)
+    totals = await totals_of(session, variation, agreed, now)
+    rates = variation.approve(agreed, totals, by=caller.subject, at=now, on=london_day(now))
+    variation.judge(await totals_of(session, variation, variation.practices, now))
+    for rate in rates:
+        rate.published_by, rate.published_at = caller.subject, now
+    session.add_all(rates)
+    await announce_many(session, [rate.published() for rate in rates])
+    await session.flush()
+    return variation
+
+
+async def refuse_variation(
+    session: AsyncSession, variation_id: str, if_match: str | None, reason: str, *, caller: Caller, now: datetime
+) -> Variation:
+    """A national user turns a variation down. Raises `VariationDecided`."""
+    variation = await variation_seen(session, variation_id, caller, lock=True)
+    require_match(variation, if_match)
+    variation.refuse(reason, by=caller.subject, at=now)
+    await session.flush()
+    return variation
