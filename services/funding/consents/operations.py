@@ -129,9 +129,16 @@ async def take_back_consent(
     caller: Caller,
     now: datetime,
 ) -> None:
-    """From a day on the practice agrees no longer; national rates count for it from then on."""
+    """From a day on the practice agrees no longer; national rates count for it from then on.
+
+    Raises `BelowNationalTotal` where those left in an approved variation would be paid less than nationally.
+    """
+    variation = await variation_seen(session, variation_id, caller, lock=True)
     await _refuse_strangers(session, practice, caller)
     held = await consent_seen(session, variation_id, practice, caller, lock=True)
     require_match(held, if_match)
+    left = set(await consented(session, variation_id)) - {practice}
+    if left and variation.status is VariationStatus.APPROVED:
+        refuse_below(await totals_of(session, variation, left, now), f"for the {len(left)} practices left")
     await withdraw(session, Consent, now=now, days=days(first), variation=variation_id, practice=practice)
     await session.flush()

@@ -143,7 +143,15 @@ async def read_consent(
 @router.put(
     "/variations/{variation_id}/consents/{practice}/withdrawal",
     status_code=204,
-    responses=refusals(VariationNotFound, ConsentNotFound, Invalid, PreconditionFailed, PreconditionMissing),
+    responses=refusals(
+        VariationNotFound,
+        ConsentNotFound,
+        Invalid,
+        BelowNationalTotal,
+        NationalTotalUnknown,
+        PreconditionFailed,
+        PreconditionMissing,
+    ),
     summary="Take a consent back",
 )
 async def take_back_consent(
