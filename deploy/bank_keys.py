@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.funding.bank_details.keys import new_key, read_keys, write_keys
 from services.funding.bank_details.operations import reseal_details
+from services.funding.payment_files.operations import reseal_files
 from services.funding.settings import Settings
 from shared.database import engine_for, sessions_for
 
@@ -19,7 +20,7 @@ async def rotate(settings: Settings, *, forget: bool) -> int:
     engine = engine_for(settings.database_url, pool_size=1)
     try:
         async with sessions_for(engine).begin() as session:
-            count = await reseal_details(session, ring)
+            count = await reseal_details(session, ring) + await reseal_files(session, ring)
     finally:
         await engine.dispose()
     if file is not None and forget:

@@ -36,6 +36,9 @@ _running: EmbeddedPostgres | None = None
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server in the process that distributes the tests; workers find it by the environment."""
     global _running
+    os.environ.setdefault("FUNDING_BACS_USER_NUMBER", "654321")
+    os.environ.setdefault("FUNDING_BACS_SORT_CODE", "112233")
+    os.environ.setdefault("FUNDING_BACS_ACCOUNT_NUMBER", "44556677")
     os.environ.setdefault("FUNDING_BANK_KEYS", Fernet.generate_key().decode())
     if hasattr(config, "workerinput") or os.environ.get(_SERVER):
         return

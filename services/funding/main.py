@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
 from services.funding.bank_details import routes as bank_details
+from services.funding.bank_holidays import routes as bank_holidays
 from services.funding.base import Base
 from services.funding.beds import routes as beds
 from services.funding.budgets import routes as budgets
@@ -13,8 +14,10 @@ from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
 from services.funding.handlers import HANDLERS, set_asked_budgets
+from services.funding.instructions import routes as instructions
 from services.funding.lines import routes as lines
 from services.funding.membership_rules import routes as membership_rules
+from services.funding.payment_files import routes as payment_files
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.seed import seed
@@ -28,7 +31,9 @@ from shared.events.funding import (
     ClaimPaid,
     ClaimRejected,
     ClaimReturned,
+    PaymentConfirmed,
     PaymentIssued,
+    PaymentReturned,
     TariffPublished,
 )
 from shared.service import Service
@@ -52,13 +57,26 @@ def service(settings: Settings) -> Service:
             payments.router,
             variances.router,
             bank_details.router,
+            bank_holidays.router,
+            instructions.router,
+            payment_files.router,
             lines.router,
             claims.router,
             deadlines.router,
             checks.router,
         ],
         handlers=HANDLERS,
-        announces=[TariffPublished, BudgetSet, PaymentIssued, ClaimApproved, ClaimReturned, ClaimRejected, ClaimPaid],
+        announces=[
+            TariffPublished,
+            BudgetSet,
+            PaymentIssued,
+            PaymentConfirmed,
+            PaymentReturned,
+            ClaimApproved,
+            ClaimReturned,
+            ClaimRejected,
+            ClaimPaid,
+        ],
         seed=seed,
         finish=set_asked_budgets,
     )

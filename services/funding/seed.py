@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.bank_holidays.operations import ship_holidays
 from services.funding.deadlines.operations import load_deadlines
 from services.funding.membership_rules.operations import load_shipped_rules
 from services.funding.tariffs.operations import load_shipped
@@ -18,3 +19,4 @@ async def seed(session: AsyncSession, now: datetime) -> None:
     await load_shipped_rules(session, now)
     await ship_thresholds(session, now)
     await load_deadlines(session, now)
+    await ship_holidays(session, now)

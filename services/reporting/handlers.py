@@ -96,6 +96,12 @@ async def _payment(session: AsyncSession, event: funding.PaymentIssued, arrival:
     await spend.note_payment(session, event)
 
 
+async def _settlement(
+    session: AsyncSession, event: funding.PaymentConfirmed | funding.PaymentReturned, arrival: Arrival
+) -> None:
+    await spend.note_settlement(session, event, arrival.envelope.position)
+
+
 async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
     await spend.note_budget(session, event, arrival.envelope.position)
 
@@ -139,6 +145,8 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.NetworkReturned: _application,
     registry.NetworkRefused: _application,
     funding.PaymentIssued: _payment,
+    funding.PaymentConfirmed: _settlement,
+    funding.PaymentReturned: _settlement,
     funding.BudgetSet: _budget,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,

@@ -94,6 +94,50 @@ class PaymentIssued(FundingEvent):
         return self.network
 
 
+class SettledPart(Fact):
+    """The part of an instruction that stands for one network."""
+
+    network: str
+    amount: Decimal
+
+
+class PaymentSettled(FundingEvent):
+    """What became of one payee's payment instruction of a run; `parts` add up to its amount."""
+
+    noun: ClassVar[str] = "payments"
+
+    instruction: str
+    run: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    payee: str
+    amount: Decimal
+    parts: list[SettledPart]
+
+    def subject(self) -> str:
+        return self.payee
+
+
+@catalogued
+class PaymentConfirmed(PaymentSettled):
+    """The payee has the money."""
+
+    name: ClassVar[str] = "payment-confirmed"
+
+    confirmed_on: date
+
+
+@catalogued
+class PaymentReturned(PaymentSettled):
+    """The bank sent the money back: it is due again. `code` is the bank's."""
+
+    name: ClassVar[str] = "payment-returned"
+
+    returned_on: date
+    code: str
+    reason: str
+
+
 class ClaimEvent(FundingEvent):
     noun: ClassVar[str] = "claims"
 

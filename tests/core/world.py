@@ -12,7 +12,9 @@ from shared.facts import days, since
 from shared.identity import Role
 from tests.core import network_life
 from tests.funding import builders as funding
+from tests.funding.test_bank_details import approved
 from tests.funding.test_journey import an_area, paid
+from tests.funding.test_runs_instructions import file_of, instructions_of
 from tests.harness import Harness
 from tests.registry import builders as registry
 from tests.reporting import builders as reporting
@@ -269,8 +271,12 @@ async def a_funding(app: Harness) -> World:
         funding.a_claim("claim-4", network="U54321", post="post-4"),
     )
     v1 = "/funding/v1"
+    await approved(app)
     details = await app.post(f"{v1}/bank-details", funding.bank_details(), app.token(Role.NATIONAL))
     assert details.status_code == 201, details.text
+    await approved(app, "A00002")
+    file = await file_of(app, run)
+    instructions = await instructions_of(app, run)
     for claim, area in (("claim-3", funding.COMMISSIONER), ("claim-4", "00N")):
         decider = app.token(Role.COMMISSIONER, organisations=[area], subject=f"carol-{area}")
         why = {"code": "no_evidence", "reason": "The payroll is missing."}
@@ -305,6 +311,10 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/claims/{{claim_id}}": f"{v1}/claims/claim-1",
             f"{v1}/payment-runs/{{run_id}}": f"{v1}/payment-runs/{run['id']}",
             f"{v1}/lines/{{line_id}}": f"{v1}/lines/{line}",
+            f"{v1}/payment-files/{{file_id}}": f"{v1}/payment-files/{file['id']}",
+            f"{v1}/payment-instructions/{{instruction_id}}": (
+                f"{v1}/payment-instructions/{instructions['A00001']['id']}"
+            ),
             f"{v1}/bank-details/{{details_id}}": f"{v1}/bank-details/{details.json()['id']}",
             **_parked(v1),
         },
@@ -315,6 +325,15 @@ async def a_funding(app: Harness) -> World:
             },
             f"POST {v1}/bank-details": funding.bank_details("A00002", roll_number="R/123-4", valid_from="2026-12-01"),
             f"PUT {v1}/bank-details/{{details_id}}/approval": {"sort_code": "123456", "account_number": "12345678"},
+            f"POST {v1}/bank-holidays": {"day": "2029-01-01", "name": "New Year's Day"},
+            f"POST {v1}/payment-runs/{{run_id}}/files": {"processing_day": "2027-01-05"},
+            f"PUT {v1}/payment-instructions/{{instruction_id}}/confirmation": {"confirmed_on": "2026-11-30"},
+            f"PUT {v1}/payment-instructions/{{instruction_id}}/return": {
+                "returned_on": "2026-11-30",
+                "code": "B",
+                "reason": "The account was closed.",
+            },
+            f"PUT {v1}/payment-instructions/{{instruction_id}}/remedy": {"reason": "The branch was mistaken."},
             f"PUT {v1}/bank-details/{{details_id}}/refusal": {"reason": "The signature is missing."},
             f"POST {v1}/variance-thresholds": {
                 "kind": "payee-variance",
@@ -346,7 +365,7 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/entitlements": {"network": funding.NETWORK, "contract_year": "2022-23"},
             f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
         },
-        public=frozenset({f"{v1}/tariffs"}),
+        public=frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays"}),
     )
 
 

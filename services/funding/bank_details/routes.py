@@ -75,10 +75,10 @@ class DetailsIn(In):
     """Where a payee's money is to go. Only the format is checked, not whether number and sort code belong together."""
 
     payee: Annotated[str, Field(min_length=1, max_length=32)]
-    account_name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9./&' -]+$")]
+    account_name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9./&' -]*$")]
     sort_code: SortCode
     account_number: AccountNumber
-    roll_number: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9./ -]{1,18}$")] = None
+    roll_number: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./ -]{0,17}$")] = None
     valid_from: Annotated[date | None, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))] = None
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import payees_on
 from services.funding.entitlements.queries import totals_of, years_paid
+from services.funding.instructions.operations import make_instructions
 from services.funding.networks.model import Network
 from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_payables, draft_year
 from services.funding.payments.model import (
@@ -194,6 +195,7 @@ async def issue_run(session: AsyncSession, run_id: str, if_match: str | None, *,
     ).all()
     references = [row.reference for row in rows if row.reference is not None]
     told = [event for source in SOURCES for event in await _tell(session, source, references, run_id, now)]
+    await make_instructions(session, run, now)
     await announce_many(session, [*_payments(run, rows, now), *told])
     await session.flush()
     return run

@@ -44,6 +44,23 @@ class CommissionerSpend(Base):
     lines: Mapped[int]
 
 
+class Settlement(Base):
+    """What became of the part of a payment instruction that stands for one network; the newest word counts."""
+
+    __tablename__ = "settlements"
+    __table_args__ = (Index("ix_settlements_network", "network", "contract_year"),)
+
+    instruction: Mapped[Words] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    contract_year: Mapped[Code]
+    month: Mapped[Code]
+    payee: Mapped[Code]
+    amount: Mapped[Money]
+    returned: Mapped[bool]
+    settled_on: Mapped[date]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
 class Budget(Base):
     """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it."""
 

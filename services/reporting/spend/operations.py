@@ -64,6 +64,46 @@ async def note_payment(session: AsyncSession, event: funding.PaymentIssued) -> N
     )
 
 
+_SETTLEMENT = text(
+    """
+    WITH part AS (
+        SELECT * FROM unnest(CAST(:networks AS text[]), CAST(:amounts AS numeric[])) AS part (network, amount)
+    ), known AS (
+        INSERT INTO networks (network, sequence) SELECT network, 0 FROM part ON CONFLICT DO NOTHING
+    )
+    INSERT INTO settlements AS held (
+        instruction, network, contract_year, month, payee, amount, returned, settled_on, sequence
+    )
+    SELECT :instruction, network, :contract_year, :month, :payee, amount, :returned, :settled_on, :sequence FROM part
+    ON CONFLICT (instruction, network) DO UPDATE SET
+        returned = excluded.returned, settled_on = excluded.settled_on, sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    """
+)
+
+
+async def note_settlement(
+    session: AsyncSession, event: funding.PaymentConfirmed | funding.PaymentReturned, sequence: int
+) -> None:
+    """What became of an instruction; one that came back after it was confirmed came back."""
+    returned = isinstance(event, funding.PaymentReturned)
+    write_later(
+        session,
+        _SETTLEMENT,
+        {
+            "instruction": event.instruction,
+            "contract_year": event.contract_year,
+            "month": event.month,
+            "payee": event.payee,
+            "networks": [part.network for part in event.parts],
+            "amounts": [part.amount for part in event.parts],
+            "returned": returned,
+            "settled_on": event.returned_on if isinstance(event, funding.PaymentReturned) else event.confirmed_on,
+            "sequence": sequence,
+        },
+    )
+
+
 _BUDGET = text(
     """
     WITH known AS (

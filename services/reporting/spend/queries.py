@@ -89,12 +89,20 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
             WHERE contract_year = :contract_year AND month = coalesce(:month, '')
               AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
+        ), settled AS (
+            SELECT n.commissioner, sum(s.amount) FILTER (WHERE NOT s.returned) AS confirmed,
+                   sum(s.amount) FILTER (WHERE s.returned) AS returned
+            FROM settlements s JOIN networks n USING (network)
+            WHERE contract_year = :contract_year AND {seen} AND {of_area} AND {of_network}
+            GROUP BY n.commissioner
         )
         SELECT {key} AS key, min({name}) AS name, coalesce(sum(paid), 0) AS paid,
                CAST(coalesce(sum(lines), 0) AS int) AS lines, sum(budget) AS budget,
                CAST(coalesce(sum(held), 0) AS int) AS budgets_held, coalesce(sum(claimed), 0) AS claimed,
-               CAST(coalesce(sum(claims), 0) AS int) AS claims
+               CAST(coalesce(sum(claims), 0) AS int) AS claims, coalesce(sum(confirmed), 0) AS confirmed,
+               coalesce(sum(returned), 0) AS returned
         FROM paid FULL JOIN budget USING (commissioner) FULL JOIN claimed USING (commissioner)
+        FULL JOIN settled USING (commissioner)
         LEFT JOIN map USING (commissioner)
         GROUP BY 1
     """  # noqa: S608 - constants of this module
@@ -109,6 +117,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
             budgets_held=Integer,
             claimed=_MONEY,
             claims=Integer,
+            confirmed=_MONEY,
+            returned=_MONEY,
         )
         .subquery()
     )
@@ -137,11 +147,17 @@ MONEY_OF_NETWORKS = text(
         SELECT network, sum(claimed) AS claimed, sum(claims) AS claims FROM network_claims JOIN page USING (network)
         WHERE contract_year = :contract_year AND month = coalesce(:month, '')
         GROUP BY network
+    ), settled AS (
+        SELECT network, sum(amount) FILTER (WHERE NOT returned) AS confirmed,
+               sum(amount) FILTER (WHERE returned) AS returned
+        FROM settlements JOIN page USING (network) WHERE contract_year = :contract_year GROUP BY network
     )
-    SELECT network, coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,
+    SELECT network, coalesce(confirmed, 0) AS confirmed, coalesce(returned, 0) AS returned,
+           coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,
            CAST(b.sequence IS NOT NULL AND b.amount IS NULL AS int) AS budgets_held,
            coalesce(claimed, 0) AS claimed, CAST(coalesce(claims, 0) AS int) AS claims
     FROM page LEFT JOIN paid USING (network) LEFT JOIN claimed USING (network)
+    LEFT JOIN settled USING (network)
     LEFT JOIN (SELECT * FROM budgets WHERE contract_year = :contract_year) AS b USING (network)
     """
 )

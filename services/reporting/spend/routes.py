@@ -21,6 +21,8 @@ class SpendOut(Out):
     """What was paid, in how many lines. `budget` is the sum for roles of the year, `claimed` what was claimed of it.
 
     Both are null where the question leaves them no meaning: by stream or month, or for another stream than `arrs`.
+    `confirmed` of what was paid in the year's runs arrived, `returned` came back from the bank and is due again; both
+    are null by stream or month, because a bank knows neither.
     """
 
     key: str
@@ -31,6 +33,8 @@ class SpendOut(Out):
     budgets_held: int | None = None
     claimed: MoneyOut | None = None
     claims: int | None = None
+    confirmed: MoneyOut | None = None
+    returned: MoneyOut | None = None
 
 
 class SpendReport(BaseModel):
@@ -79,6 +83,8 @@ async def spend(
         found = queries.by_area(by, asked, scope, map_of=day)
         rows, following = await page(session, select(found), [found.c.key], paging)
         items = [SpendOut.model_validate(row) for row in rows]
+    if stream is not None or month is not None:
+        items = [item.model_copy(update={"confirmed": None, "returned": None}) for item in items]
     if stream is not None and stream != "arrs":
         items = [item.model_copy(update=NO_ROLES) for item in items]
     elif month is not None:

@@ -1,0 +1,1 @@
+"""Working days: weekdays that are no bank holiday in England."""

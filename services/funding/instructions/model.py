@@ -1,0 +1,203 @@
+"""A payment instruction: what one payee of a run is sent, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.funding.base import Base
+from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
+from shared.errors import Refused
+from shared.events.funding import PaymentConfirmed, PaymentReturned, SettledPart
+
+BACS_MOST = Decimal("20000000.00")
+"""The most a single Bacs credit may carry."""
+
+
+class InstructionNotSent(Refused):
+    """Only what left in a payment file can be confirmed or returned."""
+
+
+class InstructionSettled(Refused):
+    """The instruction was settled otherwise before."""
+
+
+class SettledTooEarly(Refused):
+    """A payment is settled after its file was made, and not in the future."""
+
+
+class InstructionNotReturned(Refused):
+    """Only money that came back and was not sent again has a cause to be settled."""
+
+
+class RunNotIssued(Refused):
+    """Only an issued run is paid, confirmed and closed."""
+
+
+class InstructionsOpen(Refused):
+    """A run is closed when every instruction is confirmed, returned or carried forward; `errors` lists those open."""
+
+
+class InstructionState(StrEnum):
+    DUE = "due"
+    HELD = "held"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    CARRIED = "carried"
+    NIL = "nil"
+
+
+SETTLED = frozenset(
+    {InstructionState.CONFIRMED, InstructionState.RETURNED, InstructionState.CARRIED, InstructionState.NIL}
+)
+
+
+class PaymentInstruction(Base, Versioned):
+    """One net amount to one payee of a run. Only an amount above nothing is ever sent, in one payment file.
+
+    `amount` is `of_run`, the payee's lines of the run, plus `brought_forward` from earlier instructions; `parts` is it
+    by network. One carried forward or returned names in `taken_into` the later instruction that took it up.
+    """
+
+    __tablename__ = "payment_instructions"
+    __table_args__ = (
+        UniqueConstraint("run", "payee"),
+        UniqueConstraint("run", "number"),
+        CheckConstraint("amount = of_run + brought_forward", name="adds_up"),
+        CheckConstraint(
+            "CASE state WHEN 'carried' THEN amount < 0 WHEN 'nil' THEN amount = 0 ELSE amount > 0 END", name="sign"
+        ),
+        CheckConstraint(
+            "(state IN ('sent', 'confirmed', 'returned')) = (file IS NOT NULL AND details IS NOT NULL)",
+            name="in_a_file",
+        ),
+        Index("ix_payment_instructions_payee", "payee"),
+        Index("ix_payment_instructions_file", "file"),
+    )
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    run: Mapped[str] = mapped_column(String(64), ForeignKey("payment_runs.id"))
+    number: Mapped[int]
+    payee: Mapped[Code]
+    month: Mapped[str] = mapped_column(String(7))
+    contract_year: Mapped[Code]
+    of_run: Mapped[Money]
+    brought_forward: Mapped[Money]
+    amount: Mapped[Money]
+    parts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[InstructionState] = mapped_column(text_enum(InstructionState))
+    held_code: Mapped[str | None] = mapped_column(String(32))
+    held_reason: Mapped[Words | None]
+    file: Mapped[str | None] = mapped_column(String(64), ForeignKey("payment_files.id"))
+    details: Mapped[str | None] = mapped_column(String(64), ForeignKey("bank_details.id"))
+    settled_on: Mapped[date | None]
+    settled_by: Mapped[Words | None]
+    settled_at: Mapped[Timestamp | None]
+    return_code: Mapped[str | None] = mapped_column(String(32))
+    return_reason: Mapped[Words | None]
+    remedy: Mapped[Words | None]
+    remedied_by: Mapped[Words | None]
+    remedied_at: Mapped[Timestamp | None]
+    taken_into: Mapped[str | None] = mapped_column(String(80), ForeignKey("payment_instructions.id"))
+
+    def concerns(self) -> Iterable[str]:
+        return [self.payee]
+
+    @property
+    def reference(self) -> str:
+        """What the payee reads on its bank statement, 18 characters."""
+        return f"PCN {self.month} {self.number:06d}"
+
+    def send(self, file: str, details: str) -> None:
+        """The instruction leaves in a payment file, to the account in force."""
+        self.state, self.file, self.details = InstructionState.SENT, file, details
+        self.held_code = self.held_reason = None
+
+    def hold(self, code: str, reason: str) -> None:
+        """The instruction cannot leave yet."""
+        if (self.held_code, self.held_reason) != (code, reason):
+            self.state, self.held_code, self.held_reason = InstructionState.HELD, code, reason
+
+    def _settle(self, state: InstructionState, on: date, *, sent_on: date, by: str, at: datetime, today: date) -> None:
+        if self.file is None:
+            raise InstructionNotSent(f"The instruction is {self.state.value} and is in no payment file.")
+        if not sent_on <= on <= today:
+            raise SettledTooEarly(f"It was sent on {sent_on}; it was not settled on {on}.")
+        self.state, self.settled_on, self.settled_by, self.settled_at = state, on, by, at
+
+    def confirm(self, on: date, *, sent_on: date, by: str, at: datetime, today: date) -> PaymentConfirmed | None:
+        """The payee has the money; told again, nothing happens.
+
+        Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`.
+        """
+        if self.state is InstructionState.CONFIRMED and self.settled_on == on:
+            return None
+        if self.state in SETTLED:
+            raise InstructionSettled(f"The instruction is {self.state.value} since {self.settled_on}.")
+        self._settle(InstructionState.CONFIRMED, on, sent_on=sent_on, by=by, at=at, today=today)
+        return PaymentConfirmed(**self._told(), confirmed_on=on)
+
+    def give_back(
+        self, on: date, code: str, reason: str, *, sent_on: date, by: str, at: datetime, today: date
+    ) -> PaymentReturned | None:
+        """The bank sent the money back, perhaps after it had been confirmed: it is due again. Told again, nothing
+        happens.
+
+        Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`.
+        """
+        if self.state is InstructionState.RETURNED:
+            if (self.settled_on, self.return_code) == (on, code):
+                return None
+            raise InstructionSettled(f"The instruction is returned since {self.settled_on}.")
+        self._settle(InstructionState.RETURNED, on, sent_on=sent_on, by=by, at=at, today=today)
+        self.return_code, self.return_reason = code, reason
+        return PaymentReturned(**self._told(), returned_on=on, code=code, reason=reason)
+
+    def settle_cause(self, remedy: str, *, by: str, at: datetime) -> None:
+        """Why the money came back is settled, and the next run sends it again. Raises `InstructionNotReturned`."""
+        if self.state is not InstructionState.RETURNED or self.taken_into is not None:
+            raise InstructionNotReturned("The money did not come back, or was sent again.")
+        self.remedy, self.remedied_by, self.remedied_at = remedy, by, at
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "instruction": self.id,
+            "run": self.run,
+            "month": self.month,
+            "contract_year": self.contract_year,
+            "payee": self.payee,
+            "amount": self.amount,
+            "parts": [SettledPart(network=network, amount=Decimal(part)) for network, part in self.parts.items()],
+        }
+
+
+class RunConfirmation(Base):
+    """An issued run is closed: what was issued and brought forward was confirmed, came back or is carried forward."""
+
+    __tablename__ = "run_confirmations"
+    __table_args__ = (CheckConstraint("issued + brought_forward = confirmed + returned + carried", name="adds_up"),)
+
+    run: Mapped[str] = mapped_column(String(64), ForeignKey("payment_runs.id"), primary_key=True)
+    issued: Mapped[Money]
+    brought_forward: Mapped[Money]
+    confirmed: Mapped[Money]
+    returned: Mapped[Money]
+    carried: Mapped[Money]
+    confirmed_by: Mapped[Words]
+    confirmed_at: Mapped[Timestamp]
+
+    def concerns(self) -> Iterable[str]:
+        return []
+
+
+def parts_of(stored: Mapping[str, str]) -> dict[str, Decimal]:
+    """Amounts by network as the database keeps them."""
+    return {network: Decimal(part) for network, part in stored.items()}

@@ -1,0 +1,227 @@
+"""Making instructions from an issued run, hearing what became of them, closing the run."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.bank_details.model import PayeeAccount
+from services.funding.bank_details.operations import details_on, payees_seen
+from services.funding.instructions.model import (
+    SETTLED,
+    InstructionsOpen,
+    InstructionState,
+    PaymentInstruction,
+    RunConfirmation,
+    RunNotIssued,
+    parts_of,
+)
+from services.funding.instructions.netting import NOTHING, Open, net
+from services.funding.payment_files.model import PaymentFile
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from shared.clock import london_day
+from shared.database import copy_rows
+from shared.errors import Fault, NotFound
+from shared.facts import as_at
+from shared.http import require_match
+from shared.identity import Caller
+from shared.messaging import announce
+
+COLUMNS = (
+    *("id", "run", "number", "payee", "month", "contract_year", "of_run", "brought_forward", "amount", "parts"),
+    *("state", "held_code", "held_reason", "version"),
+)
+NO_DETAILS = ("no-bank-details", "No bank details of the payee are approved and in force.")
+_SHOWN = 200
+
+
+class InstructionNotFound(NotFound):
+    """No such payment instruction, or none the caller may see."""
+
+
+async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetime) -> int:
+    """Net an issued run into one instruction for each payee; gives how many.
+
+    What is carried forward is taken off, and money that came back is owed again once its cause is settled: somebody
+    said so, or other bank details of the payee have been approved since. Each is taken up once.
+    """
+    today = london_day(now)
+    lines = await session.execute(
+        select(PaymentLine.payee, PaymentLine.network, func.sum(PaymentLine.amount))
+        .where(PaymentLine.run == run.id, PaymentLine.amount.is_not(None))
+        .group_by(PaymentLine.payee, PaymentLine.network)
+    )
+    netted = net([(payee, network, amount or NOTHING) for payee, network, amount in lines], await _open(session, today))
+    accounts = await details_on(session, [one.payee for one in netted], today)
+    rows: list[tuple[Any, ...]] = []
+    taken: list[dict[str, str]] = []
+    for number, one in enumerate(netted, start=1):
+        instruction = f"{run.id}-i{number:06d}"
+        state, held = InstructionState.DUE, (None, None)
+        if one.amount <= 0:
+            state = InstructionState.CARRIED if one.amount < 0 else InstructionState.NIL
+        elif one.payee not in accounts:
+            state, held = InstructionState.HELD, NO_DETAILS  # type: ignore[assignment]
+        parts = json.dumps({network: str(amount) for network, amount in one.parts.items()})
+        sums = (one.of_run, one.brought_forward, one.amount, parts)
+        rows.append(
+            (instruction, run.id, number, one.payee, run.month, run.contract_year, *sums, state.value, *held, 1)
+        )
+        taken += [{"id": earlier, "taken_into": instruction} for earlier in one.taken]
+    await copy_rows(session, PaymentInstruction.__table__, COLUMNS, rows)  # type: ignore[arg-type]
+    for one_taken in taken:
+        await session.execute(
+            update(PaymentInstruction)
+            .where(PaymentInstruction.id == one_taken["id"])
+            .values(taken_into=one_taken["taken_into"], version=PaymentInstruction.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+    return len(rows)
+
+
+async def _open(session: AsyncSession, today: date) -> list[Open]:
+    """Earlier instructions the next run takes up, locked."""
+    other_account = exists().where(
+        PayeeAccount.payee == PaymentInstruction.payee,
+        as_at(PayeeAccount, today),
+        PayeeAccount.details != PaymentInstruction.details,
+    )
+    settled = or_(PaymentInstruction.remedied_at.is_not(None), other_account)
+    rows = await session.execute(
+        select(PaymentInstruction.id, PaymentInstruction.payee, PaymentInstruction.parts)
+        .where(
+            PaymentInstruction.taken_into.is_(None),
+            or_(
+                PaymentInstruction.state == InstructionState.CARRIED,
+                (PaymentInstruction.state == InstructionState.RETURNED) & settled,
+            ),
+        )
+        .order_by(PaymentInstruction.id)
+        .with_for_update(of=PaymentInstruction)
+    )
+    return [Open(instruction, payee, parts_of(parts)) for instruction, payee, parts in rows]
+
+
+async def instruction_seen(
+    session: AsyncSession, instruction_id: str, caller: Caller, *, lock: bool = False
+) -> PaymentInstruction:
+    """An instruction the caller may see. Raises `InstructionNotFound`."""
+    statement = select(PaymentInstruction).where(
+        PaymentInstruction.id == instruction_id, payees_seen(caller, PaymentInstruction.payee)
+    )
+    found = await session.scalar(statement.with_for_update() if lock else statement)
+    if found is None:
+        raise InstructionNotFound(f"No payment instruction {instruction_id}.")
+    return found
+
+
+async def _sent_on(session: AsyncSession, instruction: PaymentInstruction) -> date:
+    file = await session.get(PaymentFile, instruction.file) if instruction.file is not None else None
+    return date.max if file is None else london_day(file.made_at)
+
+
+async def confirm_instruction(
+    session: AsyncSession, instruction_id: str, if_match: str | None, on: date, *, caller: Caller, now: datetime
+) -> PaymentInstruction:
+    """The payee has the money. Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`."""
+    found = await instruction_seen(session, instruction_id, caller, lock=True)
+    if (found.state, found.settled_on) != (InstructionState.CONFIRMED, on):
+        require_match(found, if_match)
+    sent_on = await _sent_on(session, found)
+    event = found.confirm(on, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
+    if event is not None:
+        announce(session, event)
+    await session.flush()
+    return found
+
+
+async def return_instruction(
+    session: AsyncSession,
+    instruction_id: str,
+    if_match: str | None,
+    on: date,
+    code: str,
+    reason: str,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> PaymentInstruction:
+    """The bank sent the money back. Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`."""
+    found = await instruction_seen(session, instruction_id, caller, lock=True)
+    if (found.state, found.settled_on, found.return_code) != (InstructionState.RETURNED, on, code):
+        require_match(found, if_match)
+    sent_on = await _sent_on(session, found)
+    event = found.give_back(on, code, reason, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
+    if event is not None:
+        announce(session, event)
+    await session.flush()
+    return found
+
+
+async def settle_cause(
+    session: AsyncSession, instruction_id: str, if_match: str | None, remedy: str, *, caller: Caller, now: datetime
+) -> PaymentInstruction:
+    """The next run sends returned money again. Raises `InstructionNotReturned`."""
+    found = await instruction_seen(session, instruction_id, caller, lock=True)
+    require_match(found, if_match)
+    found.settle_cause(remedy, by=caller.subject, at=now)
+    await session.flush()
+    return found
+
+
+async def figures_of(session: AsyncSession, run: PaymentRun) -> dict[str, Decimal]:
+    """What a run's instructions come to: issued and brought forward on one side, by state on the other."""
+    rows = (
+        await session.execute(
+            select(
+                PaymentInstruction.state,
+                func.sum(PaymentInstruction.amount),
+                func.sum(PaymentInstruction.brought_forward),
+            )
+            .where(PaymentInstruction.run == run.id)
+            .group_by(PaymentInstruction.state)
+        )
+    ).all()
+    by_state = {state.value: amount for state, amount, _ in rows}
+    found = {state.value: by_state.get(state.value, NOTHING) for state in InstructionState}
+    del found[InstructionState.NIL.value]
+    return {"issued": run.total, "brought_forward": sum((row[2] for row in rows), NOTHING), **found}
+
+
+async def close_run(
+    session: AsyncSession, run: PaymentRun, if_match: str | None, *, by: str, now: datetime
+) -> RunConfirmation:
+    """Close an issued run, once: every instruction is confirmed, returned or carried forward, and that adds up.
+
+    Raises `RunNotIssued` and `InstructionsOpen`.
+    """
+    held = await session.get(RunConfirmation, run.id)
+    if held is not None:
+        return held
+    require_match(run, if_match)
+    if run.status is not RunStatus.ISSUED:
+        raise RunNotIssued(f"The run is {run.status.value}.")
+    still_open = (
+        await session.execute(
+            select(PaymentInstruction.id, PaymentInstruction.state, PaymentInstruction.payee)
+            .where(PaymentInstruction.run == run.id, PaymentInstruction.state.not_in(SETTLED))
+            .order_by(PaymentInstruction.id)
+            .limit(_SHOWN)
+            .with_for_update()
+        )
+    ).all()
+    figures = await figures_of(session, run)
+    settled = figures["confirmed"] + figures["returned"] + figures["carried"]
+    if still_open or figures["issued"] + figures["brought_forward"] != settled:
+        faults = [Fault(f"instructions.{row.id}", row.state.value, f"{row.payee} is {row.state}") for row in still_open]
+        raise InstructionsOpen("Instructions of the run are not settled yet.", errors=faults)
+    names = ("issued", "brought_forward", "confirmed", "returned", "carried")
+    made = RunConfirmation(run=run.id, confirmed_by=by, confirmed_at=now, **{name: figures[name] for name in names})
+    session.add(made)
+    await session.flush()
+    return made

@@ -1,0 +1,1 @@
+"""Payment files: an issued run as it leaves for the bank, and the bank's answer."""

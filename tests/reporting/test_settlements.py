@@ -1,0 +1,64 @@
+"""What the bank said of payments, beside what was paid: in any order, as often as it is told."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.events import funding
+from shared.identity import Role
+from tests.harness import Harness
+from tests.reporting.builders import at, by_key, england, report
+
+
+def outcome(instruction: str, parts: dict[str, str], *, returned: bool = False) -> Any:
+    values: dict[str, Any] = {
+        "instruction": instruction,
+        "run": "run-1",
+        "month": "2022-04",
+        "contract_year": "2022-23",
+        "payee": "F1",
+        "amount": sum(map(Decimal, parts.values())),
+        "parts": [funding.SettledPart(network=code, amount=Decimal(amount)) for code, amount in parts.items()],
+    }
+    if returned:
+        return funding.PaymentReturned(**values, returned_on=date(2022, 5, 5), code="B", reason="closed")
+    return funding.PaymentConfirmed(**values, confirmed_on=date(2022, 5, 4))
+
+
+async def test_what_arrived_and_what_came_back_stand_beside_what_was_paid(reporting_app: Harness) -> None:
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(
+        outcome("i1", {"U00001": "100.00", "U00002": "-20.00"}),
+        outcome("i2", {"U00001": "7.50"}),
+        outcome("i3", {"U00002": "3.25"}, returned=True),
+    )
+    await app.deliver(
+        outcome("i2", {"U00001": "7.50"}, returned=True), outcome("i1", {"U00001": "100.00", "U00002": "-20.00"})
+    )
+    for by, expected in (
+        ("england", {"England": ("80.00", "10.75")}),
+        ("commissioner", {"AA1": ("100.00", "7.50"), "BB2": ("-20.00", "3.25")}),
+        ("network", {"U00001": ("100.00", "7.50"), "U00002": ("-20.00", "3.25")}),
+    ):
+        rows = by_key(await report(app, "spend", by=by, contract_year="2022-23"))
+        assert {key: (rows[key]["confirmed"], rows[key]["returned"]) for key in expected} == expected
+    for asked in ({"by": "stream"}, {"by": "england", "stream": "arrs"}, {"by": "network", "month": "2022-04"}):
+        items = (await report(app, "spend", contract_year="2022-23", **asked))["items"]
+        assert {(item["confirmed"], item["returned"]) for item in items} == {(None, None)}
+    other = app.token(Role.COMMISSIONER, organisations=["BB2"])
+    seen = (await app.client.get("/reporting/v1/spend?by=england&contract_year=2022-23", headers=other)).json()["items"]
+    assert [(item["confirmed"], item["returned"]) for item in seen] == [("-20.00", "3.25")]
+
+
+async def test_a_later_word_counts_whichever_is_heard_first(reporting_app: Harness) -> None:
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(outcome("i1", {"U00001": "5.00"}, returned=True), position=900)
+    await app.deliver(outcome("i1", {"U00001": "5.00"}), position=899)
+    rows = by_key(await report(app, "spend", by="england", contract_year="2022-23"))
+    assert (rows["England"]["confirmed"], rows["England"]["returned"]) == ("0.00", "5.00")
