@@ -46,7 +46,12 @@ async def test_what_arrived_and_what_came_back_stand_beside_what_was_paid(report
     ):
         rows = by_key(await report(app, "spend", by=by, contract_year="2022-23"))
         assert {key: (rows[key]["confirmed"], rows[key]["returned"]) for key in expected} == expected
-    for asked in ({"by": "stream"}, {"by": "england", "stream": "arrs"}, {"by": "network", "month": "2022-04"}):
+    questions: tuple[dict[str, Any], ...] = (
+        {"by": "stream"},
+        {"by": "england", "stream": "arrs"},
+        {"by": "network", "month": "2022-04"},
+    )
+    for asked in questions:
         items = (await report(app, "spend", contract_year="2022-23", **asked))["items"]
         assert {(item["confirmed"], item["returned"]) for item in items} == {(None, None)}
     other = app.token(Role.COMMISSIONER, organisations=["BB2"])

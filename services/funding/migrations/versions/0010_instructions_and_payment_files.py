@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 
 # What a payee is sent never changes, an instruction leaves in one file and is taken up by one later instruction, and
 # neither instructions nor files go. Of a file only the key that seals it may be another.
