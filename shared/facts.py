@@ -6,9 +6,9 @@ always be answered. The database refuses two versions of one key that are true a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, BindParameter, ColumnElement, Identity, any_, func, inspect, select
 from sqlalchemy.dialects.postgresql import DATERANGE, TSTZRANGE, ExcludeConstraint, Range, array
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 ONE_DAY = timedelta(days=1)
+FactT = TypeVar("FactT", bound="Dated")
 
 
 class Dated:
@@ -103,14 +104,14 @@ def parts_outside(held: Range[date], taken: Range[date]) -> list[Range[date]]:
     return left
 
 
-def _copy(fact: Dated, valid: Range[date], known: Range[datetime]) -> Dated:
+def another(fact: FactT, valid: Range[date], known: Range[datetime]) -> FactT:
+    """Another version of a fact: what it says, on other days."""
     columns = {
         attribute.key: getattr(fact, attribute.key)
         for attribute in inspect(type(fact)).column_attrs
         if attribute.key not in {"fact_id", "valid", "known"}
     }
-    copy: Dated = type(fact)(**columns, **{"valid": valid, "known": known})
-    return copy
+    return type(fact)(**columns, **{"valid": valid, "known": known})
 
 
 async def withdraw(session: AsyncSession, model: type[Dated], *, now: datetime, days: Range[date], **key: Any) -> int:
@@ -129,7 +130,7 @@ async def withdraw(session: AsyncSession, model: type[Dated], *, now: datetime, 
     )
     held = (await session.scalars(statement)).all()
     for old in held:
-        kept = [_copy(old, part, since(now)) for part in parts_outside(old.valid, days)]
+        kept = [another(old, part, since(now)) for part in parts_outside(old.valid, days)]
         if old.known.lower is not None and old.known.lower >= now:
             await session.delete(old)
         else:
@@ -138,6 +139,38 @@ async def withdraw(session: AsyncSession, model: type[Dated], *, now: datetime, 
         await session.flush()
         session.add_all(kept)
     return len(held)
+
+
+async def amend(
+    session: AsyncSession,
+    model: type[Dated],
+    *,
+    now: datetime,
+    days: Range[date],
+    values: Mapping[str, Any],
+    **key: Any,
+) -> int:
+    """From now on these values are believed of the key on those days, beside what else each version says.
+
+    Gives how many versions that touched; days on which nothing was believed stay without anything.
+    """
+    held = await session.scalars(
+        select(model)
+        .where(
+            *(getattr(model, column) == value for column, value in key.items()),
+            currently_known(model),
+            model.valid.overlaps(days),
+        )
+        .order_by(model.valid)
+    )
+    amended = [another(old, old.valid.intersection(days), since(now)) for old in held]
+    for fact in amended:
+        for name, value in values.items():
+            setattr(fact, name, value)
+    await withdraw(session, model, now=now, days=days, **key)
+    session.add_all(amended)
+    await session.flush()
+    return len(amended)
 
 
 async def record(session: AsyncSession, fact: Dated, *, key: Sequence[str], now: datetime) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.accounts.operations import appoint_payee, open_account
+from services.funding.accounts.operations import appoint_payee, open_account, replace_payees
 from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.heirs import operations as heirs
@@ -25,8 +25,10 @@ from shared.events.registry import (
     ListSizesPublished,
     NetworkApproved,
     NetworkClosed,
+    NetworkRestated,
     PatientsAllocated,
     PayeeAppointed,
+    PracticeClosed,
     PracticeJoined,
     PracticeLeft,
     PracticeRegistered,
@@ -57,6 +59,10 @@ async def know_practice(session: AsyncSession, event: PracticeRegistered, arriva
     await networks.keep_practices(session, [event.practice], arrival.envelope.position)
 
 
+async def close_practice(session: AsyncSession, event: PracticeClosed, arrival: Arrival) -> None:
+    await networks.close_practice(session, event, arrival.envelope.position)
+
+
 async def open_network_account(session: AsyncSession, event: NetworkApproved, arrival: Arrival) -> None:
     """An approved network gets an account, its payee and its budgets."""
     position, now = arrival.envelope.position, arrival.now
@@ -67,6 +73,16 @@ async def open_network_account(session: AsyncSession, event: NetworkApproved, ar
     if event.payee is not None:
         await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
     _ask_for_budgets(session, [event.network], {event.contract_year})
+
+
+async def restate_network(session: AsyncSession, event: NetworkRestated, arrival: Arrival) -> None:
+    """What the register put right of a network takes the place of what was held; its budgets follow."""
+    position, now = arrival.envelope.position, arrival.now
+    if not await networks.restate_network(session, event, position, now):
+        return
+    await open_account(session, event.network, on=event.valid_from, now=now)
+    await replace_payees(session, event.network, event.payees, position=position, now=now)
+    _ask_for_budgets(session, [event.network], set())
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Arrival) -> None:
@@ -152,8 +168,10 @@ HANDLERS: dict[type[Event], Handler] = {
     CommissionerSucceeded: inherit_commissioner,
     PracticesPublished: know_practices,
     PracticeRegistered: know_practice,
+    PracticeClosed: close_practice,
     ListSizesPublished: keep_list_sizes,
     NetworkApproved: open_network_account,
+    NetworkRestated: restate_network,
     NetworkClosed: close_network,
     PracticeJoined: join_network,
     PracticeLeft: leave_network,

@@ -9,13 +9,16 @@ from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.hierarchy.succession_routes import router as successions
 from services.registry.imports.routes import router as imports
 from services.registry.list_sizes.routes import router as list_sizes
+from services.registry.members.routes import router as members
 from services.registry.networks.routes import router as networks
 from services.registry.partners.routes import router as partners
+from services.registry.payees.routes import router as payees
 from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
 from services.registry.signatures.routes import router as signatures
 from services.registry.statistics.routes import router as statistics
+from services.registry.windows.routes import router as windows
 from services.registry.withdrawals.routes import router as withdrawals
 from shared.events import registry as events
 from shared.service import Service
@@ -32,6 +35,9 @@ def service(settings: Settings) -> Service:
             successions,
             practices,
             networks,
+            members,
+            payees,
+            windows,
             list_sizes,
             rounds,
             applications,
@@ -51,6 +57,7 @@ def service(settings: Settings) -> Service:
             events.PracticeSplit,
             events.ListSizesPublished,
             events.NetworkApproved,
+            events.NetworkRestated,
             events.NetworkClosed,
             events.PracticeJoined,
             events.PracticeLeft,

@@ -33,6 +33,14 @@ async def _list_sizes(session: AsyncSession, event: registry.ListSizesPublished,
     await coverage.note_list_sizes(session, event, arrival.envelope.position)
 
 
+async def _closed_practice(session: AsyncSession, event: registry.PracticeClosed, arrival: Arrival) -> None:
+    await areas.close_practice(session, event, arrival.envelope.position)
+
+
+async def _restated(session: AsyncSession, event: registry.NetworkRestated, arrival: Arrival) -> None:
+    await areas.note_network(session, event, arrival.envelope.position)
+
+
 async def _network(session: AsyncSession, event: registry.NetworkApproved, arrival: Arrival) -> None:
     await areas.note_network(session, event, arrival.envelope.position)
     if event.application is not None:
@@ -130,8 +138,10 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.CommissionerRegistered: _commissioner,
     registry.PracticesPublished: _practices,
     registry.PracticeRegistered: _practice,
+    registry.PracticeClosed: _closed_practice,
     registry.ListSizesPublished: _list_sizes,
     registry.NetworkApproved: _network,
+    registry.NetworkRestated: _restated,
     registry.NetworkClosed: _closed,
     registry.PayeeAppointed: _payee,
     registry.PracticeJoined: _membership,

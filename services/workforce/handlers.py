@@ -30,7 +30,9 @@ async def _list_sizes(session: AsyncSession, event: registry.ListSizesPublished,
     await networks.note_list_sizes(session, event, arrival.envelope.position)
 
 
-async def _network(session: AsyncSession, event: registry.NetworkApproved, arrival: Arrival) -> None:
+async def _network(
+    session: AsyncSession, event: registry.NetworkApproved | registry.NetworkRestated, arrival: Arrival
+) -> None:
     await networks.note_network(session, event, arrival.envelope.position)
 
 
@@ -62,6 +64,7 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.PracticeRegistered: _practice,
     registry.ListSizesPublished: _list_sizes,
     registry.NetworkApproved: _network,
+    registry.NetworkRestated: _network,
     registry.NetworkClosed: _closed,
     registry.PracticeJoined: _membership,
     registry.PracticeLeft: _membership,

@@ -224,6 +224,47 @@ class NetworkApproved(RegistryEvent):
         return self.network
 
 
+class Entry(Fact):
+    """What a network was called and which commissioner led it. `valid_to` is the last day of it."""
+
+    network_name: str
+    commissioner: str
+    valid_from: date
+    valid_to: date | None = None
+
+
+class Appointment(Fact):
+    """Who receives a network's money, by ODS code, on which days."""
+
+    payee: str
+    valid_from: date
+    valid_to: date | None = None
+
+
+@catalogued
+class NetworkRestated(RegistryEvent):
+    """What is believed of a network was put right, or its name or lead changed: the whole of it, as now known.
+
+    It replaces what a reader held of the network's entries, members and payees. `network_name` and `commissioner` are
+    those of the last entry; `valid_to` is the network's last day.
+    """
+
+    noun: ClassVar[str] = "networks"
+    name: ClassVar[str] = "network-restated"
+
+    network: str
+    network_name: str
+    commissioner: str
+    valid_from: date
+    valid_to: date | None = None
+    entries: list[Entry]
+    members: list[Member]
+    payees: list[Appointment]
+
+    def subject(self) -> str:
+        return self.network
+
+
 @catalogued
 class NetworkClosed(RegistryEvent):
     """A network ended; `closed_on` is its last day."""

@@ -10,7 +10,7 @@ from typing import Any
 from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
 from shared.facts import days, since
 from shared.identity import Role
-from tests.core import network_life
+from tests.core import network_life, register_life
 from tests.funding import builders as funding
 from tests.funding.test_bank_details import approved
 from tests.funding.test_journey import an_area, paid
@@ -111,6 +111,7 @@ async def a_registry(app: Harness) -> World:
             f"{v1}/practices/{{code}}": f"{v1}/practices/Z80001",
             f"{v1}/networks/{{code}}": f"{v1}/networks/U90001",
             **await network_life.things(app),
+            **await register_life.things(app),
             **_parked(v1),
         },
         bodies={
@@ -184,6 +185,7 @@ async def a_registry(app: Harness) -> World:
                 "valid_to": "2023-03-31",
             },
             **network_life.bodies(),
+            **register_life.bodies(),
         },
         public=frozenset(
             f"{v1}/{path}"
@@ -200,11 +202,12 @@ async def a_registry(app: Harness) -> World:
                 "networks/{code}",
                 "networks/{code}/members",
                 *(f"networks/{{code}}/{path}" for path in network_life.PUBLIC),
+                *register_life.PUBLIC,
                 "list-sizes",
                 "statistics",
             )
         ),
-        next_door=frozenset({f"{v1}/networks/{{code}}/payee", *network_life.next_door(app)}),
+        next_door=frozenset({*network_life.next_door(app), *register_life.next_door(app)}),
     )
 
 

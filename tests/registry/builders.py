@@ -126,3 +126,43 @@ async def allocate(app: Harness, **changes: Any) -> httpx.Response:
 
 def codes(answer: httpx.Response) -> list[str]:
     return [error["code"] for error in answer.json()["errors"]]
+
+
+async def join(
+    app: Harness, network: str, practice: str, headers: dict[str, str] | None = None, **changes: Any
+) -> httpx.Response:
+    """A practice joins a network of SB2, as its lead records it."""
+    body = {"practice": practice, "valid_from": "2022-07-01", "reason": "The practice asked to join.", **changes}
+    return await app.post(f"{V1}/networks/{network}/members", body, headers or commissioner(app, "SB2"))
+
+
+async def depart(
+    app: Harness, path: str, headers: dict[str, str] | None = None, match: str | None = None, **body: Any
+) -> httpx.Response:
+    """A practice leaves: `path` is `U90001/members/Z80011/2019-10-01`."""
+    wanted = {"reason": "The practice gave notice.", **body}
+    return await app.put(f"{V1}/networks/{path}/departure", wanted, headers or commissioner(app, "SB2"), match=match)
+
+
+async def open_window(app: Harness, **changes: Any) -> dict[str, Any]:
+    body = {
+        "contract_year": "2022-23",
+        "why": "annual",
+        "opens_on": "2022-04-01",
+        "closes_on": "2022-04-30",
+        "reason": "The window of every year.",
+        **changes,
+    }
+    answer = await app.post(f"{V1}/windows", body, national(app))
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def members(app: Harness, network: str, **asked: str) -> dict[str, str]:
+    """The share of every member of a network on a day, as known now or then."""
+    answer = await app.client.get(
+        f"{V1}/networks/{network}/members", params={"limit": 1000, **asked}, headers=national(app)
+    )
+    assert answer.status_code == 200, answer.text
+    return {item["practice"]: item["share"] for item in answer.json()["items"]}

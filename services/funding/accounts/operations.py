@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -9,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.model import Account, AppointedPayee
-from shared.facts import as_at, currently_known, days, record
+from shared.events.registry import Appointment
+from shared.facts import as_at, currently_known, days, record, withdraw
 
 
 async def open_account(session: AsyncSession, network: str, *, on: date, now: datetime) -> None:
@@ -37,6 +39,23 @@ async def appoint_payee(
         return
     fact = AppointedPayee(network=network, payee=payee, valid=valid, position=position)
     await record(session, fact, key=["network"], now=now)
+
+
+async def replace_payees(
+    session: AsyncSession, network: str, payees: Sequence[Appointment], *, position: int, now: datetime
+) -> None:
+    """Know exactly these appointments of a network, in place of what was held of it."""
+    wanted = {(p.payee, days(p.valid_from, p.valid_to)) for p in payees}
+    held = (
+        await session.scalars(
+            select(AppointedPayee).where(AppointedPayee.network == network, currently_known(AppointedPayee))
+        )
+    ).all()
+    for fact in held:
+        if (fact.payee, fact.valid) not in wanted and fact.position <= position:
+            await withdraw(session, AppointedPayee, now=now, days=fact.valid, network=network)
+    for payee in payees:
+        await appoint_payee(session, network, payee.payee, payee.valid_from, payee.valid_to, position=position, now=now)
 
 
 async def payees_on(session: AsyncSession, day: date) -> dict[str, str]:

@@ -18,7 +18,9 @@ from shared.events.registry import (
     Member,
     NetworkApproved,
     NetworkClosed,
+    NetworkRestated,
     PatientsAllocated,
+    PracticeClosed,
     PracticeFact,
     PracticeJoined,
     PracticeLeft,
@@ -98,6 +100,51 @@ async def approve_network(session: AsyncSession, event: NetworkApproved, positio
         return False
     await _replace_members(session, event.network, event.members, position, now)
     return True
+
+
+async def restate_network(session: AsyncSession, event: NetworkRestated, position: int, now: datetime) -> bool:
+    """A network's name, lead, life and members as the register now has them; false if it is old news."""
+    row = insert(Network).values(
+        code=event.network,
+        name=event.network_name,
+        commissioner=event.commissioner,
+        approved_on=event.valid_from,
+        valid_from=event.valid_from,
+        valid_to=event.valid_to,
+        position=position,
+        closing_position=position,
+    )
+    names = ("name", "commissioner", "valid_from", "valid_to", "position", "closing_position")
+    applied = await session.scalar(
+        row.on_conflict_do_update(
+            index_elements=["code"],
+            set_={name: row.excluded[name] for name in names},
+            where=and_(Network.position < position, Network.closing_position < position),
+        ).returning(Network.code)
+    )
+    if applied is None:
+        return False
+    await _replace_members(session, event.network, event.members, position, now)
+    return True
+
+
+async def close_practice(session: AsyncSession, event: PracticeClosed, position: int) -> None:
+    """A practice has seen its last day; one not heard of yet is kept by its code until it is."""
+    row = insert(Practice).values(
+        code=event.practice,
+        name="",
+        commissioner=event.commissioner,
+        closed_on=event.closed_on,
+        status="closed",
+        position=position,
+    )
+    await session.execute(
+        row.on_conflict_do_update(
+            index_elements=["code"],
+            set_={name: row.excluded[name] for name in ("closed_on", "status", "position")},
+            where=Practice.position < position,
+        )
+    )
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, position: int) -> None:

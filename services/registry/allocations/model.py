@@ -6,11 +6,11 @@ from datetime import date
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.registry.base import Base
+from services.registry.base import Base, Rooted, standing, standing_within
 from shared.database import Code, Words
 from shared.errors import Conflict, NotFound, Refused
 from shared.events.registry import AllocationEnded, PatientsAllocated
-from shared.facts import ONE_DAY, Dated, no_overlap
+from shared.facts import ONE_DAY, no_overlap
 
 
 class AllocationNotFound(NotFound):
@@ -25,7 +25,7 @@ class PracticeIsMember(Refused):
     """Only the list of a practice outside every network is allocated."""
 
 
-class Allocation(Dated, Base):
+class Allocation(Rooted, Base):
     """The list of a practice outside every network is served by a network of the area; the practice is not enrolled.
 
     Before the network is decided the allocation names its application instead.
@@ -35,6 +35,9 @@ class Allocation(Dated, Base):
     __table_args__ = (
         no_overlap("allocations", "practice"),
         CheckConstraint("network is not null or application is not null", name="names_who_serves"),
+        standing(),
+        standing_within("allocations", "network", "network_entries", "network"),
+        standing_within("allocations", "practice", "practice_entries", "practice"),
     )
 
     id: Mapped[Code] = mapped_column(index=True)

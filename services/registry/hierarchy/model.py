@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -80,7 +80,7 @@ class Placement(Dated, Base):
     __tablename__ = "placements"
     __table_args__ = (no_overlap("placements", "commissioner"),)
 
-    commissioner: Mapped[Code]
+    commissioner: Mapped[Code] = mapped_column(ForeignKey("commissioners.code", deferrable=True, initially="DEFERRED"))
     name: Mapped[Words]
     system: Mapped[Code] = mapped_column(index=True)
     system_name: Mapped[Words]

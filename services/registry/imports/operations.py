@@ -13,6 +13,7 @@ from services.registry.imports.model import Import, ImportKind, NewerFileImporte
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.networks.operations import lock_register
+from services.registry.ods.endings import end_with_entries
 from services.registry.ods.hierarchy import load_hierarchy
 from services.registry.ods.networks import load_networks
 from services.registry.ods.populations import load_adjusted_populations, load_weighted_lists
@@ -101,6 +102,7 @@ async def import_file(
         )
     published = datetime.combine(published_on, time(), tzinfo=UTC)
     outcome = await LOADERS[kind](session, Source(upload, partners, published_on, published, snapshot), now)
+    outcome.events.extend(await end_with_entries(session, published, now))
     record.rows, record.loaded, record.unchanged = outcome.rows, outcome.loaded, outcome.unchanged
     record.refused = [asdict(refusal) for refusal in outcome.refused]
     record.differences, record.changes = outcome.differences, dict(outcome.changes)

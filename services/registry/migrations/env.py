@@ -11,12 +11,14 @@ from services.registry.partners import model as partners
 from services.registry.practices import model as practices
 from services.registry.rounds import model as rounds
 from services.registry.signatures import model as signatures
+from services.registry.windows import model as windows
 from services.registry.withdrawals import model as withdrawals
 from shared.migrations import run
 
 MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
     *(agreements, partners, signatures, clinical_directors),
+    windows,
 )
 
 run(Base.metadata, "registry")

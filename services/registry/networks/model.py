@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, text
 from sqlalchemy.dialects.postgresql import NUMRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.registry.base import Base
+from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Timestamp, Versioned, Words
-from shared.errors import Conflict, NotFound
-from shared.events.registry import PayeeAppointed, PracticeJoined, PracticeLeft
-from shared.facts import Dated, no_overlap
+from shared.errors import Conflict, NotFound, Refused
+from shared.events.registry import Member, NetworkClosed, PayeeAppointed, PracticeJoined, PracticeLeft
+from shared.facts import no_overlap
 
 WHOLE = Range(Decimal(0), Decimal(1))
 
@@ -25,8 +25,28 @@ class NetworkCodeTaken(Conflict):
     """A network code is never used twice."""
 
 
+class NetworkNotOpen(Refused):
+    """What belongs to a network lies within its life, from the day it opened to the day it closes."""
+
+
+class NetworkNotClosed(Refused):
+    """Only a network with a closing day has one to withdraw."""
+
+
+class NetworkServesPatients(Refused):
+    """A network closes after the lists of practices outside it that it serves are allocated elsewhere."""
+
+
 class PracticeAlreadyMember(Conflict):
     """A practice is a core member of one network at a time, unless its list is declared to be split."""
+
+
+class SharesExceedOne(Conflict):
+    """The parts of a practice's list that go with networks never add up to more than one."""
+
+
+class MembershipNotFound(NotFound):
+    """The practice has no membership of this network that begins on that day."""
 
 
 class Network(Versioned, Base):
@@ -45,19 +65,32 @@ class Network(Versioned, Base):
         return PayeeAppointed(network=self.code, payee=payee, valid_from=first, valid_to=last)
 
 
-class NetworkEntry(Dated, Base):
+class NetworkEntry(Explained, Rooted, Base):
     """The register's entry of a network: its name and the commissioner that leads it. `valid` ends where it closes."""
 
     __tablename__ = "network_entries"
-    __table_args__ = (no_overlap("network_entries", "network"),)
+    __table_args__ = (
+        no_overlap("network_entries", "network"),
+        standing(),
+        standing_once("network_entries", "network"),
+    )
 
-    network: Mapped[Code] = mapped_column(index=True)
+    network: Mapped[Code] = mapped_column(
+        ForeignKey("networks.code", deferrable=True, initially="DEFERRED"), index=True
+    )
     name: Mapped[Words]
     commissioner: Mapped[Code] = mapped_column(index=True)
 
+    def concerns(self) -> Iterable[str]:
+        return [self.network, self.commissioner]
 
-class Membership(Dated, Base):
-    """A practice is a core member of a network.
+    def closed(self, last_day: date) -> NetworkClosed:
+        """The network's money and members end with its last day."""
+        return NetworkClosed(network=self.network, commissioner=self.commissioner, closed_on=last_day)
+
+
+class Membership(Explained, Rooted, Base):
+    """A practice is a core member of a network, within the life of both.
 
     `portion` is the part of the practice's list that goes with it: all of it, [0,1), or for a declared split one of
     several parts that lie side by side. Because parts may not overlap, the database refuses a second membership on the
@@ -75,6 +108,9 @@ class Membership(Dated, Base):
             using="gist",
         ),
         CheckConstraint("portion <@ numrange(0, 1) and not isempty(portion)", name="portion_of_one_list"),
+        standing(),
+        standing_within("memberships", "network", "network_entries", "network"),
+        standing_within("memberships", "practice", "practice_entries", "practice"),
     )
 
     network: Mapped[Code] = mapped_column(index=True)
@@ -90,6 +126,10 @@ class Membership(Dated, Base):
 
     def concerns(self) -> Iterable[str]:
         return [self.network, self.practice]
+
+    def told(self) -> Member:
+        """This membership as a part of its network's whole history."""
+        return Member(practice=self.practice, valid_from=self.valid_from, valid_to=self.valid_to, share=self.share)
 
     def joined(self, commissioner: str) -> PracticeJoined:
         return PracticeJoined(
@@ -110,12 +150,40 @@ class Membership(Dated, Base):
             valid_to=last_day,
         )
 
+    def take(self, share: Decimal, others: Sequence[Membership]) -> None:
+        """Bring this share of the practice's list, beside the parts that go with other networks on the same days.
 
-class Payee(Dated, Base):
+        Raises `PracticeAlreadyMember` where one of them has the whole list, `SharesExceedOne` where not enough is left.
+        """
+        beside = sorted((m for m in others if m.valid.overlaps(self.valid)), key=lambda m: m.portion.lower or 0)
+        for other in beside:
+            if other.share == 1 or other.network == self.network:
+                until = "" if other.valid_to is None else f" to {other.valid_to}"
+                raise PracticeAlreadyMember(
+                    f"{self.practice} is in {other.network} from {other.valid_from}{until}; "
+                    "end that membership first, or declare a split."
+                )
+        taken = Decimal(0)
+        for other in beside:
+            lower, upper = other.portion.lower or Decimal(0), other.portion.upper or Decimal(1)
+            if lower - taken >= share:
+                break
+            taken = max(taken, upper)
+        if taken + share > 1:
+            left = 1 - sum((m.share for m in beside), Decimal(0))
+            raise SharesExceedOne(f"{share} of the list of {self.practice} is asked for and {max(left, 0)} is left.")
+        self.portion = Range(taken, taken + share)
+
+
+class Payee(Explained, Rooted, Base):
     """Who receives a network's money, by ODS code; never bank details."""
 
     __tablename__ = "payees"
-    __table_args__ = (no_overlap("payees", "network"),)
+    __table_args__ = (
+        no_overlap("payees", "network"),
+        standing(),
+        standing_within("payees", "network", "network_entries", "network"),
+    )
 
     network: Mapped[Code] = mapped_column(index=True)
     payee: Mapped[Code]

@@ -1,17 +1,22 @@
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query, Response
-from sqlalchemy import func, select
+from pydantic import Field
 
 from services.registry.codes import Day, OrganisationCode
+from services.registry.hierarchy.model import CommissionerNotFound
 from services.registry.networks import operations, queries
-from services.registry.networks.model import Membership, Network, NetworkNotFound
-from services.registry.networks.operations import NotYoursToAppoint
-from services.registry.practices.model import PracticeEntry
-from shared.facts import ONE_DAY, currently_known, of_key
-from shared.facts import as_at as true_at
+from services.registry.networks.model import (
+    Network,
+    NetworkNotClosed,
+    NetworkNotFound,
+    NetworkNotOpen,
+    NetworkServesPatients,
+)
+from services.registry.practices.model import PracticeNotOpen
+from services.registry.rounds.model import NotYoursToDecide
+from shared.errors import Invalid
 from shared.http import (
     AsAt,
     IfMatch,
@@ -34,6 +39,8 @@ from shared.identity import ANY_ROLE, Caller, Role, allow
 
 router = service_router("registry", tags=["networks"])
 Anyone = Annotated[Caller, allow(*ANY_ROLE)]
+Decider = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+Reason = Annotated[str, Field(min_length=3, max_length=10_000)]
 
 
 class NetworkOut(Out):
@@ -48,27 +55,33 @@ class NetworkOut(Out):
     live: bool
 
 
-class MemberOut(Out):
-    practice: str
-    practice_name: str | None
-    valid_from: date
-    valid_to: date | None
-    share: Decimal
-    round: str | None
-    application: str | None
+class NetworkClosureIn(In):
+    """`closed_on` is the network's last day."""
+
+    closed_on: Day
+    reason: Reason
 
 
-class PayeeIn(In):
-    payee: OrganisationCode
+class ClosureWithdrawalIn(In):
+    reason: Reason
+
+
+class NetworkNameIn(In):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     valid_from: Day
     valid_to: Day | None = None
+    reason: Reason
 
 
-class PayeeOut(Out):
-    network: str
-    payee: str
-    valid_from: date
-    valid_to: date | None
+class LeadCommissionerIn(In):
+    commissioner: OrganisationCode
+    valid_from: Day
+    valid_to: Day | None = None
+    reason: Reason
+
+
+class ChangedOut(Out):
+    code: str
 
 
 @router.get("/networks", response_model=Page[NetworkOut])
@@ -104,67 +117,105 @@ async def read_network(
     return queries.shown(row)
 
 
-@router.get("/networks/{code}/members", response_model=Page[MemberOut], responses=refusals(NetworkNotFound))
-async def list_members(
+@router.put(
+    "/networks/{code}/closure",
+    response_model=ChangedOut,
+    responses=refusals(NetworkNotFound, NetworkNotOpen, NotYoursToDecide, NetworkServesPatients, Invalid),
+)
+async def close(
     code: str,
-    session: Reading,
-    points: PointReads,
-    _: Anyone,
-    paging: Paging,
-    today: Today,
-    as_at: AsAt = None,
-    known_at: KnownAt = None,
-    history: Annotated[bool, Query(description="Every membership there has been instead of those of one day")] = False,
-) -> dict[str, Any]:
-    """The core members of a network on a day, or all it has ever had."""
-    day = as_at or today
-    await queries.read_network(points, code, day, known_at)
-    belief = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
-    name = (
-        select(PracticeEntry.name)
-        .where(of_key(PracticeEntry.practice, Membership.practice), currently_known(PracticeEntry))
-        .order_by(func.lower(PracticeEntry.valid).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-
-    statement = select(
-        Membership.practice,
-        name.label("practice_name"),
-        func.lower(Membership.valid).label("valid_from"),
-        func.upper(Membership.valid).label("valid_until"),
-        (func.upper(Membership.portion) - func.lower(Membership.portion)).label("share"),
-        Membership.round,
-        Membership.application,
-    ).where(Membership.network == code)
-    statement = statement.where(belief if history else true_at(Membership, day, known_at))
-    rows, following = await page(session, statement, [Membership.practice, Membership.fact_id], paging)
-    items = [
-        {**row._mapping, "valid_to": None if row.valid_until is None else row.valid_until - ONE_DAY} for row in rows
-    ]
-    return {"items": items, "next": following}
-
-
-@router.put("/networks/{code}/payee", response_model=PayeeOut, responses=refusals(NetworkNotFound, NotYoursToAppoint))
-async def appoint_payee(
-    code: str,
-    payee: PayeeIn,
+    closure: NetworkClosureIn,
     session: Transaction,
     response: Response,
-    caller: Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER, Role.NETWORK)],
+    caller: Decider,
     now: Now,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
-    """Appoint who receives the network's money from a day on, by ODS code; the version is that of the network."""
-    network = await operations.appoint_payee(
+) -> Network:
+    """Close a network, or put right the day it closes; its members and its payee end with it."""
+    closed = await operations.close_network(
+        session, code, closure.closed_on, reason=closure.reason, caller=caller, if_match=if_match, now=now
+    )
+    tag(response, closed)
+    return closed
+
+
+@router.put(
+    "/networks/{code}/closure/withdrawal",
+    response_model=ChangedOut,
+    responses=refusals(NetworkNotFound, NetworkNotOpen, NotYoursToDecide, NetworkNotClosed, PracticeNotOpen),
+)
+async def reopen(
+    code: str,
+    withdrawal: ClosureWithdrawalIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Network:
+    """Take back a closure recorded in error; the members and the payee that ended with it go on."""
+    opened = await operations.reopen_network(
+        session, code, reason=withdrawal.reason, caller=caller, if_match=if_match, now=now
+    )
+    tag(response, opened)
+    return opened
+
+
+@router.put(
+    "/networks/{code}/name",
+    response_model=ChangedOut,
+    responses=refusals(NetworkNotFound, NetworkNotOpen, NotYoursToDecide, Invalid),
+)
+async def rename(
+    code: str,
+    named: NetworkNameIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Network:
+    """Give a network another name from a day on, or for some days."""
+    network = await operations.describe_network(
         session,
         code,
-        payee.payee,
-        first=payee.valid_from,
-        last=payee.valid_to,
+        first=named.valid_from,
+        last=named.valid_to,
+        values={"name": named.name},
+        reason=named.reason,
         caller=caller,
         if_match=if_match,
         now=now,
     )
     tag(response, network)
-    return {"network": code, **payee.model_dump()}
+    return network
+
+
+@router.put(
+    "/networks/{code}/lead-commissioner",
+    response_model=ChangedOut,
+    responses=refusals(NetworkNotFound, NetworkNotOpen, NotYoursToDecide, CommissionerNotFound, Invalid),
+)
+async def hand_over(
+    code: str,
+    lead: LeadCommissionerIn,
+    session: Transaction,
+    response: Response,
+    caller: Decider,
+    now: Now,
+    if_match: IfMatch = None,
+) -> Network:
+    """Have another commissioner lead a network from a day on; who leads it then hands it over."""
+    network = await operations.describe_network(
+        session,
+        code,
+        first=lead.valid_from,
+        last=lead.valid_to,
+        values={"commissioner": lead.commissioner},
+        reason=lead.reason,
+        caller=caller,
+        if_match=if_match,
+        now=now,
+    )
+    tag(response, network)
+    return network

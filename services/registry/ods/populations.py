@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Text, any_, literal, select, update
+from sqlalchemy import Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,11 +27,11 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
-from services.registry.ods.reconcile import Key, Piece, reconcile
-from services.registry.practices.model import Practice, PracticeStatus
+from services.registry.ods.reconcile import Key, Piece, from_day, held_pieces, reconcile
+from services.registry.practices.model import Practice, PracticeContract, PracticeEntry, PracticeStatus
 from shared.events.registry import ListSize as PublishedSize
 from shared.events.registry import ListSizesPublished
-from shared.facts import as_at
+from shared.facts import as_at, currently_known
 
 SIZES_IN_AN_EVENT = 200
 VALUES = ("value", "commissioner", "network", "source", "confidence")
@@ -132,7 +132,7 @@ async def load_weighted_lists(session: AsyncSession, source: Source, now: dateti
     lines = await _with_a_list(session, lines, snapshot, outcome)
     words = f"Weighted patients of practice payments, a stand-in for the unpublished weighted list of {snapshot}"
     await _store(session, lines, source, snapshot, now, outcome, words, Confidence.DERIVED)
-    outcome.changes["contracts noted"] = await _note_contracts(session, contracts)
+    outcome.changes["contracts noted"] = await _note_contracts(session, contracts, source, now)
     return outcome
 
 
@@ -249,14 +249,32 @@ async def _compare(session: AsyncSession, lines: dict[str, Line], snapshot: date
     outcome.changes["memberships that differ from the register"] = len(outcome.differences)
 
 
-async def _note_contracts(session: AsyncSession, contracts: dict[str, str]) -> int:
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    held = dict((await session.execute(select(Practice.code, Practice.contract))).all())
-    for code, contract in contracts.items():
-        if code in held and held[code] != contract:
-            by_kind[contract].append(code)
-    for contract, codes in by_kind.items():
-        await session.execute(
-            update(Practice).where(Practice.code == any_(literal(codes, ARRAY(Text)))).values(contract=contract)
-        )
-    return sum(len(codes) for codes in by_kind.values())
+async def _note_contracts(session: AsyncSession, contracts: dict[str, str], source: Source, now: datetime) -> int:
+    """The contracts the file names, from its snapshot day on; the first to name one speaks for the time before too."""
+    first = _snapshot(source)
+    opened = dict(
+        (
+            await session.execute(
+                select(PracticeEntry.practice, func.min(func.lower(PracticeEntry.valid)))
+                .where(
+                    currently_known(PracticeEntry),
+                    PracticeEntry.practice == any_(literal(list(contracts), ARRAY(Text))),
+                )
+                .group_by(PracticeEntry.practice)
+            )
+        ).all()
+    )
+    held = await held_pieces(session, PracticeContract, "practice", ("contract",), list(opened))
+    done = await reconcile(
+        session,
+        PracticeContract,
+        key=("practice",),
+        values=("contract",),
+        desired={
+            (code,): from_day(held.get(code, []), first, (min(day, first), None), (contracts[code],))
+            for code, day in opened.items()
+        },
+        published=source.published,
+        now=now,
+    )
+    return len(done.changed)

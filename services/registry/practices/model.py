@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from enum import StrEnum
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.registry.base import Base
+from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Versioned, Words, text_enum
+from shared.errors import Conflict, Refused
+from shared.events.registry import PracticeClosed, PracticeFact, PracticeRegistered, PracticeSucceeded
 from shared.facts import Dated, no_overlap
 
 CORE_CONTRACTS = frozenset({"GMS", "PMS", "APMS"})
@@ -20,6 +24,26 @@ class PracticeStatus(StrEnum):
     PROPOSED = "proposed"
 
 
+class PracticeCodeTaken(Conflict):
+    """A practice code is never used twice; a practice that opens again is reopened."""
+
+
+class PracticeNotOpen(Refused):
+    """What belongs to a practice lies within its life, from the day it opened to the day it closed."""
+
+
+class PracticeNotClosed(Refused):
+    """Only a practice that has closed, or is to close, has a closing day to withdraw."""
+
+
+class NotACoreContract(Refused):
+    """Only holders of a GMS, PMS or APMS contract for in-hours services are core members of a network."""
+
+
+class PracticeSucceedsItself(Refused):
+    """A practice goes over into another one, which is open on that day."""
+
+
 class Practice(Versioned, Base):
     """A GP practice by its ODS code, which is never reused or edited; what changes about it are dated facts."""
 
@@ -27,28 +51,102 @@ class Practice(Versioned, Base):
 
     code: Mapped[Code] = mapped_column(primary_key=True)
     setting: Mapped[str | None]
-    contract: Mapped[str | None]
 
     def concerns(self) -> Iterable[str]:
         return [self.code]
 
+    def registered(self, entries: Sequence[PracticeEntry], commissioner: str, today: date) -> PracticeRegistered:
+        """The practice as the register has it now, whatever changed about it; `entries` are all that is believed."""
+        latest = max(entries, key=lambda entry: entry.valid_from)
+        current = next((e for e in entries if today in e.valid), latest)
+        closed_on = latest.valid_to
+        status = PracticeStatus.CLOSED if closed_on is not None and closed_on < today else current.status
+        return PracticeRegistered(
+            practice=PracticeFact(
+                practice=self.code,
+                practice_name=latest.name,
+                commissioner=commissioner,
+                opened_on=min(entry.valid_from for entry in entries),
+                closed_on=closed_on,
+                status=status.value,
+            )
+        )
 
-class PracticeEntry(Dated, Base):
+
+class PracticeEntry(Explained, Rooted, Base):
     """The register's entry of a practice. `valid` runs from its opening to its closing day."""
 
     __tablename__ = "practice_entries"
-    __table_args__ = (no_overlap("practice_entries", "practice"),)
+    __table_args__ = (
+        no_overlap("practice_entries", "practice"),
+        standing(),
+        standing_once("practice_entries", "practice"),
+    )
 
-    practice: Mapped[Code] = mapped_column(index=True)
+    practice: Mapped[Code] = mapped_column(
+        ForeignKey("practices.code", deferrable=True, initially="DEFERRED"), index=True
+    )
     name: Mapped[Words]
     status: Mapped[PracticeStatus] = mapped_column(text_enum(PracticeStatus))
 
+    def concerns(self) -> Iterable[str]:
+        return [self.practice]
 
-class PracticeCommissioner(Dated, Base):
+    def closed(self, commissioner: str, last_day: date) -> PracticeClosed:
+        """The practice has seen its last day; its contract and its membership end with it."""
+        return PracticeClosed(practice=self.practice, commissioner=commissioner, closed_on=last_day)
+
+
+class PracticeCommissioner(Explained, Rooted, Base):
     """Who commissions a practice, on which days."""
 
     __tablename__ = "practice_commissioners"
-    __table_args__ = (no_overlap("practice_commissioners", "practice"),)
+    __table_args__ = (
+        no_overlap("practice_commissioners", "practice"),
+        standing(),
+        standing_within("practice_commissioners", "practice", "practice_entries", "practice"),
+    )
 
     practice: Mapped[Code] = mapped_column(index=True)
     commissioner: Mapped[Code] = mapped_column(index=True)
+
+    def concerns(self) -> Iterable[str]:
+        return [self.practice, self.commissioner]
+
+
+class PracticeContract(Explained, Dated, Base):
+    """The kind of contract a practice holds for in-hours services: GMS, PMS, APMS or another, on which days."""
+
+    __tablename__ = "practice_contracts"
+    __table_args__ = (no_overlap("practice_contracts", "practice"),)
+
+    practice: Mapped[Code] = mapped_column(
+        ForeignKey("practices.code", deferrable=True, initially="DEFERRED"), index=True
+    )
+    contract: Mapped[Code]
+
+    def concerns(self) -> Iterable[str]:
+        return [self.practice]
+
+
+class PracticeSuccession(Explained, Dated, Base):
+    """A practice went over into another: from the first day of `valid` its patients are the successor's."""
+
+    __tablename__ = "practice_successions"
+    __table_args__ = (no_overlap("practice_successions", "practice"),)
+
+    practice: Mapped[Code] = mapped_column(ForeignKey("practices.code", deferrable=True, initially="DEFERRED"))
+    successor: Mapped[Code] = mapped_column(
+        ForeignKey("practices.code", deferrable=True, initially="DEFERRED"), index=True
+    )
+
+    def concerns(self) -> Iterable[str]:
+        return [self.practice, self.successor]
+
+    def succeeded(self, commissioner: str) -> PracticeSucceeded:
+        return PracticeSucceeded(
+            practice=self.practice,
+            successor=self.successor,
+            commissioner=commissioner,
+            succeeded_on=self.valid_from,
+        )

@@ -9,7 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from services.registry.networks.model import Membership
-from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
+from services.registry.practices.model import (
+    Practice,
+    PracticeCommissioner,
+    PracticeContract,
+    PracticeEntry,
+    PracticeStatus,
+)
 from shared.errors import NotFound
 from shared.facts import ONE_DAY, as_at, currently_known, of_key
 
@@ -47,10 +53,15 @@ def _described(day: date, known_at: datetime | None) -> Select[Any]:
         .where(of_key(PracticeCommissioner.practice, Practice.code), as_at(PracticeCommissioner, day, known_at))
         .scalar_subquery()
     )
+    contract = (
+        select(PracticeContract.contract)
+        .where(of_key(PracticeContract.practice, Practice.code), as_at(PracticeContract, day, known_at))
+        .scalar_subquery()
+    )
     return select(
         Practice.code,
         Practice.setting,
-        Practice.contract,
+        contract.label("contract"),
         Practice.version,
         PracticeEntry.name,
         PracticeEntry.status,

@@ -15,7 +15,13 @@ from services.registry.applications.model import Application, ApplicationStatus,
 from services.registry.hierarchy.model import Succession
 from services.registry.list_sizes.model import Basis, ListSize
 from services.registry.networks.model import Membership, NetworkEntry
-from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry, PracticeStatus
+from services.registry.practices.model import (
+    Practice,
+    PracticeCommissioner,
+    PracticeContract,
+    PracticeEntry,
+    PracticeStatus,
+)
 from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
 from services.registry.scope import area_of, decides_for, heir_of, held_by
 from shared.facts import as_at, currently_known, of_key
@@ -170,7 +176,10 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
         as_at(ListSize, round.snapshot), ListSize.basis == Basis.REGISTERED, ListSize.practice == any_(wanted)
     )
     sizes = {code: (value, by) for code, value, by in (await session.execute(lists))}
-    facts = select(Practice.code, Practice.contract, PracticeCommissioner.commissioner).outerjoin(
+    contract = select(PracticeContract.contract).where(
+        PracticeContract.practice == Practice.code, as_at(PracticeContract, round.starts_on)
+    )
+    facts = select(Practice.code, contract.scalar_subquery(), PracticeCommissioner.commissioner).outerjoin(
         PracticeCommissioner,
         and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on)),
     )

@@ -126,6 +126,29 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
     recount(session, [practice for practice, moved in rows if moved])
 
 
+_CLOSED = text(
+    """
+    INSERT INTO practices AS held (practice, name, commissioner, status, closed_on, sequence)
+    VALUES (:practice, :practice, :commissioner, 'closed', :closed_on, :sequence)
+    ON CONFLICT (practice) DO UPDATE SET
+        status = excluded.status, closed_on = excluded.closed_on, sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    RETURNING practice
+    """
+)
+
+
+async def close_practice(session: AsyncSession, event: registry.PracticeClosed, sequence: int) -> None:
+    """A practice has seen its last day: its patients no longer count as its own from the next on."""
+    values = {
+        "practice": event.practice,
+        "commissioner": event.commissioner,
+        "closed_on": event.closed_on,
+        "sequence": sequence,
+    }
+    recount(session, list(await session.scalars(_CLOSED, values)))
+
+
 _NETWORK = text(
     """
     WITH taken AS (
@@ -136,8 +159,10 @@ _NETWORK = text(
             :network, :name, :commissioner, :approved_on, :valid_from, :closed_on, :decided_by, :payee, :sequence
         )
         ON CONFLICT (network) DO UPDATE SET
-            name = excluded.name, commissioner = excluded.commissioner, approved_on = excluded.approved_on,
-            valid_from = excluded.valid_from, closed_on = excluded.closed_on, decided_by = excluded.decided_by,
+            name = excluded.name, commissioner = excluded.commissioner,
+            approved_on = CASE WHEN :decided THEN excluded.approved_on ELSE held.approved_on END,
+            valid_from = excluded.valid_from, closed_on = excluded.closed_on,
+            decided_by = CASE WHEN :decided THEN excluded.decided_by ELSE held.decided_by END,
             payee = excluded.payee, sequence = excluded.sequence
         WHERE held.sequence < excluded.sequence
         RETURNING network
@@ -161,17 +186,17 @@ _MEMBERS = text(
 _ALLOCATED = text("SELECT practice FROM allocations WHERE network = :network")
 
 
-async def note_network(session: AsyncSession, event: registry.NetworkApproved, sequence: int) -> None:
+async def note_network(
+    session: AsyncSession, event: registry.NetworkApproved | registry.NetworkRestated, sequence: int
+) -> None:
     """The network and its whole membership history take the place of what was held."""
     values = {
+        **_decision(event),
         "network": event.network,
         "name": event.network_name,
         "commissioner": event.commissioner,
-        "approved_on": event.approved_on,
         "valid_from": event.valid_from,
         "closed_on": event.valid_to,
-        "decided_by": event.decided_by,
-        "payee": event.payee,
         "sequence": sequence,
     }
     taken, gone = (await session.execute(_NETWORK, values)).one()
@@ -190,6 +215,24 @@ async def note_network(session: AsyncSession, event: registry.NetworkApproved, s
     )
     allocated = await session.scalars(_ALLOCATED, {"network": event.network})
     recount(session, [*gone, *allocated, *(practice for practice, _ in members)])
+
+
+def _decision(event: registry.NetworkApproved | registry.NetworkRestated) -> dict[str, Any]:
+    """When and how the network was decided, which putting its facts right leaves as it was, and who is paid."""
+    if isinstance(event, registry.NetworkApproved):
+        return {
+            "decided": True,
+            "approved_on": event.approved_on,
+            "decided_by": event.decided_by,
+            "payee": event.payee,
+        }
+    payee = max(event.payees, key=lambda appointed: appointed.valid_from, default=None)
+    return {
+        "decided": False,
+        "approved_on": event.valid_from,
+        "decided_by": "register",
+        "payee": None if payee is None else payee.payee,
+    }
 
 
 _TURN = text(

@@ -64,7 +64,8 @@ _NETWORK = text(
         VALUES (:network, :name, :commissioner, :valid_from, :approved_on, :closed_on, :sequence)
         ON CONFLICT (network) DO UPDATE SET
             name = excluded.name, commissioner = excluded.commissioner, valid_from = excluded.valid_from,
-            approved_on = excluded.approved_on, closed_on = excluded.closed_on, sequence = excluded.sequence
+            approved_on = CASE WHEN :decided THEN excluded.approved_on ELSE held.approved_on END,
+            closed_on = excluded.closed_on, sequence = excluded.sequence
         WHERE held.sequence < excluded.sequence
         RETURNING network
     ), gone AS (
@@ -113,8 +114,11 @@ async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublis
     )
 
 
-async def note_network(session: AsyncSession, event: registry.NetworkApproved, sequence: int) -> None:
+async def note_network(
+    session: AsyncSession, event: registry.NetworkApproved | registry.NetworkRestated, sequence: int
+) -> None:
     """The network and its whole membership history take the place of what was held of them."""
+    decided = isinstance(event, registry.NetworkApproved)
     taken = await session.scalar(
         _NETWORK,
         {
@@ -122,7 +126,8 @@ async def note_network(session: AsyncSession, event: registry.NetworkApproved, s
             "name": event.network_name,
             "commissioner": event.commissioner,
             "valid_from": event.valid_from,
-            "approved_on": event.approved_on,
+            "approved_on": event.approved_on if isinstance(event, registry.NetworkApproved) else event.valid_from,
+            "decided": decided,
             "closed_on": event.valid_to,
             "sequence": sequence,
         },

@@ -1,0 +1,55 @@
+"""Members, payees, names and windows of the register: what exists there, and well-formed requests about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.core.surface import doors_of
+from tests.harness import Harness
+from tests.registry.builders import V1, open_window
+
+NETWORK = f"{V1}/networks/{{code}}"
+MEMBER = f"{NETWORK}/members/{{practice}}/{{first_day}}"
+PUBLIC = ("networks/{code}/members/{practice}/{first_day}", "networks/{code}/payee", "windows", "windows/{id}")
+"""The register itself is read by anybody."""
+REASON = {"reason": "It was entered by mistake."}
+DAYS = {"valid_from": "2022-04-01", "valid_to": "2023-03-31", "reason": "As decided."}
+
+
+async def things(app: Harness) -> dict[str, str]:
+    """A thing of every kind, by the path that leads to one."""
+    window = await open_window(app)
+    return {
+        MEMBER: f"{V1}/networks/U90001/members/Z80011/2019-10-01",
+        f"{V1}/windows/{{id}}": f"{V1}/windows/{window['id']}",
+    }
+
+
+def bodies() -> dict[str, Any]:
+    """A well-formed body for every change."""
+    terms = {"opens_on": "2022-10-01", "closes_on": "2022-10-31", "notice_months": 1, "reason": "Terms were reissued."}
+    return {
+        f"POST {NETWORK}/members": {"practice": "Z80001", "share": "0.5", **DAYS},
+        f"PUT {MEMBER}/departure": {
+            "last_day": "2022-09-30",
+            "notified_on": "2022-04-15",
+            "agreement": "Agreed by the board.",
+            "reason": "It gave notice.",
+        },
+        f"PUT {MEMBER}/correction": {**DAYS, "share": "0.5"},
+        f"PUT {MEMBER}/withdrawal": REASON,
+        f"PUT {NETWORK}/payee/withdrawal": DAYS,
+        f"PUT {NETWORK}/closure": {"closed_on": "2023-03-31", "reason": "Its practices went elsewhere."},
+        f"PUT {NETWORK}/closure/withdrawal": REASON,
+        f"PUT {NETWORK}/name": {"name": "Invented New Town PCN", **DAYS},
+        f"PUT {NETWORK}/lead-commissioner": {"commissioner": "SA1", **DAYS},
+        f"POST {V1}/windows": {"contract_year": "2022-23", "why": "reissue", **terms},
+        f"PUT {V1}/windows/{{id}}/correction": terms,
+        f"PUT {V1}/windows/{{id}}/withdrawal": REASON,
+    }
+
+
+def next_door(app: Harness) -> set[str]:
+    """The paths about the network next door."""
+    inside = tuple(f"{NETWORK}/{noun}" for noun in ("members", "payee", "closure", "name", "lead-commissioner"))
+    return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}
