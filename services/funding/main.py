@@ -20,6 +20,7 @@ from services.funding.membership_rules import routes as membership_rules
 from services.funding.payment_files import routes as payment_files
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
+from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.tariffs import routes as tariffs
@@ -34,6 +35,11 @@ from shared.events.funding import (
     PaymentConfirmed,
     PaymentIssued,
     PaymentReturned,
+    PracticeClaimApproved,
+    PracticeClaimPaid,
+    PracticeClaimRejected,
+    PracticeClaimReturned,
+    PracticeClaimWithdrawn,
     TariffPublished,
 )
 from shared.service import Service
@@ -64,6 +70,7 @@ def service(settings: Settings) -> Service:
             claims.router,
             deadlines.router,
             checks.router,
+            practice_scheme.router,
         ],
         handlers=HANDLERS,
         announces=[
@@ -76,6 +83,11 @@ def service(settings: Settings) -> Service:
             ClaimReturned,
             ClaimRejected,
             ClaimPaid,
+            PracticeClaimApproved,
+            PracticeClaimReturned,
+            PracticeClaimRejected,
+            PracticeClaimWithdrawn,
+            PracticeClaimPaid,
         ],
         seed=seed,
         finish=set_asked_budgets,

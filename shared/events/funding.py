@@ -189,3 +189,64 @@ class ClaimPaid(ClaimEvent):
 
     run: str
     amount: Decimal
+
+
+class PracticeClaimEvent(FundingEvent):
+    noun: ClassVar[str] = "practice-claims"
+
+    claim: str
+    practice: str
+    month: str = Field(pattern=MONTH_PATTERN)
+
+    def subject(self) -> str:
+        return self.claim
+
+
+@catalogued
+class PracticeClaimApproved(PracticeClaimEvent):
+    """A practice's claim for a GP was accepted; `payable` says what of it, `limited_by` which limit bit."""
+
+    name: ClassVar[str] = "practice-claim-approved"
+
+    claimed: Decimal
+    payable: Decimal
+    limited_by: str | None = None
+
+
+@catalogued
+class PracticeClaimReturned(PracticeClaimEvent):
+    """A practice's claim went back to be put right."""
+
+    name: ClassVar[str] = "practice-claim-returned"
+
+    code: str
+    reason: str
+
+
+@catalogued
+class PracticeClaimRejected(PracticeClaimEvent):
+    """A practice's claim was turned down."""
+
+    name: ClassVar[str] = "practice-claim-rejected"
+
+    code: str
+    reason: str
+
+
+@catalogued
+class PracticeClaimWithdrawn(PracticeClaimEvent):
+    """A practice took its claim back."""
+
+    name: ClassVar[str] = "practice-claim-withdrawn"
+
+    withdrawn_on: date
+
+
+@catalogued
+class PracticeClaimPaid(PracticeClaimEvent):
+    """A practice's claim was part of an issued payment."""
+
+    name: ClassVar[str] = "practice-claim-paid"
+
+    run: str
+    amount: Decimal

@@ -16,6 +16,7 @@ from services.funding.claims.standing import standing_faults
 from services.funding.claims.terms import cap_of
 from services.funding.deadlines.operations import deadline_of
 from services.funding.networks.model import Network
+from services.funding.practice_scheme.hours import twice_there
 from services.funding.tariffs.operations import role_maximum
 from shared.clock import london_day
 from shared.errors import Fault
@@ -130,6 +131,7 @@ async def _faults(session: AsyncSession, claim: Claim) -> list[Fault]:
     )
     if twin is not None:
         faults.append(Fault("post", "claimed_already", f"{claim.post} is claimed for {claim.month} by {twin}."))
+    faults += await twice_there(session, claim)
     deadline = await deadline_of(session, claim.month)
     late = None if deadline is None else deadline.missed(claim.month, claim.first_day_made)
     return faults if late is None else [*faults, late]

@@ -15,6 +15,7 @@ from services.funding.claims.checking import check_claim
 from services.funding.claims.decision import ClaimStatus
 from services.funding.claims.model import Claim
 from services.funding.heirs.operations import must_decide
+from services.funding.practice_scheme.hours import lock_person
 from services.funding.scope import network_codes_seen
 from shared.clock import london_day
 from shared.errors import DomainError, NotFound
@@ -136,6 +137,8 @@ async def _decide(
     require_match(claim, if_match)
     event: ClaimApproved | ClaimReturned | ClaimRejected
     if decision is Decision.APPROVED:
+        if claim.person is not None:
+            await lock_person(session, claim.person, claim.month)
         event = claim.approve(await check_claim(session, claim, now), by=caller.subject, at=now)
     elif decision is Decision.RETURNED:
         event = claim.send_back(code, reason, by=caller.subject, at=now)

@@ -9,12 +9,14 @@ from services.funding.claims import line as claims
 from services.funding.lines import capitation
 from services.funding.lines.trace import recompute
 from services.funding.lines.words import Trace, pounds, stream_in_words
+from services.funding.practice_scheme import line as practice_scheme
 
 Arithmetic = Callable[[Trace], tuple[list[str], list[str]]]
 
 ARITHMETIC: dict[str, Arithmetic] = {
     "capitation": capitation.arithmetic,
     "claim": claims.arithmetic,
+    "practice-claim": practice_scheme.arithmetic,
 }
 """By kind of trace: the steps of the arithmetic, and warnings. A noun whose amounts reach a run adds its own here."""
 

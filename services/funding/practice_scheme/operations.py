@@ -1,0 +1,294 @@
+"""Claiming for a practice, deciding on its claims, taking them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.heirs.model import Succession, holders
+from services.funding.heirs.operations import NotYoursToDecide
+from services.funding.networks.model import Membership, Practice
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.practice_scheme.ceilings import granted_to, practice_ceiling
+from services.funding.practice_scheme.hours import lock_person, twice_here
+from services.funding.practice_scheme.model import (
+    GRANTED,
+    Content,
+    PracticeClaim,
+    Step,
+    not_open,
+)
+from services.funding.practice_scheme.refusals import PracticeClaimExists
+from services.funding.practice_scheme.rules import Kind, Outcome, assess, maximum_of
+from services.funding.scope import commissioned_by
+from shared.clock import london_day
+from shared.database import new_id
+from shared.errors import Fault, NotFound
+from shared.facts import as_at
+from shared.http import require_match
+from shared.identity import Caller, Role
+from shared.messaging import announce
+from shared.years import first_day, year_of
+
+KIND = "practice-claims"
+
+
+class PracticeClaimNotFound(NotFound):
+    """No such claim of a practice, or none the caller may see."""
+
+
+class PracticeNotFound(NotFound):
+    """No such practice, or none the caller may claim for."""
+
+
+def practice_codes_seen(caller: Caller) -> Any:
+    """A subquery of the practices whose claims a caller may see: its own, or those of its area."""
+    ways = commissioned_by(caller, Practice.commissioner)
+    if caller.has(Role.PRACTICE):
+        ways.append(Practice.code.in_(sorted(caller.organisations)))
+    return select(Practice.code).where(true() if caller.everywhere else or_(false(), *ways))
+
+
+def practice_claims_seen(caller: Caller) -> ColumnElement[bool]:
+    """True of the claims a caller may see: drafts are their own practice's alone."""
+    own = PracticeClaim.practice.in_(sorted(caller.organisations))
+    return PracticeClaim.practice.in_(practice_codes_seen(caller)) & or_(PracticeClaim.status != Step.DRAFT, own)
+
+
+async def practice_claim_seen(
+    session: AsyncSession, claim_id: str, caller: Caller, *, lock: bool = False
+) -> PracticeClaim:
+    """A practice's claim the caller may see. Raises `PracticeClaimNotFound`."""
+    statement = select(PracticeClaim).where(PracticeClaim.id == claim_id, practice_claims_seen(caller))
+    claim = await session.scalar(statement.with_for_update() if lock else statement)
+    if claim is None:
+        raise PracticeClaimNotFound(f"No claim {claim_id}.")
+    return claim
+
+
+async def draft_claim(
+    session: AsyncSession, practice: str, content: Content, continues: str | None, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """A practice drafts a claim for a month; `continues` names an earlier one of the same series.
+
+    Raises `PracticeNotFound`, `PracticeClaimNotFound` and `PracticeClaimExists`.
+    """
+    known = await session.scalar(select(Practice.code).where(Practice.code == practice))
+    if known is None or practice not in caller.organisations:
+        raise PracticeNotFound(f"No practice {practice}.")
+    claim = PracticeClaim(id=new_id("pcl"), practice=practice, status=Step.DRAFT, checked={}, created_at=now, version=1)
+    claim.series = claim.id
+    if continues is not None:
+        earlier = await practice_claim_seen(session, continues, caller)
+        if (earlier.practice, earlier.person, earlier.kind) != (practice, content.person, content.kind):
+            raise PracticeClaimNotFound(f"{continues} is not a claim of {practice} for the same GP and kind.")
+        claim.series = earlier.series
+    await _written(session, claim, content, now)
+    return claim
+
+
+async def rewrite_claim(
+    session: AsyncSession, claim_id: str, if_match: str | None, content: Content, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """A practice changes a draft, or a claim sent back. Raises `PracticeClaimNotEditable`."""
+    claim = await _own(session, claim_id, if_match, caller)
+    await _written(session, claim, content, now)
+    return claim
+
+
+async def _written(session: AsyncSession, claim: PracticeClaim, content: Content, now: datetime) -> None:
+    claim.write(content)
+    claim.contract_year = year_of(content.month)
+    session.add(claim)
+    try:
+        async with session.begin_nested():
+            await session.flush()
+    except IntegrityError as error:
+        raise PracticeClaimExists(f"{claim.practice} claims {content.month} of this GP already.") from error
+    await check(session, claim, now)
+    await session.flush()
+
+
+async def _own(session: AsyncSession, claim_id: str, if_match: str | None, caller: Caller) -> PracticeClaim:
+    claim = await practice_claim_seen(session, claim_id, caller, lock=True)
+    require_match(claim, if_match)
+    return claim
+
+
+async def submit_claim(
+    session: AsyncSession, claim_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """The practice hands a claim in. Raises `TooLateToClaim`, `TooEarlyToClaim` and `PracticeClaimNotOpen`."""
+    claim = await _own(session, claim_id, if_match, caller)
+    claim.submit(london_day(now))
+    await check(session, claim, now)
+    await session.flush()
+    return claim
+
+
+async def withdraw_claims(
+    session: AsyncSession, claim_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """The practice takes a claim back, and with an advance claim the later ones of its series.
+
+    Raises `TooLateToWithdraw` and `PracticeClaimNotOpen`.
+    """
+    claim = await _own(session, claim_id, if_match, caller)
+    later: Sequence[PracticeClaim] = ()
+    if claim.advance:
+        found = await session.scalars(
+            select(PracticeClaim)
+            .where(
+                PracticeClaim.series == claim.series,
+                PracticeClaim.month > claim.month,
+                PracticeClaim.status.in_((Step.DRAFT, Step.SUBMITTED, Step.RETURNED, Step.APPROVED)),
+            )
+            .order_by(PracticeClaim.month, PracticeClaim.id)
+            .with_for_update()
+        )
+        later = found.all()
+    last_month = max([claim.month, *(one.month for one in later)])
+    in_file = await in_payment_file(session, [claim.id, *(one.id for one in later)])
+    for one in (claim, *later):
+        event = one.withdraw(london_day(now), last_month, in_file=one.id in in_file)
+        if event is not None:
+            announce(session, event)
+    await session.flush()
+    return claim
+
+
+async def in_payment_file(session: AsyncSession, claims: Sequence[str]) -> set[str]:
+    """Those of the claims that stand in a run calculated or approved and not yet issued."""
+    rows = await session.scalars(
+        select(PaymentLine.reference)
+        .join(PaymentRun, PaymentRun.id == PaymentLine.run)
+        .where(
+            PaymentRun.status.in_((RunStatus.CALCULATED, RunStatus.APPROVED)),
+            PaymentLine.reference.in_([f"{KIND}/{claim}" for claim in claims]),
+        )
+    )
+    return {reference.partition("/")[2] for reference in rows.all() if reference}
+
+
+async def must_decide_for_practice(session: AsyncSession, caller: Caller, practice: str, today: date) -> None:
+    """Raises `NotYoursToDecide` unless the caller is national or commissions the practice now."""
+    if caller.has(Role.NATIONAL):
+        return
+    held = await session.scalar(select(Practice.commissioner).where(Practice.code == practice))
+    successions = (await session.scalars(select(Succession))).all()
+    if held is None or not holders(held, successions, today) & caller.organisations:
+        raise NotYoursToDecide(f"The commissioner that decides for {practice} now is another.")
+
+
+async def _to_decide(
+    session: AsyncSession, claim_id: str, if_match: str | None, caller: Caller, now: datetime
+) -> PracticeClaim:
+    claim = await practice_claim_seen(session, claim_id, caller)
+    await must_decide_for_practice(session, caller, claim.practice, london_day(now))
+    # two claims of one ceiling decided at once must not both take the same room
+    await session.execute(select(Practice.code).where(Practice.code == claim.practice).with_for_update())
+    await session.refresh(claim, with_for_update=True)
+    require_match(claim, if_match)
+    return claim
+
+
+async def confirm_advance(
+    session: AsyncSession, claim_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """The commissioner confirms that a month may be claimed ahead. Raises `PracticeClaimNotOpen`."""
+    claim = await _to_decide(session, claim_id, if_match, caller, now)
+    claim.confirm_advance(caller.subject)
+    await session.flush()
+    return claim
+
+
+async def approve_claim(
+    session: AsyncSession, claim_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> PracticeClaim:
+    """The commissioner accepts a claim for what is payable now; whoever is approved first is paid first.
+
+    Raises `PracticeClaimNotOpen`, `AdvanceNotConfirmed` and `PracticeClaimNotPayable`.
+    """
+    claim = await _to_decide(session, claim_id, if_match, caller, now)
+    await lock_person(session, claim.person, claim.month)
+    announce(session, claim.approve(await check(session, claim, now), by=caller.subject, at=now))
+    await session.flush()
+    return claim
+
+
+async def close_claim(
+    session: AsyncSession,
+    claim_id: str,
+    if_match: str | None,
+    step: Step,
+    code: str,
+    reason: str,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> PracticeClaim:
+    """The commissioner turns a claim down or sends it back. Raises `PracticeClaimNotOpen`."""
+    claim = await _to_decide(session, claim_id, if_match, caller, now)
+    close = claim.reject if step is Step.REJECTED else claim.send_back
+    announce(session, close(code, reason, by=caller.subject, at=now))
+    await session.flush()
+    return claim
+
+
+async def check(session: AsyncSession, claim: PracticeClaim, now: datetime) -> Outcome:
+    """Check a claim as things stand and remember what was found."""
+    maximum = maximum_of(claim.kind, claim.zone, first_day(claim.month), london_day(now))
+    ceiling = await practice_ceiling(session, claim.practice, claim.contract_year, now)
+    room = None
+    if ceiling.amount is not None:
+        room = ceiling.amount - await granted_to(session, claim.practice, claim.contract_year)
+    faults = await twice_here(session, claim)
+    if ceiling.hold is not None:
+        scheme_closed = ceiling.hold.code == "scheme-not-open"
+        faults.append(
+            not_open(claim.month)
+            if scheme_closed
+            else Fault("practice", ceiling.hold.code.replace("-", "_"), ceiling.hold.detail)
+        )
+    if claim.kind is Kind.CONTINUATION:
+        faults += await _of_a_core_member(session, claim)
+    before, given = await _granted_before(session, claim)
+    outcome = assess(claim.work, maximum, before=before, given=given, room=room, faults=faults)
+    claim.note(outcome, before, given)
+    return outcome
+
+
+async def _of_a_core_member(session: AsyncSession, claim: PracticeClaim) -> list[Fault]:
+    """A post paid until now from network money is carried on by core members of a network only."""
+    faults = []
+    member = await session.scalar(
+        select(Membership.network).where(Membership.practice == claim.practice, as_at(Membership, claim.worked_from))
+    )
+    if member is None:
+        faults.append(Fault("practice", "not_core_member", f"{claim.practice} was in no network then."))
+    if claim.funded_before is None:
+        faults.append(Fault("funded_before", "missing", "Say from which network money the post was paid until now."))
+    return faults
+
+
+async def _granted_before(session: AsyncSession, claim: PracticeClaim) -> tuple[list[Fraction], Decimal]:
+    """The exact shares of this GP's maximum that were granted in the year, and what they came to in pence."""
+    found = await session.scalars(
+        select(PracticeClaim).where(
+            PracticeClaim.practice == claim.practice,
+            PracticeClaim.person == claim.person,
+            PracticeClaim.kind == claim.kind,
+            PracticeClaim.contract_year == claim.contract_year,
+            PracticeClaim.status.in_(GRANTED),
+            PracticeClaim.id != claim.id,
+        )
+    )
+    granted = found.all()
+    return [one.granted_share for one in granted], sum((one.granted_most for one in granted), Decimal("0.00"))
