@@ -36,7 +36,7 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},CONTROLLER://127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 inter.broker.listener.name=PLAINTEXT
@@ -65,13 +65,15 @@ class BrokerUnavailable(RuntimeError):
 class LocalBroker:
     """One Kafka broker (KRaft) whose log and ports are kept under HOME, and which is gone when we are.
 
-    As with the embedded PostgreSQL, whoever holds the folder's lock owns the broker, others share it.
+    As with the embedded PostgreSQL, whoever holds the folder's lock owns the broker, others share it. `advertised` is
+    the port clients are sent to where that is not the broker's own: something there must lead to it.
     """
 
-    def __init__(self, home: Path, *, cache: Path | None = None) -> None:
+    def __init__(self, home: Path, *, cache: Path | None = None, advertised: int | None = None) -> None:
         self.home = home.resolve()
         self.log = self.home / "kafka.log"
         self._cache = cache
+        self._advertised = advertised
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
@@ -94,7 +96,13 @@ class LocalBroker:
         """The broker's address, the same after a restart; raises BrokerUnavailable before the first start."""
         if (ports := self._ports()) is None:
             raise BrokerUnavailable(f"No broker has been started in {self.home} yet.")
-        return f"127.0.0.1:{ports['client']}"
+        return f"127.0.0.1:{self._advertised or ports['client']}"
+
+    @property
+    def port(self) -> int | None:
+        """The port the broker itself listens on, once it has been started."""
+        ports = self._ports()
+        return None if ports is None else ports["client"]
 
     def start(self) -> None:
         """Brings the broker up and returns once it answers a request for metadata; safe to repeat.
@@ -157,7 +165,9 @@ class LocalBroker:
             ports = dict(zip(("client", "controller"), _free_ports(2), strict=True))
             (self.home / "ports.json").write_text(json.dumps(ports))
         # Names in the file are relative to the broker's folder, so that no path needs escaping.
-        (self.home / "server.properties").write_text(PROPERTIES.format(**ports))
+        (self.home / "server.properties").write_text(
+            PROPERTIES.format(**ports, advertised=self._advertised or ports["client"])
+        )
 
     def _format(self, java: Path, classes: str) -> None:
         if (self.home / "data" / "meta.properties").exists():

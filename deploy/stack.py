@@ -120,7 +120,12 @@ async def run_services(
                 transport = KafkaTransport(servers, client_id=f"pcn.{name}", prefix=common.kafka_topic_prefix)
                 transports.append(transport)
                 consumer = (
-                    KafkaConsumer(servers, runtime.receiver, prefix=common.kafka_topic_prefix)
+                    KafkaConsumer(
+                        servers,
+                        runtime.receiver,
+                        prefix=common.kafka_topic_prefix,
+                        max_poll_seconds=common.kafka_max_poll_seconds,
+                    )
                     if runtime.receiver.topics
                     else None
                 )

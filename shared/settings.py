@@ -25,6 +25,7 @@ class CommonSettings(BaseSettings):
     log_level: str = "INFO"
     kafka_bootstrap_servers: str | None = Field(default=None, validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     kafka_topic_prefix: str = ""
+    kafka_max_poll_seconds: int = Field(default=300, ge=1, description="A handler that takes longer counts as gone")
     kafka_partitions: int = Field(default=6, ge=1)
     kafka_replicas: int = Field(default=1, ge=1, description="3 in production; of topics made by us")
 

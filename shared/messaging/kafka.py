@@ -20,7 +20,7 @@ from shared.messaging.inbox import Receiver, database_trouble
 
 log = logger(__name__)
 
-MAX_POLL_INTERVAL_MS = 300_000
+MAX_POLL_SECONDS = 300
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
 
 
@@ -99,8 +99,17 @@ class KafkaTransport:
 class KafkaConsumer:
     """Reads the topics a service listens to and hands them over in order; offsets follow the effect, never lead it."""
 
-    def __init__(self, bootstrap_servers: str, receiver: Receiver, *, prefix: str = "", batch: int = 500) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        receiver: Receiver,
+        *,
+        prefix: str = "",
+        batch: int = 500,
+        max_poll_seconds: float = MAX_POLL_SECONDS,
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._max_poll_ms = round(max_poll_seconds * 1000)
         self._receiver = receiver
         self._prefix = prefix
         self._batch = batch
@@ -129,7 +138,7 @@ class KafkaConsumer:
             client_id=f"pcn.{self._receiver.name}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            max_poll_interval_ms=self._max_poll_ms,
             max_poll_records=self._batch,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,

@@ -19,11 +19,14 @@ import psycopg
 from psycopg import sql
 
 from deploy.stack import SERVICES
-from tests.chaos.stacks import Stack
+from tests.chaos.stacks import POLL_SECONDS, Stack
 from tests.conftest import ROOT
 
 CONSUMERS = ("funding", "workforce", "reporting")
 PUBLISHERS = ("registry", "funding", "workforce")
+
+LONG = 5.0
+"""From here on a lasting fault is one of a long storm."""
 
 Fault = Callable[[Stack, Random, float], str]
 """Takes the stack, chance, and how long a lasting fault lasts; gives what it did. Raises `LeftOut`."""
@@ -137,6 +140,58 @@ def broker_away(stack: Stack, chance: Random, seconds: float) -> str:
     return f"broker away for {seconds * 3:.0f} s"
 
 
+def broker_away_a_minute(stack: Stack, chance: Random, seconds: float) -> str:
+    """Long enough for every session, request and delivery to run out of time."""
+    if stack.broker is None or seconds < LONG:
+        raise LeftOut
+    stack.broker.kill()
+    time.sleep(60)
+    stack.broker.start()
+    return "broker away for a minute"
+
+
+def _cut(stack: Stack, what: str, seconds: float) -> None:
+    wire = stack.wires[what]
+    wire.cut()
+    try:
+        time.sleep(seconds)
+    finally:
+        wire.mend()
+    stack.await_ready()
+
+
+def broker_cut_off(stack: Stack, chance: Random, seconds: float) -> str:
+    """The network to the broker carries nothing, now and then for longer than a session lasts; nobody is told."""
+    if "broker" not in stack.wires:
+        raise LeftOut
+    lasts = chance.uniform(seconds / 2, seconds * 2.5)
+    _cut(stack, "broker", lasts)
+    return f"broker cut off for {lasts:.0f} s"
+
+
+def database_cut_off(stack: Stack, chance: Random, seconds: float) -> str:
+    """The network to PostgreSQL carries nothing: sessions wait with their transactions open."""
+    if "postgres" not in stack.wires:
+        raise LeftOut
+    lasts = chance.uniform(seconds / 2, seconds * 1.5)
+    _cut(stack, "postgres", lasts)
+    return f"PostgreSQL cut off for {lasts:.0f} s"
+
+
+def late_delivery(stack: Stack, chance: Random, seconds: float) -> str:
+    """Whatever goes to the broker and comes from it arrives in order, but late."""
+    if "broker" not in stack.wires:
+        raise LeftOut
+    late = chance.uniform(0.3, 1.5)
+    stack.wires["broker"].delay(late)
+    try:
+        time.sleep(seconds * 2)
+    finally:
+        stack.wires["broker"].mend()
+    stack.await_ready()
+    return f"everything delivered {late:.1f} s late"
+
+
 def second_worker(stack: Stack, chance: Random, seconds: float) -> str:
     """A second relay and consumer of one service: the group shares its partitions anew, then one is killed."""
     name = chance.choice(PUBLISHERS)
@@ -196,6 +251,15 @@ def slow_handler(stack: Stack, chance: Random, seconds: float) -> str:
         connection.execute("LOCK TABLE networks IN ACCESS EXCLUSIVE MODE")
         time.sleep(seconds)
     return "handlers held up"
+
+
+def handler_beyond_the_poll(stack: Stack, chance: Random, seconds: float) -> str:
+    """A handler takes so long that its consumer is taken for gone and its partitions go to nobody, then back."""
+    name = chance.choice(CONSUMERS)
+    with contextlib.suppress(psycopg.OperationalError), database(stack, name) as connection, connection.transaction():
+        connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+        time.sleep(POLL_SECONDS * 1.5)
+    return "handler beyond the poll interval"
 
 
 def commit_fails(stack: Stack, chance: Random, seconds: float) -> str:
@@ -265,6 +329,65 @@ def disk_full(stack: Stack, chance: Random, seconds: float) -> str:
     return "disk full"
 
 
+def log_disk_full(stack: Stack, chance: Random, seconds: float) -> str:
+    """The disk under PostgreSQL's write-ahead log is full: the server stops itself, and recovers once there is room."""
+    if stack.server is None or shutil.which("mount") is None or os.geteuid() != 0:
+        raise LeftOut
+    log = stack.home / "postgres" / "data" / "pg_wal"
+    owner, aside = log.stat(), log.with_name("pg_wal.aside")
+    stack.server.stop()
+    log.rename(aside)
+    log.mkdir(mode=0o700)
+    room = sum(file.stat().st_size for file in aside.rglob("*") if file.is_file()) + 2 * WAL_SEGMENT
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={room},mode=0700", "tmpfs", str(log)],  # noqa: S607
+        check=False, capture_output=True,
+    )  # fmt: skip
+    if mounted.returncode:
+        log.rmdir()
+        aside.rename(log)
+        stack.server.start()
+        stack.await_ready()
+        raise LeftOut
+    try:
+        _move_log(aside, log, owner)
+        stack.server.start()
+        with contextlib.suppress(OSError), (log / "taken").open("wb", buffering=0) as taken:
+            while taken.write(bytes(65_536)):
+                pass
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:  # a new segment is asked for, and there is no room for it
+            with contextlib.suppress(psycopg.OperationalError), database(stack, "registry") as connection:
+                connection.execute("SELECT pg_logical_emit_message(false, 'chaos', repeat('x', 4194304))")
+            time.sleep(0.2)
+    finally:
+        (log / "taken").unlink(missing_ok=True)
+        stack.server.stop()
+        _move_log(log, aside, owner)
+        subprocess.run(["umount", "--lazy", str(log)], check=True)  # noqa: S607
+        log.rmdir()
+        aside.rename(log)
+        stack.server.start()
+    stack.await_ready()
+    return "disk of the write-ahead log full"
+
+
+WAL_SEGMENT = 16 * 1024 * 1024
+
+
+def _move_log(here: Path, there: Path, owner: os.stat_result) -> None:
+    there.mkdir(mode=0o700, exist_ok=True)
+    os.chown(there, owner.st_uid, owner.st_gid)
+    for entry in here.iterdir():
+        if entry.is_dir():
+            _move_log(entry, there / entry.name, owner)
+            entry.rmdir()
+        else:
+            shutil.copy2(entry, there / entry.name)
+            os.chown(there / entry.name, owner.st_uid, owner.st_gid)
+            entry.unlink()
+
+
 ON_EMBEDDED: dict[str, Fault] = {
     "kill -9 of the stack": kill_stack,
     "kill -9 of the stack and PostgreSQL": kill_stack_and_postgres,
@@ -282,6 +405,12 @@ OVER_KAFKA: dict[str, Fault] = {
     "kill -9 of pcn up": kill_stack,
     "kill -9 of the broker": kill_broker,
     "broker away": broker_away,
+    "broker away for a minute": broker_away_a_minute,
+    "network to the broker cut": broker_cut_off,
+    "network to PostgreSQL cut": database_cut_off,
+    "everything delivered late": late_delivery,
+    "handler beyond the poll interval": handler_beyond_the_poll,
+    "disk of the write-ahead log full": log_disk_full,
     "kill -9 of PostgreSQL": kill_postgres,
     "kill -9 of a database session": kill_backend,
     "two relays, one killed": second_worker,

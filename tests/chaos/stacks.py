@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -19,12 +20,15 @@ import psutil
 from deploy.broker import LocalBroker
 from deploy.postgres import EmbeddedPostgres
 from deploy.process import living
-from deploy.stack import SERVICES
+from deploy.stack import SERVICES, database_variable
 from deploy.up import Home
+from tests.chaos.wires import Wire
 from tests.conftest import ROOT
 from tests.journeys.stack import environment, free_port
 
 READY_SECONDS = 120.0
+POLL_SECONDS = 8
+"""How long a handler of the stack over Kafka may take before its consumer counts as gone."""
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Stack:
     broker: LocalBroker | None = None
     server: EmbeddedPostgres | None = None
     process: subprocess.Popen[bytes] | None = None
+    wires: dict[str, Wire] = field(default_factory=dict)
+    """What leads from the services to the `broker` and to `postgres`, where that is ours to cut."""
 
     @property
     def url(self) -> str:
@@ -55,6 +61,11 @@ class Stack:
         surroundings = environment(self.home, self.port) | {"PCN_LOG_LEVEL": "WARNING"}
         if self.broker is not None:
             surroundings["KAFKA_BOOTSTRAP_SERVERS"] = self.broker.bootstrap
+            surroundings["PCN_KAFKA_MAX_POLL_SECONDS"] = str(POLL_SECONDS)
+        if "postgres" in self.wires:
+            near = str(self.home / "wire")
+            for name, url in self.urls.items():
+                surroundings[database_variable(name)] = re.sub(r"(?<=\?host=)[^&]*", near, url)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "deploy.cli", "up", "--port", str(self.port)],
             cwd=ROOT, env=surroundings, stdout=self.log, stderr=self.log, start_new_session=True,
@@ -114,6 +125,10 @@ class Stack:
                 self.kill()
 
 
+SOCKET = ".s.PGSQL.5432"
+"""What PostgreSQL's clients look for in the folder they are given as host."""
+
+
 def _listens(port: int) -> bool:
     import socket
 
@@ -140,12 +155,22 @@ def over_kafka(home: Path) -> Iterator[Stack]:
     """A process per service over a broker, with PostgreSQL and the broker in our hands."""
     home.mkdir(parents=True)
     Home(home).hold("own", "kafka")
-    server, broker = EmbeddedPostgres(home / "postgres"), LocalBroker(home / "kafka")
-    with (home / "stack.log").open("ab") as log:
+    port = free_port()
+    server, broker = EmbeddedPostgres(home / "postgres"), LocalBroker(home / "kafka", advertised=port + 6)
+    (home / "wire").mkdir()
+    wires = {
+        "broker": Wire(port + 6, lambda: broker.port or 0),
+        "postgres": Wire(home / "wire" / SOCKET, lambda: server.sockets / SOCKET),
+    }
+    with contextlib.ExitStack() as held:
+        log = held.enter_context((home / "stack.log").open("ab"))
+        for wire in wires.values():
+            held.enter_context(wire.laid())
         try:
             server.start()
             broker.start()
-            stack = Stack(home, free_port(), log, broker, server)
+            stack = Stack(home, port, log, broker, server, wires=wires)
+            server.ensure_databases([f"{name}{Home(home).suffix()}" for name in SERVICES])
             try:
                 stack.up()
                 yield stack

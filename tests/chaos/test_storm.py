@@ -16,6 +16,8 @@ SHORT = (
     "kill -9 of a service",
     "kill -9 of the broker",
     "kill -9 of PostgreSQL",
+    "network to the broker cut",
+    "network to PostgreSQL cut",
     "events sent again, out of order",
     "commit fails",
 )
