@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Text, literal, literal_column, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -108,3 +108,15 @@ async def page(
     shown = list(rows[: paging.limit])
     more = len(rows) > paging.limit
     return shown, encode(list(shown[-1])[-len(keys) :]) if more else None
+
+
+def paged(rows: Sequence[T], key: Callable[[T], str], paging: PageQuery) -> tuple[list[T], str | None]:
+    """One page of what was computed rather than stored, already in the order of its key.
+
+    Gives the rows and the cursor of the next page. Raises `Invalid` for a cursor that was not given out.
+    """
+    if paging.cursor:
+        (last,) = decode(paging.cursor, [literal_column("key", Text())])
+        rows = [row for row in rows if key(row) > last]
+    shown = list(rows[: paging.limit])
+    return shown, encode([key(shown[-1])]) if len(rows) > paging.limit else None

@@ -3,12 +3,14 @@ from __future__ import annotations
 from services.registry.agreements.routes import router as agreements
 from services.registry.allocations.routes import router as allocations
 from services.registry.applications.routes import router as applications
+from services.registry.areas.routes import router as areas
 from services.registry.base import Base
 from services.registry.clinical_directors.routes import router as clinical_directors
 from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.hierarchy.succession_routes import router as successions
 from services.registry.imports.routes import router as imports
 from services.registry.list_sizes.routes import router as list_sizes
+from services.registry.localities.routes import router as localities
 from services.registry.members.routes import router as members
 from services.registry.networks.routes import router as networks
 from services.registry.partners.routes import router as partners
@@ -17,7 +19,9 @@ from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
 from services.registry.signatures.routes import router as signatures
+from services.registry.size_rules.routes import router as size_rules
 from services.registry.statistics.routes import router as statistics
+from services.registry.waivers.routes import router as waivers
 from services.registry.windows.routes import router as windows
 from services.registry.withdrawals.routes import router as withdrawals
 from shared.events import registry as events
@@ -43,6 +47,10 @@ def service(settings: Settings) -> Service:
             applications,
             allocations,
             withdrawals,
+            waivers,
+            size_rules,
+            areas,
+            localities,
             statistics,
             imports,
             *(partners, agreements, signatures, clinical_directors),

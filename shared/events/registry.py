@@ -589,12 +589,13 @@ class NetworkReturned(ApplicationEvent):
 
 @catalogued
 class NetworkRefused(ApplicationEvent):
-    """An application was refused."""
+    """An application was refused; `ground` is the rule it failed, from a list."""
 
     name: ClassVar[str] = "network-refused"
 
     refused_on: date
     reason: str
+    ground: str | None = None
 
 
 @catalogued

@@ -73,6 +73,8 @@ async def a_registry(app: Harness) -> World:
     allocated = await registry.allocate(app, application=waiting, round=round)
     assert allocated.status_code == 201, allocated.text
     withdrawal = await _a_withdrawal(app)
+    excepted = await _an_exception(app)
+    await _a_map(app)
     imports = (await app.client.get(f"{registry.V1}/imports", headers=registry.national(app))).json()["items"]
     v1 = registry.V1
     form = registry.form("Invented Fells PCN", round)
@@ -105,6 +107,7 @@ async def a_registry(app: Harness) -> World:
             f"{v1}/applications/{{id}}": f"{v1}/applications/{draft['id']}",
             f"{v1}/allocations/{{id}}": f"{v1}/allocations/{allocated.json()['id']}",
             f"{v1}/withdrawals/{{id}}": f"{v1}/withdrawals/{withdrawal}",
+            f"{v1}/waivers/{{id}}": f"{v1}/waivers/{excepted}",
             f"{v1}/imports/{{id}}": f"{v1}/imports/{imports[0]['id']}",
             f"{v1}/systems/{{code}}": f"{v1}/systems/QZ1",
             f"{v1}/commissioners/{{code}}": f"{v1}/commissioners/SA1",
@@ -179,6 +182,49 @@ async def a_registry(app: Harness) -> World:
                 "reason": "Two boards become one.",
                 "successors": [{"code": "S9Z1X", "name": "SAMPLE BOARD", "commissioners": [], "region": "Y5Z"}],
             },
+            f"POST {v1}/waivers": {
+                "network": "U90055",
+                "finding": "under_smallest",
+                "reason": "It is remote.",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+            },
+            f"PUT {v1}/waivers/{{id}}/correction": {
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "reason": "For a year.",
+            },
+            f"PUT {v1}/waivers/{{id}}/withdrawal": {"reason": "Given in error."},
+            f"POST {v1}/size-rules": {
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "smallest": "30000",
+                "large": "50000",
+                "localities_from": "100000",
+                "locality_smallest": "30000",
+                "locality_largest": "50000",
+                "sliver": "10000",
+                "source": "A specification",
+            },
+            f"PUT {v1}/networks/{{code}}/area": {
+                "area": {"type": "Polygon", "coordinates": [[[-2, 54], [-1.9, 54], [-1.9, 54.1], [-2, 54]]]},
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "reason": "Drawn anew.",
+            },
+            f"PUT {v1}/networks/{{code}}/localities": {
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "localities": [{"name": "East", "practices": ["Z80011", "Z80012", "Z80013"]}],
+                "reason": "As agreed.",
+            },
+            f"PUT {v1}/practices/{{code}}/location": {
+                "longitude": -1.95,
+                "latitude": 54.05,
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+                "source": "Its own word",
+            },
             f"PUT {v1}/networks/{{code}}/payee": {
                 "payee": "Z80012",
                 "valid_from": "2022-04-01",
@@ -205,9 +251,20 @@ async def a_registry(app: Harness) -> World:
                 *register_life.PUBLIC,
                 "list-sizes",
                 "statistics",
+                "areas",
+                "size-rules",
+                "networks/{code}/area",
+                "networks/{code}/localities",
+                "practices/{code}/location",
             )
         ),
-        next_door=frozenset({*network_life.next_door(app), *register_life.next_door(app)}),
+        next_door=frozenset(
+            {
+                *(f"{v1}/networks/{{code}}/{noun}" for noun in ("area", "localities")),
+                *network_life.next_door(app),
+                *register_life.next_door(app),
+            }
+        ),
     )
 
 
@@ -242,6 +299,26 @@ async def _a_withdrawal(app: Harness) -> str:
     answer = await app.post(f"{registry.V1}/withdrawals", A_WITHDRAWAL, registry.commissioner(app))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+async def _an_exception(app: Harness) -> str:
+    """That network is of one practice, which its commissioner agreed to."""
+    wanted = {"network": "U90055", "finding": "one_practice", "reason": "Agreed.", "valid_from": "2022-04-01"}
+    answer = await app.post(f"{registry.V1}/waivers", wanted, registry.commissioner(app))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def _a_map(app: Harness) -> None:
+    """One network's area is drawn, and one practice is on it."""
+    triangle = {"type": "Polygon", "coordinates": [[[-2, 54], [-1.9, 54], [-1.9, 54.1], [-2, 54]]]}
+    area = {"area": triangle, "valid_from": "2022-04-01", "reason": "As it is."}
+    neighbour = registry.commissioner(app, "SB2")
+    answer = await app.put(f"{registry.V1}/networks/U90001/area", area, neighbour)
+    assert answer.status_code == 200, answer.text
+    place = {"longitude": -1.95, "latitude": 54.05, "valid_from": "2022-04-01", "source": "Its own word"}
+    answer = await app.put(f"{registry.V1}/practices/Z80001/location", place, registry.commissioner(app))
+    assert answer.status_code == 200, answer.text
 
 
 async def _a_region(app: Harness) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.registry.applications.model import Application, ApplicationPractice, ApplicationStatus, KnownPractice
+from services.registry.applications.form import ApplicationKind, ApplicationPractice, KnownPractice
+from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.refusals import ApplicationNotOpen, NetworkTooSmall, PracticeAppliesElsewhere
 from services.registry.codes import local_network_code
 from services.registry.ods import readers
@@ -23,6 +24,7 @@ from services.registry.rounds.model import (
     RoundAlreadyDecided,
     RoundStatus,
 )
+from services.registry.size_rules.model import SizeRule
 from shared.errors import Invalid
 from shared.years import year_of_day
 
@@ -35,7 +37,7 @@ def known(code: str, patients: int | None = 11_000, **changes: Any) -> KnownPrac
         "open": True,
         "commissioner": "SA1",
         "contract": "GMS",
-        "network": None,
+        "networks": (),
         "allocated_to": None,
         "patients": None if patients is None else Decimal(patients),
     }
@@ -49,8 +51,10 @@ def an_application(*practices: str, id: str = "app-1", **changes: Any) -> Applic
         "contract_year": "2022-23",
         "status": ApplicationStatus.DRAFT,
         "network_name": "Harbour PCN",
-        "director_name": "Dr A",
-        "director_practice": practices[0] if practices else None,
+        "kind": ApplicationKind.NEW,
+        "reforms": [],
+        "clinical_directors": [{"name": "Dr A", "practice": practices[0] if practices else None}],
+        "localities": [],
         "payee": "Z80001",
         "agreement_signed_by": list(practices),
         "area_description": "The harbour",
@@ -65,11 +69,19 @@ def register(*practices: KnownPractice) -> dict[str, KnownPractice]:
     return {practice.code: practice for practice in practices}
 
 
+RULE = SizeRule(
+    smallest=Decimal(30_000),
+    large=Decimal(50_000),
+    localities_from=Decimal(100_000),
+    locality_smallest=Decimal(30_000),
+    locality_largest=Decimal(50_000),
+    sliver=Decimal(10_000),
+)
 THREE = register(known("P1"), known("P2"), known("P3"))
 
 
 def submit(application: Application, facts: dict[str, KnownPractice], others: Sequence[Application] = ()) -> Any:
-    return application.submit(facts, others, on=DAY, by="alice", apply_by=date(2022, 2, 28))
+    return application.submit(facts, others, RULE, on=DAY, by="alice", apply_by=date(2022, 2, 28))
 
 
 def test_an_application_in_time_is_submitted_and_announced_with_its_size() -> None:
@@ -79,22 +91,22 @@ def test_an_application_in_time_is_submitted_and_announced_with_its_size() -> No
 
 def test_a_late_application_is_accepted_and_marked_late() -> None:
     application = an_application("P1", "P2", "P3")
-    event = application.submit(THREE, [], on=date(2022, 3, 4), by="alice", apply_by=date(2022, 2, 28))
+    event = application.submit(THREE, [], RULE, on=date(2022, 3, 4), by="alice", apply_by=date(2022, 2, 28))
     assert event.late
-    assert [w.code for w in application.cautions(Decimal(33_000))] == ["late"]
+    assert [w.code for w in application.cautions(Decimal(33_000), RULE)] == ["late"]
 
 
 def test_a_returned_application_keeps_the_day_it_first_came_in() -> None:
     application = an_application("P1", "P2", "P3")
     submit(application, THREE)
     application.send_back("Sign it.", on=date(2022, 3, 2))
-    event = application.submit(THREE, [], on=date(2022, 3, 20), by="alice", apply_by=date(2022, 2, 28))
+    event = application.submit(THREE, [], RULE, on=date(2022, 3, 20), by="alice", apply_by=date(2022, 2, 28))
     assert (event.submitted_on, event.late) == (DAY, False)
 
 
 def test_everything_missing_is_listed_at_once() -> None:
     application = an_application(
-        "P1", "P2", director_name=None, payee=None, area_description=None, agreement_signed_by=["P1", "P9"]
+        "P1", "P2", clinical_directors=[], payee=None, area_description=None, agreement_signed_by=["P1", "P9"]
     )
     facts = register(known("P1", None, contract="UNKNOWN-X"), known("P2", open=False))
     with pytest.raises(Invalid) as refused:
@@ -113,7 +125,7 @@ def test_everything_missing_is_listed_at_once() -> None:
 
 def test_a_director_works_in_a_member_practice() -> None:
     with pytest.raises(Invalid) as refused:
-        submit(an_application("P1", "P2", "P3", director_practice="P9"), THREE)
+        submit(an_application("P1", "P2", "P3", clinical_directors=[{"name": "Dr B", "practice": "P9"}]), THREE)
     assert [fault.field for fault in refused.value.errors] == ["clinical_director.practice"]
 
 
@@ -133,7 +145,7 @@ def test_a_network_under_30000_is_refused_without_a_waiver(patients: int, small:
     [(50_000, []), (50_001, ["over_50000"]), (100_001, ["over_50000", "localities_asked_for"])],
 )
 def test_large_networks_are_warned_about(patients: int, expected: list[str]) -> None:
-    assert [w.code for w in an_application("P1", "P2").cautions(Decimal(patients))] == expected
+    assert [w.code for w in an_application("P1", "P2").cautions(Decimal(patients), RULE)] == expected
 
 
 def test_one_practice_in_two_applications_is_refused_unless_the_shares_fit() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from services.registry.applications.model import Application, ApplicationPractice, LmcOpinion
+from services.registry.applications.form import ApplicationKind, ApplicationPractice
+from services.registry.applications.model import Application, LmcOpinion, Step
 from services.registry.applications.queries import find_application
 from services.registry.applications.refusals import NotYoursToChange
+from services.registry.areas.geojson import read_area
+from services.registry.areas.model import Finding
 from services.registry.networks.model import Network, NetworkCodeTaken, NetworkNotFound
+from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import (
     coverage_of,
@@ -23,6 +27,8 @@ from services.registry.rounds.queries import (
     submitted_applications,
 )
 from services.registry.scope import acts_for
+from services.registry.size_rules.queries import rule_on
+from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.events import Event
@@ -33,10 +39,12 @@ from shared.messaging import announce
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """An application with what the commissioner should look at."""
+    """An application with what the commissioner should look at; `patients` are the whole lists of its practices."""
 
     application: Application
     warnings: Sequence[Fault]
+    findings: Sequence[Finding]
+    patients: Mapping[str, Decimal]
 
 
 async def draft_application(
@@ -60,8 +68,9 @@ async def draft_application(
         commissioner=its_round.commissioner,
         contract_year=its_round.contract_year,
         created_by=caller.subject,
-        **fields,
+        **_filled_in(fields),
     )
+    made.kind = made.kind or _kind_of(made)
     made.practices = _lines(made.id, practices)
     await _require_part(session, made, caller, today, new=True)
     await _check_codes(session, made)
@@ -83,8 +92,10 @@ async def change_application(
     """Change a draft or returned application."""
     application = await _open_for_change(session, id, caller, if_match, today)
     application.require_open()
-    for name, value in fields.items():
+    for name, value in _filled_in(fields).items():
         setattr(application, name, value)
+    if (fields.keys() & {"network", "reforms"} and fields.get("kind") is None) or application.kind is None:
+        application.kind = _kind_of(application)
     if practices is not None:
         kept = {line.practice: line for line in application.practices}
         lines = _lines(id, practices)
@@ -108,9 +119,10 @@ async def submit_application(
     caller: Caller,
     received_on: date | None,
     if_match: str | None,
-    today: date,
+    now: datetime,
 ) -> Assessed:
     """Hand in an application. A commissioner may say that the form reached it on an earlier day."""
+    today = london_day(now)
     application, its_round = await _locked(session, id, caller, today)
     await _require_part(session, application, caller, today)
     require_match(application, if_match)
@@ -118,9 +130,12 @@ async def submit_application(
     on = _received(received_on, caller, today, its_round)
     known = await known_practices(session, application.practice_codes, its_round)
     others = [a for a in await submitted_applications(session, its_round.id) if a.id != id]
-    announce(session, application.submit(known, others, on=on, by=caller.subject, apply_by=its_round.apply_by))
+    rule = await rule_on(session, its_round.starts_on)
+    applied = application.submit(known, others, rule, on=on, by=caller.subject, apply_by=its_round.apply_by)
+    announce(session, applied)
+    session.add(application.step(Step.SUBMITTED, at=now, on=on, by=caller.subject))
     await session.flush()
-    return Assessed(application, application.cautions(application.registered_patients))
+    return await assess(session, application)
 
 
 def _received(received_on: date | None, caller: Caller, today: date, round: Round) -> date:
@@ -139,32 +154,43 @@ async def judge_application(
     session: AsyncSession,
     id: str,
     judge: Callable[[Application], Event],
+    step: Step,
     *,
     caller: Caller,
     if_match: str | None,
-    today: date,
+    now: datetime,
 ) -> Application:
     """Return or refuse a submitted application, by whoever decides the area."""
+    today = london_day(now)
     application, its_round = await _locked(session, id, caller, today)
     await require_decider(session, application.commissioner, caller, today)
     require_match(application, if_match)
     its_round.require_open()
     announce(session, judge(application))
+    reason = application.decision_reason
+    session.add(application.step(step, at=now, on=today, by=caller.subject, reason=reason))
     await session.flush()
     return application
 
 
 async def find_approvable(
-    session: AsyncSession, id: str, *, caller: Caller, if_match: str | None, today: date
+    session: AsyncSession, id: str, *, caller: Caller, if_match: str | None, now: datetime
 ) -> Application:
-    """Find an application approvable for the joint decision; refused while a patient of the area is left out."""
+    """Find an application approvable for the joint decision.
+
+    Refused while a patient of the area is left out, or something found of the application is not excepted.
+    """
+    today = london_day(now)
     application, round = await _locked(session, id, caller, today)
     await require_decider(session, application.commissioner, caller, today)
     require_match(application, if_match)
     round.require_open()
     application.require_submitted()
-    (await coverage_of(session, round, await submitted_applications(session, round.id))).require()
+    waiting = await submitted_applications(session, round.id)
+    (await coverage_of(session, round, waiting)).require()
+    require_accepted(await findings_in(session, round, [application], waiting))
     application.find_approvable(on=today, by=caller.subject)
+    session.add(application.step(Step.FOUND_APPROVABLE, at=now, on=today, by=caller.subject))
     await session.flush()
     return application
 
@@ -177,24 +203,34 @@ async def give_opinion(
     *,
     caller: Caller,
     if_match: str | None,
-    today: date,
+    now: datetime,
 ) -> Application:
     """Record what the local medical committee says of a submitted application."""
+    today = london_day(now)
     application = await find_application(session, id, caller, today, lock=True)
     require_match(application, if_match)
     application.require_submitted()
     application.give_opinion(opinion, reason, by=caller.subject)
+    said = opinion.value if reason is None else f"{opinion}: {reason}"
+    session.add(application.step(Step.OPINION, at=now, on=today, by=caller.subject, reason=said))
     await session.flush()
     return application
 
 
 async def assess(session: AsyncSession, application: Application) -> Assessed:
-    """An application with its warnings, from its size at submission or, before, from the lists as known now."""
+    """An application with its warnings and findings, from the lists at submission or, before, as known now."""
+    round = await session.get_one(Round, application.round)
+    patients = {line.practice: line.patients for line in application.practices if line.patients is not None}
     size = application.registered_patients
     if size is None:
-        round = await session.get_one(Round, application.round)
-        size = application.size(await known_practices(session, application.practice_codes, round))
-    return Assessed(application, application.cautions(size))
+        known = await known_practices(session, application.practice_codes, round)
+        patients = {code: practice.patients for code, practice in known.items() if practice.patients is not None}
+        size = application.size(known)
+    brought = {line.practice: patients.get(line.practice, Decimal(0)) * line.share for line in application.practices}
+    warnings = application.cautions(size, await rule_on(session, round.starts_on), brought)
+    beside = [a for a in await submitted_applications(session, round.id) if a.id != application.id]
+    found = await findings_in(session, round, [application], [*beside, application])
+    return Assessed(application, warnings, found[application.id], patients)
 
 
 async def _open_for_change(
@@ -245,3 +281,17 @@ async def _check_codes(session: AsyncSession, application: Application) -> None:
         raise NetworkNotFound(f"No network {application.network}.")
     if application.proposed_code and await session.get(Network, application.proposed_code) is not None:
         raise NetworkCodeTaken(f"The code {application.proposed_code} belongs to another network.")
+
+
+def _filled_in(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, with the area read and kept without anything that is not of it."""
+    if fields.get("area") is None:
+        return dict(fields)
+    _, geometry = read_area(fields["area"])
+    return {**fields, "area": geometry}
+
+
+def _kind_of(application: Application) -> ApplicationKind:
+    if application.reforms:
+        return ApplicationKind.REFORM
+    return ApplicationKind.CHANGE if application.network else ApplicationKind.NEW

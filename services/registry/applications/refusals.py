@@ -39,3 +39,11 @@ class PracticeListAllocated(Refused):
 
 class NetworkAppliedAlready(Refused):
     """A network is in one application of a round."""
+
+
+class AgreementIsNoGround(Refused):
+    """A commissioner does not refuse a network for the content of its members' agreement."""
+
+
+class NetworkNotWhollyDivided(Refused):
+    """Networks are formed anew only when each of their practices goes to a network of the same decision."""

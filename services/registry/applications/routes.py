@@ -5,10 +5,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from services.registry.applications import operations
-from services.registry.applications.model import Application, ApplicationStatus
+from services.registry.applications.model import Application, ApplicationStatus, ApplicationStep, Step
 from services.registry.applications.operations import Assessed
 from services.registry.applications.queries import find_application, visible_applications
 from services.registry.applications.refusals import (
+    AgreementIsNoGround,
     ApplicationNotFound,
     ApplicationNotOpen,
     ApplicationNotSubmitted,
@@ -23,22 +24,29 @@ from services.registry.applications.shapes import (
     ApplicationChange,
     ApplicationIn,
     ApplicationOut,
+    FindingOut,
     OpinionIn,
     ReasonIn,
+    RefusalIn,
+    StepOut,
     SubmissionIn,
     WarningOut,
 )
+from services.registry.areas.model import FindingsNotAccepted
 from services.registry.networks.model import NetworkCodeTaken, NetworkNotFound
 from services.registry.rounds.model import (
     CoverageIncomplete,
     NotYoursToDecide,
+    PatientsCoveredTwice,
     RoundAlreadyDecided,
     RoundGivenUp,
     RoundNotFound,
 )
+from shared.clock import london_day
 from shared.http import (
     Idempotent,
     IfMatch,
+    Now,
     Page,
     Paging,
     Reading,
@@ -73,6 +81,9 @@ def _shown(assessed: Assessed, response: Response) -> ApplicationOut:
     tag(response, assessed.application)
     out = ApplicationOut.model_validate(assessed.application)
     out.warnings = [WarningOut.model_validate(warning) for warning in assessed.warnings]
+    out.findings = [FindingOut.model_validate(finding) for finding in assessed.findings]
+    for line in out.practices:
+        line.patients = assessed.patients.get(line.practice)
     return out
 
 
@@ -140,6 +151,15 @@ async def read_application(
     return _shown(await operations.assess(session, found), response)
 
 
+@router.get("/applications/{id}/history", response_model=Page[StepOut], responses=refusals(ApplicationNotFound))
+async def read_history(id: str, session: Reading, caller: Reader, paging: Paging, today: Today) -> dict[str, Any]:
+    """Every step of an application in order, with the form as it was each time it came in."""
+    await find_application(session, id, caller, today)
+    statement = select(ApplicationStep).where(ApplicationStep.application == id)
+    rows, following = await page(session, statement, [ApplicationStep.id], paging)
+    return {"items": [row[0] for row in rows], "next": following}
+
+
 @router.patch(
     "/applications/{id}",
     response_model=ApplicationOut,
@@ -188,7 +208,7 @@ async def submit(
     session: Transaction,
     response: Response,
     caller: Applicant,
-    today: Today,
+    now: Now,
     submission: SubmissionIn | None = None,
     if_match: IfMatch = None,
 ) -> ApplicationOut:
@@ -199,12 +219,20 @@ async def submit(
         caller=caller,
         received_on=submission.received_on if submission else None,
         if_match=if_match,
-        today=today,
+        now=now,
     )
     return _shown(assessed, response)
 
 
 _JUDGED = refusals(ApplicationNotFound, ApplicationNotSubmitted, NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp)
+_REFUSED = refusals(
+    ApplicationNotFound,
+    ApplicationNotSubmitted,
+    NotYoursToDecide,
+    RoundAlreadyDecided,
+    RoundGivenUp,
+    AgreementIsNoGround,
+)
 
 
 @router.put("/applications/{id}/return", response_model=ApplicationOut, responses=_JUDGED)
@@ -214,39 +242,41 @@ async def send_back(
     session: Transaction,
     response: Response,
     caller: Decider,
-    today: Today,
+    now: Now,
     if_match: IfMatch = None,
 ) -> ApplicationOut:
     """Give the application back to be put right."""
     judged = await operations.judge_application(
         session,
         id,
-        lambda application: application.send_back(why.reason, on=today),
+        lambda application: application.send_back(why.reason, on=london_day(now)),
+        Step.RETURNED,
         caller=caller,
         if_match=if_match,
-        today=today,
+        now=now,
     )
     return _shown(await operations.assess(session, judged), response)
 
 
-@router.put("/applications/{id}/refusal", response_model=ApplicationOut, responses=_JUDGED)
+@router.put("/applications/{id}/refusal", response_model=ApplicationOut, responses=_REFUSED)
 async def refuse(
     id: str,
-    why: ReasonIn,
+    why: RefusalIn,
     session: Transaction,
     response: Response,
     caller: Decider,
-    today: Today,
+    now: Now,
     if_match: IfMatch = None,
 ) -> ApplicationOut:
     """Refuse one application before the area is decided."""
     judged = await operations.judge_application(
         session,
         id,
-        lambda application: application.refuse(why.reason, on=today, by=caller.subject),
+        lambda application: application.refuse(why.reason, why.ground, on=london_day(now), by=caller.subject),
+        Step.REFUSED,
         caller=caller,
         if_match=if_match,
-        today=today,
+        now=now,
     )
     return _shown(await operations.assess(session, judged), response)
 
@@ -261,13 +291,15 @@ async def refuse(
         RoundAlreadyDecided,
         RoundGivenUp,
         CoverageIncomplete,
+        PatientsCoveredTwice,
+        FindingsNotAccepted,
     ),
 )
 async def approve(
-    id: str, session: Transaction, response: Response, caller: Decider, today: Today, if_match: IfMatch = None
+    id: str, session: Transaction, response: Response, caller: Decider, now: Now, if_match: IfMatch = None
 ) -> ApplicationOut:
     """Find the application approvable; it takes effect when the whole area is decided."""
-    found = await operations.find_approvable(session, id, caller=caller, if_match=if_match, today=today)
+    found = await operations.find_approvable(session, id, caller=caller, if_match=if_match, now=now)
     return _shown(await operations.assess(session, found), response)
 
 
@@ -282,11 +314,11 @@ async def give_opinion(
     session: Transaction,
     response: Response,
     caller: Annotated[Caller, allow(Role.LMC)],
-    today: Today,
+    now: Now,
     if_match: IfMatch = None,
 ) -> ApplicationOut:
     """Record the local medical committee's opinion of the boundary."""
     found = await operations.give_opinion(
-        session, id, opinion.opinion, opinion.reason, caller=caller, if_match=if_match, today=today
+        session, id, opinion.opinion, opinion.reason, caller=caller, if_match=if_match, now=now
     )
     return _shown(await operations.assess(session, found), response)

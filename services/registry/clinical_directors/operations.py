@@ -143,23 +143,27 @@ async def withdraw_appointment(session: AsyncSession, appointment: Appointment, 
 
 
 async def take_office(
-    session: AsyncSession, code: str, director: Director, *, application: str, by: str, now: datetime
+    session: AsyncSession, code: str, directors: Sequence[Director], *, application: str, by: str, now: datetime
 ) -> None:
-    """Make the director an approved application names the first one, in place of whoever else holds the office then.
+    """Make the directors an approved application names the first ones, in place of whoever else holds the office then.
 
-    Who holds it already under the same name and in the same practice stays as they are.
+    Where all of them hold it already, under the same names and in the same practices, everything stays as it is.
     """
-    held = await _others(session, code, days(director.valid_from), "")
-    if any((t.name, t.practice) == (director.name, director.practice) for t in held):
+    if not directors:
+        return
+    begin = directors[0].valid_from
+    held = await _others(session, code, days(begin), "")
+    if {(d.name, d.practice) for d in directors} <= {(t.name, t.practice) for t in held}:
         return
     events: list[Event] = []
-    lead = await lead_for(session, code, director.valid_from, now)
+    lead = await lead_for(session, code, begin, now)
     for id in sorted({term.appointment for term in held}):
         first = (await terms_of(session, id))[0]
-        events.append(first.left(lead, max(director.valid_from, first.valid_from) - ONE_DAY))
-        await withdraw(session, DirectorTerm, now=now, days=days(director.valid_from), appointment=id)
+        events.append(first.left(lead, max(begin, first.valid_from) - ONE_DAY))
+        await withdraw(session, DirectorTerm, now=now, days=days(begin), appointment=id)
     announce(session, *events)
-    await appoint_director(session, code, director, by=by, now=now, application=application)
+    for director in directors:
+        await appoint_director(session, code, director, by=by, now=now, application=application)
 
 
 async def terms_of(session: AsyncSession, appointment: str) -> Sequence[DirectorTerm]:

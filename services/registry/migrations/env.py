@@ -1,16 +1,20 @@
 from services.registry.agreements import model as agreements
 from services.registry.allocations import model as allocations
 from services.registry.applications import model as applications
+from services.registry.areas import model as areas
 from services.registry.base import Base
 from services.registry.clinical_directors import model as clinical_directors
 from services.registry.hierarchy import model as hierarchy
 from services.registry.imports import model as imports
 from services.registry.list_sizes import model as list_sizes
+from services.registry.localities import model as localities
 from services.registry.networks import model as networks
 from services.registry.partners import model as partners
 from services.registry.practices import model as practices
 from services.registry.rounds import model as rounds
 from services.registry.signatures import model as signatures
+from services.registry.size_rules import model as size_rules
+from services.registry.waivers import model as waivers
 from services.registry.windows import model as windows
 from services.registry.withdrawals import model as withdrawals
 from shared.migrations import run
@@ -19,6 +23,7 @@ MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
     *(agreements, partners, signatures, clinical_directors),
     windows,
+    *(areas, localities, size_rules, waivers),
 )
 
 run(Base.metadata, "registry")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.allocations.model import Allocation
-from services.registry.applications.model import Application
+from services.registry.applications.model import Application, Step
 from services.registry.clinical_directors.model import Method
 from services.registry.clinical_directors.operations import Director, take_office
 from services.registry.codes import local_network_code
@@ -27,10 +27,11 @@ from services.registry.networks.model import (
     PracticeAlreadyMember,
 )
 from services.registry.networks.queries import lead_of, member_histories
+from services.registry.rounds.consequences import close_empty, require_wholly_divided, settle_forms
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
 from shared.events import Event
-from shared.events.registry import Member, NetworkApproved
+from shared.events.registry import Member, NetworkApproved, PracticeLeft
 from shared.facts import ONE_DAY, as_at, currently_known, days, record, withdraw
 from shared.messaging import announce
 
@@ -47,6 +48,7 @@ async def put_into_effect(
 ) -> None:
     """Create or continue the approved networks with their members, payees and allocated patients, and announce them."""
     lead = await heir_of(session, round.commissioner, round.starts_on)
+    await require_wholly_divided(session, round, approved)
     codes = await _name_networks(session, round, approved, lead, on=on, by=by, now=now)
     try:
         async with session.begin_nested():
@@ -59,6 +61,9 @@ async def put_into_effect(
     for application in approved:
         payees.extend(await _appoint_payee(session, round, application, codes[application.id], now))
     announce(session, *moves)
+    await settle_forms(session, round, approved, codes, lead, by, now)
+    left = {event.network: event.commissioner for event in moves if isinstance(event, PracticeLeft)}
+    announce(session, *await close_empty(session, round, left, now))
     histories = await member_histories(session, list(codes.values()))
     for application in approved:
         code = codes[application.id]
@@ -84,7 +89,7 @@ async def put_into_effect(
             ),
         )
     for application in approved:
-        await _appoint_director(session, round, application, codes[application.id], by, now)
+        await _appoint_directors(session, round, application, codes[application.id], by, now)
     announce(session, *payees, *await settle_allocations(session, codes, [a.id for a in refused], now))
 
 
@@ -121,6 +126,7 @@ async def _name_networks(
             )
             await record(session, entry, key=["network"], now=now)
         application.approve(code, on=on, by=by)
+        session.add(application.step(Step.APPROVED, at=now, on=on, by=by))
         codes[application.id] = code
     return codes
 
@@ -149,7 +155,7 @@ async def _move_members(
                 )
             )
     again = set(codes.values())
-    leaving = {(line.practice, line.leaves) for application in approved for line in application.practices}
+    leaving = {moved for application in approved for moved in application.leaving()}
     from_then = days(round.starts_on)
     believed = (currently_known(Membership), Membership.valid.overlaps(from_then))
     before = select(Membership.practice).where(*believed, Membership.network.in_(again))
@@ -217,23 +223,28 @@ async def _appoint_payee(
     return [network.appoint_payee(application.payee, round.starts_on, None)]
 
 
-async def _appoint_director(
+async def _appoint_directors(
     session: AsyncSession, round: Round, application: Application, code: str, by: str, now: datetime
 ) -> None:
-    """The director the application names holds the office from the day the round takes effect."""
-    if not application.director_name or not application.director_practice:
-        return
-    director = Director(
-        name=application.director_name,
-        practice=application.director_practice,
-        registration_body=None,
-        registration_number=application.director_registration,
-        method=Method.APPOINTED,
-        portion=Decimal(1),
-        valid_from=round.starts_on,
-        valid_to=None,
-    )
-    await take_office(session, code, director, application=application.id, by=by, now=now)
+    """The directors the application names hold the office from the day the round takes effect, in equal parts unless
+    it says otherwise.
+    """
+    named = application.clinical_directors
+    equal = (Decimal(1) / len(named)).quantize(Decimal("0.0001"), ROUND_DOWN) if named else Decimal(1)
+    directors = [
+        Director(
+            name=director["name"],
+            practice=director["practice"],
+            registration_body=None,
+            registration_number=director.get("professional_registration"),
+            method=Method.APPOINTED,
+            portion=Decimal(director["share"]) if director.get("share") else equal,
+            valid_from=round.starts_on,
+            valid_to=None,
+        )
+        for director in named
+    ]
+    await take_office(session, code, directors, application=application.id, by=by, now=now)
 
 
 async def _life(session: AsyncSession, code: str) -> tuple[date, date | None]:

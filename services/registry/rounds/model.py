@@ -43,6 +43,10 @@ class CoverageIncomplete(Refused):
     """No network is approved while a patient of the area is covered by none."""
 
 
+class PatientsCoveredTwice(Refused):
+    """No list is served, and paid for, twice; nobody overrides that."""
+
+
 class OnlyNationalOverrides(Forbidden):
     """Only the national team may decide while the area is not covered."""
 
@@ -87,6 +91,14 @@ class Coverage:
         return tuple(cover for cover in self.practices if cover.uncovered > 0)
 
     @property
+    def twice(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if cover.share > 1)
+
+    @property
+    def partly(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if 0 < cover.share < 1)
+
+    @property
     def patients(self) -> Decimal:
         return sum((cover.patients for cover in self.practices), Decimal(0))
 
@@ -94,10 +106,20 @@ class Coverage:
     def patients_uncovered(self) -> Decimal:
         return sum((cover.uncovered for cover in self.practices), Decimal(0))
 
+    def require_once(self) -> None:
+        """Raises `PatientsCoveredTwice` naming every practice whose patients would be paid for more than once."""
+        if self.twice:
+            faults = [
+                Fault(cover.practice, "twice", f"{cover.name}: by {', '.join(by for _, by in cover.by)}")
+                for cover in self.twice
+            ]
+            raise PatientsCoveredTwice(f"The lists of {len(faults)} practices would be served twice.", errors=faults)
+
     def require(self) -> None:
         """Raises `CoverageIncomplete` naming every practice whose patients are left out."""
         if not self.practices:
             raise CoverageIncomplete("No list size of the area is known on the snapshot day, so cover cannot be shown.")
+        self.require_once()
         if self.uncovered:
             faults = [
                 Fault(cover.practice, "uncovered", f"{cover.name}: {cover.uncovered.normalize():f} patients")
@@ -210,7 +232,7 @@ class Round(Versioned, Base):
         """Decide the area as a whole: of the waiting applications those in `refusals` are refused, the rest approved.
 
         `coverage` is that of the approved. Raises `RoundAlreadyDecided`, `RoundGivenUp`, `Invalid`,
-        `OnlyNationalOverrides`, `CoverageIncomplete`.
+        `OnlyNationalOverrides`, `PatientsCoveredTwice`, `CoverageIncomplete`.
         """
         self.require_open()
         waiting, refused = set(applications), list(refusals)
@@ -227,6 +249,7 @@ class Round(Versioned, Base):
             raise Invalid("The decision cannot be taken as it is.", errors=faults)
         if override_reason is not None and not national:
             raise OnlyNationalOverrides("Only the national team may decide an area that is not wholly covered.")
+        coverage.require_once()
         used = override_reason if not coverage.complete else None
         if used is None:
             coverage.require()

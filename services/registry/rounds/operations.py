@@ -7,10 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.applications.model import Application, ApplicationStatus
+from services.registry.applications.model import Application, ApplicationStatus, RefusalGround, Step
 from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
 from services.registry.networks.operations import lock_register
 from services.registry.rounds.decision import put_into_effect, settle_allocations
+from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Coverage, Round, RoundAlreadyOpen
 from services.registry.rounds.queries import coverage_of, find_round, require_decider, submitted_applications
 from services.registry.scope import acts_for
@@ -53,7 +54,7 @@ async def decide_round(
     *,
     caller: Caller,
     decided_on: date,
-    refusals: dict[str, str],
+    refusals: dict[str, tuple[RefusalGround, str]],
     override_reason: str | None,
     if_match: str | None,
     now: datetime,
@@ -69,8 +70,9 @@ async def decide_round(
     applications = await submitted_applications(session, id)
     approved = [a for a in applications if a.id not in refusals]
     refused = [a for a in applications if a.id in refusals]
+    coverage = await coverage_of(session, round, approved)
     decided = round.decide(
-        await coverage_of(session, round, approved),
+        coverage,
         [a.id for a in applications],
         refusals,
         on=decided_on,
@@ -79,7 +81,11 @@ async def decide_round(
         national=caller.has(Role.NATIONAL),
         override_reason=override_reason,
     )
-    announce(session, *(a.refuse(refusals[a.id], on=decided_on, by=caller.subject) for a in refused))
+    require_accepted(await findings_in(session, round, approved, approved))
+    for application in refused:
+        ground, reason = refusals[application.id]
+        announce(session, application.refuse(reason, ground, on=decided_on, by=caller.subject))
+        session.add(application.step(Step.REFUSED, at=now, on=decided_on, by=caller.subject, reason=reason))
     await put_into_effect(session, round, approved, refused, on=decided_on, by=caller.subject, now=now)
     announce(session, decided)
     await session.flush()

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from services.registry.allocations.model import Allocation
-from services.registry.applications.model import Application, ApplicationStatus, KnownPractice
+from services.registry.applications.form import Form, KnownPractice
+from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.hierarchy.model import Succession
 from services.registry.list_sizes.model import Basis, ListSize
 from services.registry.networks.model import Membership, NetworkEntry
@@ -103,7 +104,7 @@ async def _listed_in(session: AsyncSession, round: Round) -> ColumnElement[bool]
     return or_(kept, and_(ListSize.commissioner.in_(before), by == round.commissioner))
 
 
-async def coverage_of(session: AsyncSession, round: Round, applications: Sequence[Application]) -> Coverage:
+async def coverage_of(session: AsyncSession, round: Round, applications: Sequence[Form]) -> Coverage:
     """How every patient of the area is covered if exactly these applications are approved."""
     names = (
         select(PracticeEntry.name)
@@ -136,13 +137,13 @@ async def coverage_of(session: AsyncSession, round: Round, applications: Sequenc
 
 
 async def _covered(
-    session: AsyncSession, codes: Sequence[str], round: Round, applications: Sequence[Application]
+    session: AsyncSession, codes: Sequence[str], round: Round, applications: Sequence[Form]
 ) -> dict[str, list[tuple[Decimal, str, str]]]:
     """Per practice what covers which share of its list: an application, a network that goes on, an allocation."""
     covered: dict[str, list[tuple[Decimal, str, str]]] = defaultdict(list)
     applying = {line.practice for application in applications for line in application.practices}
     again = {application.network for application in applications if application.network}
-    leaving = {(line.practice, line.leaves) for application in applications for line in application.practices}
+    leaving = {moved for application in applications for moved in application.leaving()}
     for application in applications:
         for line in application.practices:
             covered[line.practice].append((line.share, "application", application.id))
@@ -186,7 +187,9 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
     members = select(Membership.practice, Membership.network).where(
         as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
     )
-    networks = dict((await session.execute(members)).all())
+    networks: dict[str, list[str]] = defaultdict(list)
+    for code, network in await session.execute(members.order_by(Membership.network)):
+        networks[code].append(network)
     allocated = select(Allocation.practice, func.coalesce(Allocation.network, Allocation.application)).where(
         as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
     )
@@ -201,7 +204,7 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
             commissioner=commissioner or sizes.get(code, (None, None))[1],
             contract=contract,
             patients=sizes.get(code, (None, None))[0],
-            network=networks.get(code),
+            networks=tuple(networks.get(code, ())),
             allocated_to=served.get(code),
         )
     return known

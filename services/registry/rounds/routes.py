@@ -1,20 +1,25 @@
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import select
 
+from services.registry.applications.model import RefusalGround
+from services.registry.applications.refusals import AgreementIsNoGround, NetworkNotWhollyDivided
+from services.registry.areas.model import FindingsNotAccepted
 from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.model import CommissionerNotFound
 from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
 from services.registry.rounds import operations
 from services.registry.rounds.model import (
-    Coverage,
+    Cover,
     CoverageIncomplete,
     NotYoursToDecide,
     OnlyNationalOverrides,
+    PatientsCoveredTwice,
     Round,
     RoundAlreadyDecided,
     RoundAlreadyOpen,
@@ -43,6 +48,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.paging import paged
 from shared.years import ContractYear
 
 router = service_router("registry", tags=["rounds"])
@@ -84,6 +90,13 @@ class RoundOut(Out):
     abandon_reason: str | None
 
 
+class CoverageState(StrEnum):
+    COVERED = "covered"
+    PARTLY = "partly"
+    UNCOVERED = "uncovered"
+    TWICE = "twice"
+
+
 class CoveredBy(Out):
     kind: str
     by: str
@@ -103,11 +116,14 @@ class CoverageOut(Out):
     patients: Decimal
     patients_uncovered: Decimal
     uncovered: list[CoverOut]
+    covered_twice: list[CoverOut]
+    partly_covered: list[CoverOut]
     practices: list[CoverOut]
 
 
 class RefusalIn(In):
     application: Annotated[str, Field(max_length=32)]
+    ground: RefusalGround = RefusalGround.OTHER
     reason: Annotated[str, Field(min_length=3, max_length=10_000)]
 
 
@@ -168,31 +184,52 @@ async def read_round(id: str, session: Reading, response: Response, caller: Read
     return found
 
 
-def _cover(coverage: Coverage) -> dict[str, list[CoverOut]]:
-    shown = [
-        CoverOut(
-            practice=cover.practice,
-            name=cover.name,
-            patients=cover.patients,
-            uncovered=cover.uncovered,
-            covered_by=[CoveredBy(kind=kind, by=by) for kind, by in cover.by],
-        )
-        for cover in coverage.practices
-    ]
-    return {"practices": shown, "uncovered": [cover for cover in shown if cover.uncovered > 0]}
+def _shown(cover: Cover) -> CoverOut:
+    return CoverOut(
+        practice=cover.practice,
+        name=cover.name,
+        patients=cover.patients,
+        uncovered=cover.uncovered,
+        covered_by=[CoveredBy(kind=kind, by=by) for kind, by in cover.by],
+    )
 
 
 @router.get("/rounds/{id}/coverage", response_model=CoverageOut, responses=refusals(RoundNotFound))
 async def read_coverage(id: str, session: Moment, caller: AreaReader, today: Today) -> dict[str, Any]:
-    """How every patient of the area's practices is covered, and who is left out."""
+    """How every patient of the area's practices is covered, who is left out, and who would be served twice."""
     coverage = await operations.assess_coverage(session, id, caller, today)
     return {
         "round": id,
         "complete": coverage.complete,
         "patients": coverage.patients,
         "patients_uncovered": coverage.patients_uncovered,
-        **_cover(coverage),
+        "uncovered": [_shown(cover) for cover in coverage.uncovered],
+        "covered_twice": [_shown(cover) for cover in coverage.twice],
+        "partly_covered": [_shown(cover) for cover in coverage.partly],
+        "practices": [_shown(cover) for cover in coverage.practices],
     }
+
+
+@router.get("/rounds/{id}/coverage/practices", response_model=Page[CoverOut], responses=refusals(RoundNotFound))
+async def list_coverage(
+    id: str,
+    session: Moment,
+    caller: AreaReader,
+    paging: Paging,
+    today: Today,
+    state: CoverageState | None = None,
+) -> dict[str, Any]:
+    """The practices of an area with how their patients are covered, page by page; of one state if asked."""
+    coverage = await operations.assess_coverage(session, id, caller, today)
+    chosen = {
+        None: coverage.practices,
+        CoverageState.COVERED: tuple(cover for cover in coverage.practices if not cover.uncovered),
+        CoverageState.PARTLY: coverage.partly,
+        CoverageState.UNCOVERED: coverage.uncovered,
+        CoverageState.TWICE: coverage.twice,
+    }[state]
+    covers, following = paged(chosen, lambda cover: cover.practice, paging)
+    return {"items": [_shown(cover) for cover in covers], "next": following}
 
 
 @router.put(
@@ -205,6 +242,10 @@ async def read_coverage(id: str, session: Moment, caller: AreaReader, today: Tod
         RoundAlreadyDecided,
         RoundGivenUp,
         CoverageIncomplete,
+        PatientsCoveredTwice,
+        FindingsNotAccepted,
+        AgreementIsNoGround,
+        NetworkNotWhollyDivided,
         NetworkCodeTaken,
         PracticeAlreadyMember,
     ),
@@ -224,7 +265,7 @@ async def decide(
         id,
         caller=caller,
         decided_on=decision.decided_on,
-        refusals={refusal.application: refusal.reason for refusal in decision.refusals},
+        refusals={refusal.application: (refusal.ground, refusal.reason) for refusal in decision.refusals},
         override_reason=decision.override_reason,
         if_match=if_match,
         now=now,
