@@ -90,9 +90,10 @@ async def change_application(
     today: date,
 ) -> Application:
     """Change a draft or returned application."""
+    changed = _filled_in(fields)
     application = await _open_for_change(session, id, caller, if_match, today)
     application.require_open()
-    for name, value in _filled_in(fields).items():
+    for name, value in changed.items():
         setattr(application, name, value)
     if (fields.keys() & {"network", "reforms"} and fields.get("kind") is None) or application.kind is None:
         application.kind = _kind_of(application)

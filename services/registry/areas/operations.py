@@ -78,6 +78,7 @@ async def record_area(
 
     Raises `NetworkNotFound`, `NotYoursToDecide`, `Invalid`, `FindingsNotAccepted`.
     """
+    shape, geometry = read_area(document)
     first = days.lower or date.min
     network = await session.get(Network, code, with_for_update=True)
     lead = await lead_of(session, code, first)
@@ -85,7 +86,6 @@ async def record_area(
         raise NetworkNotFound(f"No network {code} on {first}.")
     await require_decider(session, lead, caller, london_day(now))
     require_match(network, if_match)
-    shape, geometry = read_area(document)
     members = (
         await session.scalars(select(Membership.practice).where(Membership.network == code, as_at(Membership, first)))
     ).all()
