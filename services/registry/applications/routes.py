@@ -27,7 +27,7 @@ from services.registry.applications.shapes import (
     FindingOut,
     OpinionIn,
     ReasonIn,
-    RefusalIn,
+    RefusedIn,
     StepOut,
     SubmissionIn,
     WarningOut,
@@ -261,7 +261,7 @@ async def send_back(
 @router.put("/applications/{id}/refusal", response_model=ApplicationOut, responses=_REFUSED)
 async def refuse(
     id: str,
-    why: RefusalIn,
+    why: RefusedIn,
     session: Transaction,
     response: Response,
     caller: Decider,

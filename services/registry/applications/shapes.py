@@ -96,7 +96,7 @@ class ReasonIn(In):
     reason: Annotated[str, Field(min_length=3, max_length=10_000)]
 
 
-class RefusalIn(ReasonIn):
+class RefusedIn(ReasonIn):
     """`ground` is the rule the application fails; the content of the network agreement is none."""
 
     ground: RefusalGround = RefusalGround.OTHER
@@ -113,7 +113,7 @@ class ApplyingPractice(Out):
     practice: str
     share: Decimal
     leaves: str | None
-    patients: Decimal | None
+    patients: Decimal | None = None
 
 
 class Director(Out):
