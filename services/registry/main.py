@@ -6,6 +6,7 @@ from services.registry.applications.routes import router as applications
 from services.registry.areas.routes import router as areas
 from services.registry.base import Base
 from services.registry.clinical_directors.routes import router as clinical_directors
+from services.registry.elections.routes import router as elections
 from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.hierarchy.succession_routes import router as successions
 from services.registry.imports.routes import router as imports
@@ -53,7 +54,7 @@ def service(settings: Settings) -> Service:
             localities,
             statistics,
             imports,
-            *(partners, agreements, signatures, clinical_directors),
+            *(partners, agreements, signatures, clinical_directors, elections),
         ],
         announces=[
             events.CommissionerRegistered,

@@ -22,8 +22,16 @@ async def things(app: Harness) -> dict[str, str]:
     await life.signed_on_paper(app)
     signature = (await life.read(app, f"{life.HOME}/agreement/signatures"))["items"][0]["id"]
     director = await life.appoint(app)
+    election = await life.called(app, "Z80011")
+    await life.vote(app, election, "Z80012", "Z80011")
+    await life.counted(app, election)
+    app.app.dependency_overrides.clear()
     home = life.HOME
+    chosen = f"{home}/elections/{election['id']}"
+    candidate = election["candidates"][0]["id"]
     return {
+        f"{NETWORK}/elections/{{id}}": chosen,
+        f"{NETWORK}/elections/{{id}}/candidates/{{candidate}}": f"{chosen}/candidates/{candidate}",
         f"{NETWORK}/clinical-directors/{{id}}": f"{home}/clinical-directors/{director.json()['id']}",
         f"{NETWORK}/partners/{{id}}": f"{home}/partners/{partner.json()['id']}",
         f"{NETWORK}/agreement/versions/{{number}}": f"{home}/agreement/versions/1",
@@ -39,6 +47,22 @@ def bodies() -> dict[str, Any]:
     version = life.version(terms=life.terms(finance=finance), named_partners={"Z80011": ["Dr Ash (invented)"]})
     turn = {**life.turn(portion="0.25"), **days}
     return {
+        f"POST {NETWORK}/elections": {
+            "title": "Clinical director",
+            "method": "instant_runoff",
+            "tie_break": "lot",
+            "opens_at": "2031-03-01T09:00:00Z",
+            "closes_at": "2031-03-08T17:00:00Z",
+        },
+        f"POST {NETWORK}/elections/{{id}}/candidates": {
+            "name": "Dr Ash (invented)",
+            "practice": "Z80011",
+            "registration": {"body": "GMC", "number": "A1234567"},
+            "statement": "More clinics.",
+        },
+        f"PUT {NETWORK}/elections/{{id}}/ballot": {"practice": "Z80012", "choices": ["can-1"]},
+        f"PUT {NETWORK}/elections/{{id}}/appointment": {**days, "portion": "0.5"},
+        f"PUT {NETWORK}/elections/{{id}}/abandonment": REASON,
         f"POST {NETWORK}/clinical-directors": turn,
         f"POST {NETWORK}/clinical-directors/rotation": {"turns": [turn, turn]},
         f"PUT {NETWORK}/clinical-directors/{{id}}": {**turn, "method": "rotating", **REASON},
@@ -67,5 +91,5 @@ def bodies() -> dict[str, Any]:
 
 def next_door(app: Harness) -> set[str]:
     """The paths inside the network: whatever stands there is the neighbour's."""
-    inside = tuple(f"{NETWORK}/{noun}" for noun in ("partners", "agreement", "clinical-directors"))
+    inside = tuple(f"{NETWORK}/{noun}" for noun in ("partners", "agreement", "clinical-directors", "elections"))
     return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}

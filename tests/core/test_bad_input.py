@@ -89,7 +89,7 @@ def unclear(answer: httpx.Response) -> str | None:
 
 
 def caller(world: World, door: Door) -> dict[str, str]:
-    return world.caller(next(role for role in BEFORE if role in door.roles))
+    return world.caller(next(role for role in BEFORE if role in door.roles), path=door.path)
 
 
 async def knock(world: World, door: Door, **more: Any) -> httpx.Response:

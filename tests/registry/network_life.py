@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 import httpx
 
+from shared.clock import london_day
+from shared.http import _now, _today
 from shared.identity import Role
 from tests.harness import Harness
 from tests.registry.builders import V1, commissioner, national, practice
@@ -140,3 +143,61 @@ def turn(**changes: Any) -> dict[str, Any]:
 
 async def appoint(app: Harness, headers: dict[str, str] | None = None, **changes: Any) -> httpx.Response:
     return await app.post(f"{HOME}/clinical-directors", turn(**changes), headers or network(app))
+
+
+def clock(app: Harness, now: str) -> None:
+    """From here on every request comes at this instant."""
+    instant = datetime.fromisoformat(now)
+
+    async def _at() -> datetime:
+        return instant
+
+    async def _on() -> date:
+        return london_day(instant)
+
+    app.app.dependency_overrides |= {_now: _at, _today: _on}
+
+
+ELECTIONS = f"{HOME}/elections"
+CALLED, OPEN, CLOSED = "2022-03-01T09:00:00+00:00", "2022-03-10T09:00:00+00:00", "2022-03-20T09:00:00+00:00"
+
+
+async def call(app: Harness, **changes: Any) -> httpx.Response:
+    body = {
+        "title": "Clinical director from April",
+        "method": "instant_runoff",
+        "opens_at": "2022-03-08T08:00:00Z",
+        "closes_at": "2022-03-15T17:00:00Z",
+        **changes,
+    }
+    return await app.post(ELECTIONS, body, network(app))
+
+
+async def called(app: Harness, *practices: str, **changes: Any) -> dict[str, Any]:
+    """An election with a candidate from each of these practices, and voting open."""
+    clock(app, CALLED)
+    answer = await call(app, **changes)
+    assert answer.status_code == 201, answer.text
+    election: dict[str, Any] = answer.json()
+    for who in practices:
+        nomination = {"name": f"Dr {who} (invented)", "practice": who}
+        answer = await app.post(f"{ELECTIONS}/{election['id']}/candidates", nomination, network(app))
+        assert answer.status_code == 201, answer.text
+        election = answer.json()
+    clock(app, OPEN)
+    return election
+
+
+async def vote(app: Harness, election: dict[str, Any], who: str, *choices: str) -> httpx.Response:
+    """A practice's ballot for the candidates of these practices, in order."""
+    ids = {candidate["practice"]: candidate["id"] for candidate in election["candidates"]}
+    body = {"practice": who, "choices": [ids.get(choice, choice) for choice in choices]}
+    return await app.put(f"{ELECTIONS}/{election['id']}/ballot", body, practice(app, who))
+
+
+async def counted(app: Harness, election: dict[str, Any]) -> dict[str, Any]:
+    clock(app, CLOSED)
+    answer = await app.put(f"{ELECTIONS}/{election['id']}/tally", None, network(app))
+    assert answer.status_code == 200, answer.text
+    tally: dict[str, Any] = answer.json()
+    return tally

@@ -4,6 +4,7 @@ from services.registry.applications import model as applications
 from services.registry.areas import model as areas
 from services.registry.base import Base
 from services.registry.clinical_directors import model as clinical_directors
+from services.registry.elections import model as elections
 from services.registry.hierarchy import model as hierarchy
 from services.registry.imports import model as imports
 from services.registry.list_sizes import model as list_sizes
@@ -21,7 +22,7 @@ from shared.migrations import run
 
 MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
-    *(agreements, partners, signatures, clinical_directors),
+    *(agreements, partners, signatures, clinical_directors, elections),
     windows,
     *(areas, localities, size_rules, waivers),
 )
