@@ -21,6 +21,7 @@ from services.funding.payment_files import routes as payment_files
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.practice_scheme import routes as practice_scheme
+from services.funding.queries import routes as queries
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.tariffs import routes as tariffs
@@ -32,6 +33,7 @@ from shared.events.funding import (
     ClaimPaid,
     ClaimRejected,
     ClaimReturned,
+    LineQueried,
     PaymentConfirmed,
     PaymentIssued,
     PaymentReturned,
@@ -40,6 +42,7 @@ from shared.events.funding import (
     PracticeClaimRejected,
     PracticeClaimReturned,
     PracticeClaimWithdrawn,
+    QueryAnswered,
     TariffPublished,
 )
 from shared.service import Service
@@ -67,6 +70,7 @@ def service(settings: Settings) -> Service:
             instructions.router,
             payment_files.router,
             lines.router,
+            queries.router,
             claims.router,
             deadlines.router,
             checks.router,
@@ -79,6 +83,8 @@ def service(settings: Settings) -> Service:
             PaymentIssued,
             PaymentConfirmed,
             PaymentReturned,
+            LineQueried,
+            QueryAnswered,
             ClaimApproved,
             ClaimReturned,
             ClaimRejected,

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.bank_holidays.operations import ship_holidays
 from services.funding.deadlines.operations import load_deadlines
 from services.funding.membership_rules.operations import load_shipped_rules
+from services.funding.queries.operations import ship_clock
 from services.funding.tariffs.operations import load_shipped
 from services.funding.variances.operations import ship_thresholds
 
@@ -20,3 +21,4 @@ async def seed(session: AsyncSession, now: datetime) -> None:
     await ship_thresholds(session, now)
     await load_deadlines(session, now)
     await ship_holidays(session, now)
+    await ship_clock(session, now)

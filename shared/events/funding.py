@@ -94,6 +94,48 @@ class PaymentIssued(FundingEvent):
         return self.network
 
 
+@catalogued
+class LineQueried(FundingEvent):
+    """Somebody a line pays asked about it; it is to be answered by `answer_by`."""
+
+    noun: ClassVar[str] = "queries"
+    name: ClassVar[str] = "line-queried"
+
+    query: str
+    line: str
+    run: str
+    network: str
+    practice: str | None = None
+    payee: str
+    stream: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    raised_on: date
+    answer_by: date
+
+    def subject(self) -> str:
+        return self.query
+
+
+@catalogued
+class QueryAnswered(FundingEvent):
+    """A query was answered in words, by a correction, or by an adjustment of what the line paid."""
+
+    noun: ClassVar[str] = "queries"
+    name: ClassVar[str] = "query-answered"
+
+    query: str
+    line: str
+    network: str
+    payee: str
+    kind: Literal["explanation", "correction", "adjustment"]
+    adjustment: Decimal | None = None
+    answered_on: date
+    answer_by: date
+
+    def subject(self) -> str:
+        return self.query
+
+
 class SettledPart(Fact):
     """The part of an instruction that stands for one network."""
 

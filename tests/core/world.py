@@ -366,6 +366,10 @@ async def a_funding(app: Harness) -> World:
         f"{v1}/payment-runs/{run['id']}/lines?network={funding.NETWORK}", headers=app.token(Role.NATIONAL)
     )
     line = next(item["id"] for item in lines.json()["items"] if item["practice"] == "A00001")
+    query = await app.post(
+        f"{v1}/queries", {"line": line, "reason": "Why?"}, app.token(Role.PRACTICE, organisations=["A00001"])
+    )
+    assert query.status_code == 201, query.text
     return World(
         app,
         own={
@@ -391,6 +395,7 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/claims/{{claim_id}}": f"{v1}/claims/claim-1",
             f"{v1}/payment-runs/{{run_id}}": f"{v1}/payment-runs/{run['id']}",
             f"{v1}/lines/{{line_id}}": f"{v1}/lines/{line}",
+            f"{v1}/queries/{{query_id}}": f"{v1}/queries/{query.json()['id']}",
             f"{v1}/payment-files/{{file_id}}": f"{v1}/payment-files/{file['id']}",
             f"{v1}/payment-instructions/{{instruction_id}}": (
                 f"{v1}/payment-instructions/{instructions['A00001']['id']}"
@@ -405,6 +410,16 @@ async def a_funding(app: Harness) -> World:
             },
             f"POST {v1}/bank-details": funding.bank_details("A00002", roll_number="R/123-4", valid_from="2026-12-01"),
             f"PUT {v1}/bank-details/{{details_id}}/approval": {"sort_code": "123456", "account_number": "12345678"},
+            f"POST {v1}/queries": {"line": line, "reason": "It is less than last month.", "expected": "5000.00"},
+            f"PUT {v1}/queries/{{query_id}}/answer": {"kind": "explanation", "answer": "A practice left in March."},
+            f"PUT {v1}/queries/{{query_id}}/refusal": {"reason": "The payroll says otherwise."},
+            f"PUT {v1}/queries/{{query_id}}/withdrawal": {"reason": "We had mistaken the month."},
+            f"POST {v1}/query-clocks": {
+                "working_days": 15,
+                "reason": "As agreed with the LMCs.",
+                "valid_from": "2026-12-01",
+                "valid_to": "2027-03-31",
+            },
             f"POST {v1}/bank-holidays": {"day": "2029-01-01", "name": "New Year's Day"},
             f"POST {v1}/payment-runs/{{run_id}}/files": {"processing_day": "2027-01-05"},
             f"PUT {v1}/payment-instructions/{{instruction_id}}/confirmation": {"confirmed_on": "2026-11-30"},
@@ -445,7 +460,7 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/entitlements": {"network": funding.NETWORK, "contract_year": "2022-23"},
             f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
         },
-        public=frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays"}),
+        public=frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),
     )
 
 

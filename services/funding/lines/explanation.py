@@ -10,6 +10,7 @@ from services.funding.lines import capitation
 from services.funding.lines.trace import recompute
 from services.funding.lines.words import Trace, pounds, stream_in_words
 from services.funding.practice_scheme import line as practice_scheme
+from services.funding.queries import line as queries
 
 Arithmetic = Callable[[Trace], tuple[list[str], list[str]]]
 
@@ -17,6 +18,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
     "capitation": capitation.arithmetic,
     "claim": claims.arithmetic,
     "practice-claim": practice_scheme.arithmetic,
+    "adjustment": queries.arithmetic,
 }
 """By kind of trace: the steps of the arithmetic, and warnings. A noun whose amounts reach a run adds its own here."""
 
@@ -27,6 +29,7 @@ WHY = {
     "population-restated": "a population was restated after the month was paid",
     "rounding": "pence move between months so that the year comes out exactly",
     "claim-late": "the claim was approved after its month",
+    "query": "a query of an earlier line was answered by an adjustment",
     "override": "a computed result was overridden by national decision",
     "withdrawal": "the right to the payment was withdrawn or given back after the month was paid",
 }

@@ -9,11 +9,13 @@ from services.funding.claims import line as claims
 from services.funding.lines import capitation
 from services.funding.lines.words import Trace
 from services.funding.practice_scheme import line as practice_scheme
+from services.funding.queries import line as queries
 
 RECOMPUTE: dict[str, Callable[[Trace], Decimal]] = {
     "capitation": capitation.recompute,
     "claim": claims.recompute,
     "practice-claim": practice_scheme.recompute,
+    "adjustment": queries.recompute,
 }
 """By kind of trace: its amount worked out again. A noun whose amounts reach a run adds its own here."""
 

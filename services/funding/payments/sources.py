@@ -5,5 +5,6 @@ from __future__ import annotations
 from services.funding.claims.line import CLAIMS
 from services.funding.payments.payables import Source
 from services.funding.practice_scheme.line import PRACTICE_CLAIMS
+from services.funding.queries.line import ADJUSTMENTS
 
-SOURCES: tuple[Source, ...] = (CLAIMS, PRACTICE_CLAIMS)
+SOURCES: tuple[Source, ...] = (CLAIMS, PRACTICE_CLAIMS, ADJUSTMENTS)

@@ -1,0 +1,169 @@
+"""Raising queries, answering them, and the clock they run by."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.bank_holidays.operations import working_days
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.queries.model import (
+    AnswerKind,
+    LineQueriedAlready,
+    NotYourQuery,
+    PaymentQuery,
+    QueryClock,
+    QueryState,
+)
+from services.funding.scope import lines_seen
+from shared.clock import london_day
+from shared.database import new_id
+from shared.errors import NotFound
+from shared.facts import as_at, days, record, since
+from shared.http import require_match
+from shared.identity import Caller
+from shared.messaging import announce
+
+SHIPPED_DAYS = 10
+
+
+class QueryNotFound(NotFound):
+    """No such query, or none the caller may see."""
+
+
+class LineNotFound(NotFound):
+    """No such line, or none the caller may see."""
+
+
+async def ship_clock(session: AsyncSession, now: datetime) -> None:
+    """The clock that holds until another is set; running it again changes nothing."""
+    if await session.scalar(select(func.count()).select_from(QueryClock)) == 0:
+        clock = QueryClock(working_days=SHIPPED_DAYS, reason="shipped", set_by="system")
+        clock.valid, clock.known = days(date(2019, 4, 1)), since(now)
+        session.add(clock)
+
+
+async def set_clock(session: AsyncSession, clock: QueryClock, *, now: datetime) -> QueryClock:
+    """Queries raised from a day on are to be answered within another time."""
+    await record(session, clock, key=["scope"], now=now)
+    return clock
+
+
+async def raise_query(
+    session: AsyncSession, line_id: str, reason: str, expected: Decimal | None, *, caller: Caller, now: datetime
+) -> PaymentQuery:
+    """Somebody a line of an issued run pays asks about it. Raises `LineNotFound` and `LineQueriedAlready`."""
+    line = await session.scalar(
+        select(PaymentLine)
+        .join(PaymentRun, PaymentRun.id == PaymentLine.run)
+        .where(PaymentLine.id == line_id, PaymentRun.status == RunStatus.ISSUED, lines_seen(caller, PaymentLine))
+    )
+    if line is None:
+        raise LineNotFound(f"No line {line_id}.")
+    today = london_day(now)
+    clock = await session.scalar(select(QueryClock.working_days).where(as_at(QueryClock, today)))
+    answer_by = (await working_days(session)).after(today, SHIPPED_DAYS if clock is None else clock)
+    concerned = [code for code in (line.payee, line.practice, line.network) if code in caller.organisations]
+    query, event = PaymentQuery.ask(
+        new_id("qry"),
+        line,
+        reason,
+        expected,
+        asker=concerned[0] if concerned else line.payee,
+        by=caller.subject,
+        at=now,
+        on=today,
+        answer_by=answer_by,
+    )
+    session.add(query)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise LineQueriedAlready(f"A query of {line_id} is open.") from error
+    announce(session, event)
+    return query
+
+
+async def query_seen(session: AsyncSession, query_id: str, caller: Caller, *, lock: bool = False) -> PaymentQuery:
+    """A query the caller may see. Raises `QueryNotFound`."""
+    statement = select(PaymentQuery).where(PaymentQuery.id == query_id, lines_seen(caller, PaymentQuery))
+    query = await session.scalar(statement.with_for_update() if lock else statement)
+    if query is None:
+        raise QueryNotFound(f"No query {query_id}.")
+    return query
+
+
+async def answer_query(
+    session: AsyncSession,
+    query_id: str,
+    if_match: str | None,
+    kind: AnswerKind,
+    answer: str,
+    correction: str | None,
+    amount_due: Decimal | None,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> PaymentQuery:
+    """Answer a query; an adjustment is only proposed and needs a second person.
+
+    Raises `QueryClosed`, `AmountIsByRule` and `NothingToAdjust`.
+    """
+    query = await query_seen(session, query_id, caller, lock=True)
+    require_match(query, if_match)
+    today = london_day(now)
+    if kind is AnswerKind.ADJUSTMENT and amount_due is not None:
+        query.propose(amount_due, await _adjusted(session, query), answer, by=caller.subject, on=today)
+    else:
+        announce(session, query.reply(kind, answer, correction, by=caller.subject, at=now, on=today))
+    await session.flush()
+    return query
+
+
+async def _adjusted(session: AsyncSession, query: PaymentQuery) -> Decimal:
+    """What earlier queries of the same line added to it."""
+    found = await session.scalar(
+        select(func.coalesce(func.sum(PaymentQuery.adjustment), 0)).where(
+            PaymentQuery.line == query.line, PaymentQuery.state == QueryState.ANSWERED
+        )
+    )
+    return Decimal(found or 0)
+
+
+async def approve_adjustment(
+    session: AsyncSession, query_id: str, if_match: str | None, *, caller: Caller, now: datetime
+) -> PaymentQuery:
+    """A second person agrees; the next run pays it. Raises `QueryNotProposed` and `SamePerson`."""
+    query = await query_seen(session, query_id, caller, lock=True)
+    require_match(query, if_match)
+    announce(session, query.approve(by=caller.subject, at=now))
+    await session.flush()
+    return query
+
+
+async def refuse_adjustment(
+    session: AsyncSession, query_id: str, if_match: str | None, reason: str, *, caller: Caller
+) -> PaymentQuery:
+    """A second person disagrees; the query is open again. Raises `QueryNotProposed` and `SamePerson`."""
+    query = await query_seen(session, query_id, caller, lock=True)
+    require_match(query, if_match)
+    query.refuse(reason, by=caller.subject)
+    await session.flush()
+    return query
+
+
+async def withdraw_query(
+    session: AsyncSession, query_id: str, if_match: str | None, reason: str, *, caller: Caller, now: datetime
+) -> PaymentQuery:
+    """Whoever asked is content. Raises `NotYourQuery` and `QueryClosed`."""
+    query = await query_seen(session, query_id, caller, lock=True)
+    if query.raised_for not in caller.organisations:
+        raise NotYourQuery(f"The query was raised for {query.raised_for}.")
+    require_match(query, if_match)
+    query.withdraw(reason, at=now)
+    await session.flush()
+    return query

@@ -1,0 +1,322 @@
+"""Queries of payment lines over HTTP."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+from pydantic import Field, model_validator
+from sqlalchemy import select
+
+from services.funding.payments.model import SamePerson
+from services.funding.queries import operations
+from services.funding.queries.model import (
+    OPEN,
+    AmountIsByRule,
+    AnswerKind,
+    LineQueriedAlready,
+    NothingToAdjust,
+    NotYourQuery,
+    PaymentQuery,
+    QueryClock,
+    QueryClosed,
+    QueryNotProposed,
+    QueryState,
+)
+from services.funding.queries.operations import LineNotFound, QueryNotFound
+from services.funding.scope import lines_seen
+from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.facts import as_at as held_at
+from shared.facts import days
+from shared.http import (
+    AsAt,
+    Idempotent,
+    IfMatch,
+    In,
+    KnownAt,
+    MoneyIn,
+    MoneyOut,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Today,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+    tag,
+)
+from shared.identity import Caller, Role, allow
+from shared.years import Month
+
+router = service_router("funding", tags=["queries"])
+
+QueryId = Annotated[str, Path(max_length=64)]
+Asks = Annotated[Caller, allow(Role.PAYEE, Role.NETWORK, Role.PRACTICE)]
+Answers = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+Finance = Annotated[Caller, allow(Role.NATIONAL)]
+Seen = Annotated[
+    Caller,
+    allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE),
+]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class QueryIn(In):
+    """What is asked about a line; `expected` is the amount thought right, if there is one."""
+
+    line: Annotated[str, Field(min_length=1, max_length=80)]
+    reason: Text
+    expected: Annotated[MoneyIn | None, Field(ge=0)] = None
+
+
+class AnswerIn(In):
+    """An explanation is words alone; a correction also names what was corrected; an adjustment says what was due."""
+
+    kind: AnswerKind
+    answer: Text
+    correction: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+    amount_due: Annotated[MoneyIn | None, Field(ge=0)] = None
+
+    @model_validator(mode="after")
+    def as_the_kind_wants(self) -> "AnswerIn":
+        if (self.kind is AnswerKind.ADJUSTMENT) != (self.amount_due is not None):
+            raise ValueError("an adjustment, and only that, has an amount_due")
+        if (self.kind is AnswerKind.CORRECTION) != (self.correction is not None):
+            raise ValueError("a correction, and only that, names what was corrected")
+        return self
+
+
+class QueryReasonIn(In):
+    reason: Text
+
+
+class ClockIn(In):
+    """Within how many working days queries raised on these days are to be answered."""
+
+    working_days: Annotated[int, Field(ge=1, le=250, strict=True)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    valid_from: Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
+    valid_to: Annotated[date | None, Field(le=date(2099, 3, 31))] = None
+
+    @model_validator(mode="after")
+    def in_order(self) -> "ClockIn":
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError("valid_to lies before valid_from")
+        return self
+
+
+class ClockOut(Out):
+    working_days: int
+    reason: str
+    valid_from: date
+    valid_to: date | None
+    set_by: str
+
+
+class QueryOut(Out):
+    """`paid` is what the line paid (null if held). `adjustment` is paid by the run named in `adjusted_in`."""
+
+    id: str
+    line: str
+    run: str
+    network: str
+    practice: str | None
+    payee: str
+    stream: str
+    month: str
+    paid: MoneyOut | None
+    reason: str
+    expected: MoneyOut | None
+    raised_for: str
+    raised_by: str
+    raised_on: date
+    answer_by: date
+    overdue: bool
+    state: QueryState
+    kind: AnswerKind | None
+    answer: str | None
+    correction: str | None
+    amount_due: MoneyOut | None
+    adjustment: MoneyOut | None
+    answered_by: str | None
+    answered_on: date | None
+    approved_by: str | None
+    closed_at: datetime | None
+    refusal: str | None
+    adjusted_in: str | None
+
+
+def query_out(query: PaymentQuery, today: date) -> QueryOut:
+    shown = {name: getattr(query, name) for name in QueryOut.model_fields if name != "overdue"}
+    return QueryOut(**shown, overdue=query.overdue(today))
+
+
+@router.post("/queries", status_code=201, responses=refusals(LineNotFound, LineQueriedAlready), summary="Query a line")
+async def raise_query(
+    query: QueryIn, session: Transaction, response: Response, caller: Asks, now: Now, today: Today, _: Idempotent
+) -> QueryOut:
+    """Ask about a line that pays the caller; the clock runs from today."""
+    made = await operations.raise_query(session, query.line, query.reason, query.expected, caller=caller, now=now)
+    tag(response, made)
+    response.headers["Location"] = f"/funding/v1/queries/{made.id}"
+    return query_out(made, today)
+
+
+@router.get("/queries", summary="Queries of lines")
+async def list_queries(
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    today: Today,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    practice: Annotated[str | None, Query(max_length=32)] = None,
+    payee: Annotated[str | None, Query(max_length=32)] = None,
+    line: Annotated[str | None, Query(max_length=80)] = None,
+    month: Month | None = None,
+    state: QueryState | None = None,
+    overdue: bool | None = None,
+) -> Page[QueryOut]:
+    """Queries that concern the caller, the oldest first; `overdue=true` gives those whose time is up."""
+    statement = select(PaymentQuery).where(lines_seen(caller, PaymentQuery))
+    for column, wanted in (
+        (PaymentQuery.network, network),
+        (PaymentQuery.practice, practice),
+        (PaymentQuery.payee, payee),
+        (PaymentQuery.line, line),
+        (PaymentQuery.month, month),
+        (PaymentQuery.state, state),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    if overdue is not None:
+        late = PaymentQuery.state.in_(OPEN) & (PaymentQuery.answer_by < today)
+        statement = statement.where(late if overdue else ~late)
+    found, following = await page(session, statement, [PaymentQuery.id], paging)
+    return Page(items=[query_out(row[0], today) for row in found], next=following)
+
+
+@router.get("/queries/{query_id}", responses=refusals(QueryNotFound), summary="One query")
+async def read_query(session: Reading, response: Response, caller: Seen, today: Today, query_id: QueryId) -> QueryOut:
+    """A query, its clock and its answer."""
+    query = await operations.query_seen(session, query_id, caller)
+    tag(response, query)
+    return query_out(query, today)
+
+
+@router.put(
+    "/queries/{query_id}/answer",
+    responses=refusals(
+        QueryNotFound, QueryClosed, AmountIsByRule, NothingToAdjust, PreconditionFailed, PreconditionMissing
+    ),
+    summary="Answer a query",
+)
+async def answer_query(
+    answer: AnswerIn,
+    session: Transaction,
+    response: Response,
+    caller: Answers,
+    now: Now,
+    today: Today,
+    query_id: QueryId,
+    if_match: IfMatch = None,
+) -> QueryOut:
+    """Answer by words, by the correction the next run pays, or by an adjustment that a second person must approve."""
+    query = await operations.answer_query(
+        session,
+        query_id,
+        if_match,
+        answer.kind,
+        answer.answer,
+        answer.correction,
+        answer.amount_due,
+        caller=caller,
+        now=now,
+    )
+    tag(response, query)
+    return query_out(query, today)
+
+
+@router.put(
+    "/queries/{query_id}/approval",
+    responses=refusals(QueryNotFound, QueryNotProposed, SamePerson, PreconditionFailed, PreconditionMissing),
+    summary="Approve an adjustment",
+)
+async def approve_adjustment(
+    session: Transaction,
+    response: Response,
+    caller: Finance,
+    now: Now,
+    today: Today,
+    query_id: QueryId,
+    if_match: IfMatch = None,
+) -> QueryOut:
+    """A second person agrees to an adjustment, and the next run pays it."""
+    query = await operations.approve_adjustment(session, query_id, if_match, caller=caller, now=now)
+    tag(response, query)
+    return query_out(query, today)
+
+
+@router.put(
+    "/queries/{query_id}/refusal",
+    responses=refusals(QueryNotFound, QueryNotProposed, SamePerson, PreconditionFailed, PreconditionMissing),
+    summary="Refuse an adjustment",
+)
+async def refuse_adjustment(
+    refusal: QueryReasonIn,
+    session: Transaction,
+    response: Response,
+    caller: Finance,
+    today: Today,
+    query_id: QueryId,
+    if_match: IfMatch = None,
+) -> QueryOut:
+    """A second person disagrees with an adjustment: the query is open again, its clock as before."""
+    query = await operations.refuse_adjustment(session, query_id, if_match, refusal.reason, caller=caller)
+    tag(response, query)
+    return query_out(query, today)
+
+
+@router.put(
+    "/queries/{query_id}/withdrawal",
+    responses=refusals(QueryNotFound, QueryClosed, NotYourQuery, PreconditionFailed, PreconditionMissing),
+    summary="Withdraw a query",
+)
+async def withdraw_query(
+    withdrawal: QueryReasonIn,
+    session: Transaction,
+    response: Response,
+    caller: Asks,
+    now: Now,
+    today: Today,
+    query_id: QueryId,
+    if_match: IfMatch = None,
+) -> QueryOut:
+    """Whoever asked is content."""
+    query = await operations.withdraw_query(session, query_id, if_match, withdrawal.reason, caller=caller, now=now)
+    tag(response, query)
+    return query_out(query, today)
+
+
+@router.get("/query-clocks", summary="How long an answer may take")
+async def list_clocks(
+    session: Reading, paging: Paging, caller: Seen, today: Today, as_at: AsAt = None, known_at: KnownAt = None
+) -> Page[ClockOut]:
+    """Within how many working days queries raised on the day `as_at` are to be answered."""
+    statement = select(QueryClock).where(held_at(QueryClock, as_at or today, known_at))
+    found, following = await page(session, statement, [QueryClock.fact_id], paging)
+    return Page(items=[ClockOut.model_validate(row[0]) for row in found], next=following)
+
+
+@router.post("/query-clocks", status_code=201, summary="Set how long an answer may take")
+async def set_clock(clock: ClockIn, session: Transaction, caller: Finance, now: Now, _: Idempotent) -> ClockOut:
+    """Queries raised from a day on are to be answered within another time; those raised keep theirs."""
+    made = QueryClock(
+        scope="national",
+        working_days=clock.working_days,
+        reason=clock.reason,
+        set_by=caller.subject,
+        valid=days(clock.valid_from, clock.valid_to),
+    )
+    return ClockOut.model_validate(await operations.set_clock(session, made, now=now))
