@@ -16,6 +16,7 @@ from services.registry.members.routes import router as members
 from services.registry.networks.routes import router as networks
 from services.registry.partners.routes import router as partners
 from services.registry.payees.routes import router as payees
+from services.registry.practice_life.routes import router as practice_life
 from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
 from services.registry.settings import Settings
@@ -39,6 +40,7 @@ def service(settings: Settings) -> Service:
             hierarchy,
             successions,
             practices,
+            practice_life,
             networks,
             members,
             payees,

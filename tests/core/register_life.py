@@ -10,7 +10,14 @@ from tests.registry.builders import V1, open_window
 
 NETWORK = f"{V1}/networks/{{code}}"
 MEMBER = f"{NETWORK}/members/{{practice}}/{{first_day}}"
-PUBLIC = ("networks/{code}/members/{practice}/{first_day}", "networks/{code}/payee", "windows", "windows/{id}")
+PRACTICE = f"{V1}/practices/{{code}}"
+PUBLIC = (
+    "practices/{code}/history",
+    "networks/{code}/members/{practice}/{first_day}",
+    "networks/{code}/payee",
+    "windows",
+    "windows/{id}",
+)
 """The register itself is read by anybody."""
 REASON = {"reason": "It was entered by mistake."}
 DAYS = {"valid_from": "2022-04-01", "valid_to": "2023-03-31", "reason": "As decided."}
@@ -38,6 +45,22 @@ def bodies() -> dict[str, Any]:
         },
         f"PUT {MEMBER}/correction": {**DAYS, "share": "0.5"},
         f"PUT {MEMBER}/withdrawal": REASON,
+        f"POST {V1}/practices": {
+            "code": "Z80091",
+            "name": "NEW QUAY SURGERY (INVENTED)",
+            "commissioner": "SA1",
+            "opened_on": "2022-04-01",
+            "contract": "APMS",
+            "proposed": True,
+            "reason": "The contract was let.",
+        },
+        f"PUT {PRACTICE}/closure": {"closed_on": "2023-03-31", "reason": "The partners retire."},
+        f"PUT {PRACTICE}/closure/withdrawal": REASON,
+        f"PUT {PRACTICE}/succession": {"successor": "Z80002", "succeeded_on": "2023-04-01", "reason": "They merge."},
+        f"PUT {PRACTICE}/dormancy": DAYS,
+        f"PUT {PRACTICE}/reopening": {"reopened_on": "2022-09-01", "reason": "The building is ready."},
+        f"PUT {PRACTICE}/commissioner": {"commissioner": "SB2", **DAYS},
+        f"PUT {PRACTICE}/contract": {"contract": "PMS", **DAYS},
         f"PUT {NETWORK}/payee/withdrawal": DAYS,
         f"PUT {NETWORK}/closure": {"closed_on": "2023-03-31", "reason": "Its practices went elsewhere."},
         f"PUT {NETWORK}/closure/withdrawal": REASON,

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
-from shared.database import Code, Versioned, Words, text_enum
+from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
 from shared.events.registry import PracticeClosed, PracticeFact, PracticeRegistered, PracticeSucceeded
 from shared.facts import Dated, no_overlap
@@ -51,6 +51,7 @@ class Practice(Versioned, Base):
 
     code: Mapped[Code] = mapped_column(primary_key=True)
     setting: Mapped[str | None]
+    changed_at: Mapped[Timestamp | None]
 
     def concerns(self) -> Iterable[str]:
         return [self.code]

@@ -129,7 +129,7 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
 _CLOSED = text(
     """
     INSERT INTO practices AS held (practice, name, commissioner, status, closed_on, sequence)
-    VALUES (:practice, :practice, :commissioner, 'closed', :closed_on, :sequence)
+    VALUES (:practice, '', :commissioner, 'closed', :closed_on, :sequence)
     ON CONFLICT (practice) DO UPDATE SET
         status = excluded.status, closed_on = excluded.closed_on, sequence = excluded.sequence
     WHERE held.sequence < excluded.sequence

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.allocations.model import Allocation
+from services.registry.endings import Change, end_with, go_on, last_entry, move_ending
+from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
+from services.registry.members.moves import moves_since, spells_of
+from services.registry.networks.model import Membership
+from services.registry.networks.operations import lock_register, settle_register
+from services.registry.practices.model import (
+    CORE_CONTRACTS,
+    GP_PRACTICE_SETTING,
+    NotACoreContract,
+    Practice,
+    PracticeCodeTaken,
+    PracticeCommissioner,
+    PracticeContract,
+    PracticeEntry,
+    PracticeNotClosed,
+    PracticeNotOpen,
+    PracticeStatus,
+    PracticeSucceedsItself,
+    PracticeSuccession,
+)
+from services.registry.practices.queries import PracticeNotFound
+from services.registry.rounds.model import NotYoursToDecide
+from services.registry.rounds.queries import require_decider
+from shared.clock import london_day
+from shared.errors import Fault, Invalid
+from shared.events import Event
+from shared.facts import ONE_DAY, amend, as_at, currently_known, days, record, since, withdraw
+from shared.http import require_match
+from shared.identity import Caller, Role
+from shared.messaging import announce
+
+
+async def commissioner_of(session: AsyncSession, code: str, day: date) -> str | None:
+    """Who commissions a practice on a day, or did last, or will first."""
+    found: str | None = await session.scalar(
+        select(PracticeCommissioner.commissioner)
+        .where(PracticeCommissioner.practice == code, currently_known(PracticeCommissioner))
+        .order_by(PracticeCommissioner.valid.contains(day).desc(), func.lower(PracticeCommissioner.valid).desc())
+        .limit(1)
+    )
+    return found
+
+
+async def _own(
+    session: AsyncSession, code: str, caller: Caller, day: date, if_match: str | None, now: datetime
+) -> Practice:
+    """A practice the caller decides about on a day, locked, for a change by version."""
+    await lock_register(session)
+    practice = await session.get(Practice, code, with_for_update=True)
+    if practice is None:
+        raise PracticeNotFound(f"No practice {code}.")
+    commissioner = await commissioner_of(session, code, day)
+    if commissioner is not None:
+        await require_decider(session, commissioner, caller, max(day, london_day(now)))
+    elif not caller.has(Role.NATIONAL):
+        raise NotYoursToDecide(f"{code} has no commissioner; the national team decides.")
+    require_match(practice, if_match)
+    practice.changed_at = now
+    return practice
+
+
+async def tell_practice(session: AsyncSession, practice: Practice, now: datetime) -> None:
+    """Announce the practice as the register has it now."""
+    await session.flush()
+    entries = (
+        await session.scalars(
+            select(PracticeEntry).where(PracticeEntry.practice == practice.code, currently_known(PracticeEntry))
+        )
+    ).all()
+    today = london_day(now)
+    commissioner = await commissioner_of(session, practice.code, today)
+    announce(session, practice.registered(entries, commissioner or "", today))
+    await session.flush()
+
+
+def _span(first: date, last: date | None, field: str) -> None:
+    if last is not None and last < first:
+        fault = Fault(field, "before_valid_from", f"{last} lies before {first}.")
+        raise Invalid("The days are not in order.", errors=[fault])
+
+
+async def register_practice(
+    session: AsyncSession,
+    *,
+    code: str,
+    name: str,
+    commissioner: str,
+    opened_on: date,
+    contract: str | None,
+    proposed: bool,
+    reason: str,
+    caller: Caller,
+    now: datetime,
+) -> Practice:
+    """Enter a practice that opens; its code is new to the register.
+
+    Raises `CommissionerNotFound`, `NotYoursToDecide`, `PracticeCodeTaken`.
+    """
+    await lock_register(session)
+    if await session.get(Commissioner, commissioner) is None:
+        raise CommissionerNotFound(f"No commissioner {commissioner}.")
+    await require_decider(session, commissioner, caller, max(opened_on, london_day(now)))
+    if await session.get(Practice, code) is not None:
+        raise PracticeCodeTaken(f"The code {code} is on the register.")
+    practice = Practice(code=code, setting=GP_PRACTICE_SETTING, changed_at=now)
+    status = PracticeStatus.PROPOSED if proposed else PracticeStatus.ACTIVE
+    session.add(practice)
+    fact = {"practice": code, "reason": reason, "recorded_by": caller.subject}
+    span = {"valid": days(opened_on), "known": since(now)}
+    session.add(PracticeEntry(name=name, status=status, **fact, **span))
+    session.add(PracticeCommissioner(commissioner=commissioner, **fact, **span))
+    if contract is not None:
+        session.add(PracticeContract(contract=contract, **fact, **span))
+    await settle_register(session)
+    await tell_practice(session, practice, now)
+    return practice
+
+
+async def close_practice(
+    session: AsyncSession,
+    code: str,
+    closed_on: date,
+    *,
+    reason: str,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Practice:
+    """A practice has this last day, its membership and its allocation with it; another than before is put right.
+
+    Raises `PracticeNotFound`, `NotYoursToDecide`, `Invalid`.
+    """
+    practice = await _own(session, code, caller, closed_on, if_match, now)
+    await _ends(session, practice, closed_on, Change(reason, caller.subject, now))
+    return practice
+
+
+async def reopen_closed(
+    session: AsyncSession, code: str, *, reason: str, caller: Caller, if_match: str | None, now: datetime
+) -> Practice:
+    """A closure recorded in error never was, nor a succession: the practice and what ended with it go on.
+
+    Raises `PracticeNotFound`, `PracticeNotClosed`, `NotYoursToDecide`.
+    """
+    practice = await _own(session, code, caller, london_day(now), if_match, now)
+    last = await last_entry(session, PracticeEntry, practice=code)
+    if last is None or last.valid_to is None:
+        raise PracticeNotClosed(f"{code} has no closing day.")
+    await withdraw(session, PracticeSuccession, now=now, days=days(date.min), practice=code)
+    await _ends(session, practice, None, Change(reason, caller.subject, now))
+    return practice
+
+
+async def _ends(session: AsyncSession, practice: Practice, closed_on: date | None, change: Change) -> None:
+    code = practice.code
+    last: PracticeEntry = await last_entry(session, PracticeEntry, practice=code)
+    opened = await session.scalar(
+        select(func.min(func.lower(PracticeEntry.valid))).where(
+            PracticeEntry.practice == code, currently_known(PracticeEntry)
+        )
+    )
+    if closed_on is not None and closed_on < opened:
+        fault = Fault("closed_on", "before_opened_on", f"{closed_on} lies before {opened}.")
+        raise Invalid("A practice closes after it opened.", errors=[fault])
+    before = await spells_of(session, [code])
+    commissioner = await commissioner_of(session, code, closed_on or london_day(change.now)) or ""
+    events: list[Event] = []
+    ended = await move_ending(session, PracticeEntry, closed_on, change, practice=code)
+    if ended is not None:
+        for model in (Membership, PracticeCommissioner, Allocation):
+            await go_on(session, model, ended, closed_on, place="practice", change=change, practice=code)
+        again = select(Allocation).where(Allocation.practice == code, func.lower(Allocation.known) == change.now)
+        events += [a.served_by(a.network) for a in await session.scalars(again) if a.network is not None]
+    elif closed_on is not None:
+        events += await _allocations_end(session, code, closed_on)
+        for model in (Membership, PracticeCommissioner, Allocation):
+            await end_with(session, model, closed_on, change, practice=code)
+    await settle_register(session)
+    announce(session, *await moves_since(session, before, [code]), *events)
+    if closed_on is None or ended is not None:
+        await tell_practice(session, practice, change.now)
+    if closed_on is not None:
+        announce(session, last.closed(commissioner, closed_on))
+    await session.flush()
+
+
+async def _allocations_end(session: AsyncSession, code: str, closed_on: date) -> list[Event]:
+    held = await session.scalars(
+        select(Allocation).where(
+            Allocation.practice == code,
+            currently_known(Allocation),
+            Allocation.valid.overlaps(days(closed_on + ONE_DAY)),
+        )
+    )
+    ended = [fact.ended(closed_on if fact.valid_from <= closed_on else None) for fact in held]
+    return [event for event in ended if event is not None]
+
+
+async def succeed_practice(
+    session: AsyncSession,
+    code: str,
+    successor: str,
+    succeeded_on: date,
+    *,
+    reason: str,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Practice:
+    """A practice goes over into another, whose membership goes on; list sizes stay where they were counted.
+
+    Raises `PracticeNotFound`, `PracticeSucceedsItself`, `PracticeNotOpen`, `NotYoursToDecide`.
+    """
+    last_day = succeeded_on - ONE_DAY
+    practice = await _own(session, code, caller, last_day, if_match, now)
+    if successor == code:
+        raise PracticeSucceedsItself(f"{code} cannot go over into itself.")
+    for who, day in ((successor, succeeded_on), (code, last_day)):
+        status = await session.scalar(
+            select(PracticeEntry.status).where(PracticeEntry.practice == who, as_at(PracticeEntry, day))
+        )
+        if status is None and await session.get(Practice, who) is None:
+            raise PracticeNotFound(f"No practice {who}.")
+        if status is None or status is PracticeStatus.PROPOSED:
+            raise PracticeNotOpen(f"{who} is not open on {day}.")
+    await _ends(session, practice, last_day, Change(reason, caller.subject, now))
+    succession = PracticeSuccession(
+        practice=code, successor=successor, valid=days(succeeded_on), reason=reason, recorded_by=caller.subject
+    )
+    await withdraw(session, PracticeSuccession, now=now, days=days(date.min), practice=code)
+    await record(session, succession, key=["practice"], now=now)
+    announce(session, succession.succeeded(await commissioner_of(session, code, last_day) or ""))
+    await session.flush()
+    return practice
+
+
+async def set_status(
+    session: AsyncSession,
+    code: str,
+    status: PracticeStatus,
+    *,
+    first: date,
+    last: date | None,
+    reason: str,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Practice:
+    """A practice is dormant from a day on or for some days, or active again; one that closed opens anew.
+
+    Raises `PracticeNotFound`, `PracticeNotOpen`, `NotYoursToDecide`, `Invalid`.
+    """
+    _span(first, last, "valid_to")
+    practice = await _own(session, code, caller, first, if_match, now)
+    ending = await last_entry(session, PracticeEntry, practice=code)
+    explained = {"status": status, "reason": reason, "recorded_by": caller.subject}
+    if status is PracticeStatus.ACTIVE and ending.valid_to is not None and ending.valid_to < first:
+        fact = {"practice": code, "valid": days(first, last), "reason": reason, "recorded_by": caller.subject}
+        await record(session, PracticeEntry(name=ending.name, status=status, **fact), key=["practice"], now=now)
+        commissioner = await commissioner_of(session, code, first)
+        again = PracticeCommissioner(commissioner=commissioner, **fact)
+        await record(session, again, key=["practice"], now=now)
+    elif not await amend(session, PracticeEntry, now=now, days=days(first, last), values=explained, practice=code):
+        raise PracticeNotOpen(f"{code} is not open on {first}.")
+    await settle_register(session)
+    await tell_practice(session, practice, now)
+    return practice
+
+
+async def move_practice(
+    session: AsyncSession,
+    code: str,
+    commissioner: str,
+    *,
+    first: date,
+    last: date | None,
+    reason: str,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Practice:
+    """Another commissioner commissions a practice from a day on, or for some days; it stays in its network.
+
+    Raises `PracticeNotFound`, `PracticeNotOpen`, `CommissionerNotFound`, `NotYoursToDecide`, `Invalid`.
+    """
+    _span(first, last, "valid_to")
+    practice = await _own(session, code, caller, first, if_match, now)
+    if await session.get(Commissioner, commissioner) is None:
+        raise CommissionerNotFound(f"No commissioner {commissioner}.")
+    ending = await last_entry(session, PracticeEntry, practice=code)
+    until = min((day for day in (last, ending.valid_to) if day is not None), default=None)
+    if until is not None and until < first:
+        raise PracticeNotOpen(f"{code} is not open on {first}.")
+    fact = PracticeCommissioner(
+        practice=code, commissioner=commissioner, valid=days(first, until), reason=reason, recorded_by=caller.subject
+    )
+    await record(session, fact, key=["practice"], now=now)
+    await settle_register(session)
+    await tell_practice(session, practice, now)
+    return practice
+
+
+async def set_contract(
+    session: AsyncSession,
+    code: str,
+    contract: str,
+    *,
+    first: date,
+    last: date | None,
+    reason: str,
+    caller: Caller,
+    if_match: str | None,
+    now: datetime,
+) -> Practice:
+    """A practice holds a contract of this kind from a day on, or on some days.
+
+    Raises `PracticeNotFound`, `NotACoreContract` for a core member, `NotYoursToDecide`, `Invalid`.
+    """
+    _span(first, last, "valid_to")
+    practice = await _own(session, code, caller, first, if_match, now)
+    valid = days(first, last)
+    if contract not in CORE_CONTRACTS:
+        network = await session.scalar(
+            select(Membership.network).where(
+                Membership.practice == code, currently_known(Membership), Membership.valid.overlaps(valid)
+            )
+        )
+        if network is not None:
+            raise NotACoreContract(f"{code} is a core member of {network} on these days; end that membership first.")
+    fact = PracticeContract(practice=code, contract=contract, valid=valid, reason=reason, recorded_by=caller.subject)
+    await record(session, fact, key=["practice"], now=now)
+    await tell_practice(session, practice, now)
+    return practice
