@@ -18,8 +18,9 @@ from psycopg.types.range import DateRange, TimestamptzRange
 
 from bench.ground import copy_in
 from services.registry.ods import readers
+from services.registry.ods.list_lines import NO_NETWORK
 from services.registry.ods.networks import DETAILS, PARTNERS
-from services.registry.ods.populations import ADJUSTED, NO_NETWORK, PAYMENTS
+from services.registry.ods.populations import ADJUSTED, PAYMENTS
 from shared.migrations import ROOT
 
 SNAPSHOT = date(2022, 1, 1)

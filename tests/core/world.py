@@ -256,6 +256,7 @@ async def a_registry(app: Harness) -> World:
                 "networks/{code}/area",
                 "networks/{code}/localities",
                 "practices/{code}/location",
+                "statistics/changes",
             )
         ),
         next_door=frozenset(

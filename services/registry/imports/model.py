@@ -19,6 +19,10 @@ class ImportKind(StrEnum):
     ADJUSTED_POPULATIONS = "adjusted-populations"
     HIERARCHY = "hierarchy"
     PRACTICE_PAYMENTS = "practice-payments"
+    PRACTICE_MAP = "practice-map"
+    PRACTICE_TOTALS = "practice-totals"
+    AVERAGE_LISTS = "average-lists"
+    SUCCESSION = "succession"
 
 
 class ImportNotFound(NotFound):

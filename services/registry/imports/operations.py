@@ -8,23 +8,38 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.hierarchy.model import Placement
+from services.registry.hierarchy.model import Placement, Succession
 from services.registry.imports.model import Import, ImportKind, NewerFileImported
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.networks.operations import lock_register
 from services.registry.ods.endings import end_with_entries
 from services.registry.ods.hierarchy import load_hierarchy
+from services.registry.ods.maps import load_map
 from services.registry.ods.networks import load_networks
-from services.registry.ods.populations import load_adjusted_populations, load_weighted_lists
+from services.registry.ods.populations import (
+    load_adjusted_populations,
+    load_average_lists,
+    load_practice_totals,
+    load_weighted_lists,
+)
 from services.registry.ods.practices import load_practices
 from services.registry.ods.readers import Outcome, Source, Upload
+from services.registry.ods.succession import load_succession
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.messaging import announce_many
+
+OF_ONE_DAY = (
+    ImportKind.ADJUSTED_POPULATIONS,
+    ImportKind.PRACTICE_PAYMENTS,
+    ImportKind.PRACTICE_TOTALS,
+    ImportKind.AVERAGE_LISTS,
+)
+"""A file of another snapshot day says nothing of this one's."""
 
 Loader = Callable[[AsyncSession, Source, datetime], Awaitable[Outcome]]
 
@@ -34,12 +49,26 @@ LOADERS: dict[ImportKind, Loader] = {
     ImportKind.EPCN: load_networks,
     ImportKind.ADJUSTED_POPULATIONS: load_adjusted_populations,
     ImportKind.PRACTICE_PAYMENTS: load_weighted_lists,
+    ImportKind.PRACTICE_MAP: load_map,
+    ImportKind.PRACTICE_TOTALS: load_practice_totals,
+    ImportKind.AVERAGE_LISTS: load_average_lists,
+    ImportKind.SUCCESSION: load_succession,
 }
 
 
 CHANGED_TABLES = [
     model.__tablename__
-    for model in (Placement, Practice, PracticeEntry, PracticeCommissioner, Network, NetworkEntry, Membership, ListSize)
+    for model in (
+        Placement,
+        Succession,
+        Practice,
+        PracticeEntry,
+        PracticeCommissioner,
+        Network,
+        NetworkEntry,
+        Membership,
+        ListSize,
+    )
 ]
 
 
@@ -123,7 +152,9 @@ async def import_file(
 
 async def _latest(session: AsyncSession, kind: ImportKind, snapshot: date | None) -> Import | None:
     of_kind = select(Import).where(Import.kind == kind)
-    if kind in (ImportKind.ADJUSTED_POPULATIONS, ImportKind.PRACTICE_PAYMENTS):
+    if kind is ImportKind.SUCCESSION:
+        return None  # each file is of its own days; what one says of a predecessor again puts that right
+    if kind in OF_ONE_DAY:
         of_kind = of_kind.where(Import.snapshot == snapshot)
     newest = of_kind.order_by(Import.published_on.desc(), Import.imported_at.desc(), Import.id.desc()).limit(1)
     found: Import | None = await session.scalar(newest)

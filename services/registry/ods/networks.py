@@ -12,6 +12,7 @@ from sqlalchemy import Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.hierarchy.pieces import handed_over
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.ods.network_events import NetworkRow, tell_changes
 from services.registry.ods.practice_events import PracticeRow, tell_practices
@@ -29,9 +30,9 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
-from services.registry.ods.reconcile import Piece, Span, from_day, held_pieces, reconcile
+from services.registry.ods.reconcile import Piece, Span, from_day_on, held_pieces, reconcile
 from services.registry.practices.model import Practice, PracticeStatus
-from shared.facts import ONE_DAY, currently_known
+from shared.facts import ONE_DAY, as_at, currently_known
 
 WHOLE_LIST = "[0,1)"
 DETAILS = {
@@ -82,8 +83,10 @@ async def load_networks(session: AsyncSession, source: Source, now: datetime) ->
             outcome.refuse(details.sheet, line, error)
     on_register = set((await session.scalars(select(Network.code))).all())
     partner_rows: list[PartnerRow] = []
+    named: set[str] = set()
     for line, cell in partners.records():
         outcome.rows += 1
+        named.add(str(cell("practice")))
         try:
             partner = _partner_row(line, cell)
             if partner.network not in networks and partner.network not in on_register:
@@ -93,10 +96,11 @@ async def load_networks(session: AsyncSession, source: Source, now: datetime) ->
             outcome.refuse(partners.sheet, line, error)
     if not networks:
         raise refused("no_rows", "The file holds no network that can be read.")
-    decided_later = await _decided_after(session, source.published_on)
+    decided_later = await decided_after(session, source.published_on)
     memberships = _without_overlaps(partner_rows, partners.sheet, outcome, decided_later)
     await _register_members(session, memberships, source, now, outcome)
-    await _store(session, networks, memberships, source, now, outcome)
+    gone = await _no_longer_named(session, networks, named, source, outcome)
+    await _store(session, networks, memberships, gone, source, now, outcome)
     return outcome
 
 
@@ -150,13 +154,39 @@ def _overlap(one: Span, other: Span) -> bool:
     return one[0] < (other[1] or date.max) and other[0] < (one[1] or date.max)
 
 
-async def _decided_after(session: AsyncSession, published_on: date) -> dict[str, date]:
+async def decided_after(session: AsyncSession, published_on: date) -> dict[str, date]:
     statement = (
         select(Membership.practice, func.min(func.lower(Membership.valid)))
         .where(currently_known(Membership), Membership.round.is_not(None), func.lower(Membership.valid) > published_on)
         .group_by(Membership.practice)
     )
     return dict((await session.execute(statement)).all())
+
+
+async def _no_longer_named(
+    session: AsyncSession, networks: dict[str, NetworkRow], named: set[str], source: Source, outcome: Outcome
+) -> dict[str, list[Piece]]:
+    """The file gives every member its networks ever had. Whoever it does not name at all is none on its day; since when
+    it does not say, so what was believed of the days before stays, and the report names the practice.
+    """
+    statement = select(Membership.practice, Membership.network).where(
+        as_at(Membership, source.published_on), Membership.round.is_(None), Membership.network.in_(list(networks))
+    )
+    absent = {practice: network for practice, network in await session.execute(statement) if practice not in named}
+    held = await held_pieces(session, Membership, "practice", ("network", "portion"), sorted(absent))
+    outcome.changes["members no longer named"] = len(absent)
+    outcome.differences += [
+        {"practice": practice, "name": practice, "sheet": None, "register": network}
+        for practice, network in sorted(absent.items())
+    ]
+    return {
+        practice: handed_over(
+            pieces,
+            source.published_on,
+            lambda values, code=absent[practice]: None if values[0] == code else values,  # type: ignore[misc]
+        )
+        for practice, pieces in held.items()
+    }
 
 
 async def _register_members(
@@ -189,6 +219,7 @@ async def _store(
     session: AsyncSession,
     networks: dict[str, NetworkRow],
     memberships: dict[str, list[PartnerRow]],
+    gone: dict[str, list[Piece]],
     source: Source,
     now: datetime,
     outcome: Outcome,
@@ -205,7 +236,9 @@ async def _store(
         key=("network",),
         values=values,
         desired={
-            (row.code,): from_day(held.get(row.code, []), source.published_on, row.span, (row.name, row.commissioner))
+            (row.code,): from_day_on(
+                held.get(row.code, []), source.published_on, row.span, (row.name, row.commissioner)
+            )
             for row in networks.values()
         },
         published=source.published,
@@ -217,13 +250,16 @@ async def _store(
         key=("practice",),
         values=("network", "portion"),
         desired={
-            (practice,): [Piece(row.span, (row.network, WHOLE_LIST)) for row in rows]
-            for practice, rows in memberships.items()
+            **{(practice,): pieces for practice, pieces in gone.items()},
+            **{
+                (practice,): [Piece(row.span, (row.network, WHOLE_LIST)) for row in rows]
+                for practice, rows in memberships.items()
+            },
         },
         published=source.published,
         now=now,
     )
-    begun = {(k[0], piece) for k, pieces in members.begun.items() for piece in pieces}
+    begun = {(k[0], piece) for k, pieces in members.begun.items() if k[0] in memberships for piece in pieces}
     outcome.loaded = len(entries.changed) + len(begun)
     outcome.unchanged = len(networks) + sum(len(rows) for rows in memberships.values()) - outcome.loaded
     outcome.changes["networks entered"] = len(fresh)

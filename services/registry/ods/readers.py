@@ -250,3 +250,11 @@ def head_count(value: Any, column: str) -> Decimal:
     if not number.is_finite() or number < 0:
         raise BadCell(column, "not_a_head_count", f"{value!r} is no number of patients.")
     return number.quantize(Decimal(1)) if number == number.to_integral_value() else number
+
+
+def whole_number(value: Any, column: str) -> Decimal:
+    """A number of patients counted, not averaged."""
+    number = head_count(value, column)
+    if number != number.to_integral_value():
+        raise BadCell(column, "not_whole", f"{number} is not a whole number of patients.")
+    return number

@@ -151,6 +151,23 @@ def span_text(span: Span) -> str:
     return f"[{span[0].isoformat()},{'' if span[1] is None else span[1].isoformat()})"
 
 
+def from_day_on(held: Sequence[Piece], first: date, whole: Span, values: tuple[Any, ...]) -> list[Piece]:
+    """As `from_day`, up to the first later day of which the register has been told already: that stands."""
+    later = sorted((p for p in held if p.span[0] > first), key=lambda piece: piece.span[0])
+    until = _sooner(whole[1], later[0].span[0]) if later else whole[1]
+    before = [piece for piece in held if piece.span[0] <= first]
+    pieces = from_day(before, first, (whole[0], until), values) if until is None or whole[0] < until else []
+    for piece in later:
+        upper = _sooner(piece.span[1], whole[1])
+        if upper is not None and piece.span[0] >= upper:
+            continue
+        if pieces and pieces[-1].values == piece.values and pieces[-1].span[1] == piece.span[0]:
+            pieces[-1] = Piece((pieces[-1].span[0], upper), piece.values)
+        else:
+            pieces.append(Piece((piece.span[0], upper), piece.values))
+    return pieces
+
+
 def from_day(held: Sequence[Piece], first: date, whole: Span, values: tuple[Any, ...]) -> list[Piece]:
     """What a register entry becomes when a file of `first` gives these values: earlier pieces stay, within `whole`.
 
