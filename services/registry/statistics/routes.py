@@ -31,16 +31,16 @@ class Statistics(Out):
 
     as_at: date
     snapshot: date | None
-    members_from: MembersFrom
+    members_from: MembersFrom = MembersFrom.REGISTER
     practices: int
-    practices_with_empty_lists: int
+    practices_with_empty_lists: int = 0
     registered_patients: Decimal
     networks_with_members: int
     networks: int
     networks_under_30000: int
     networks_30000_to_50000: int
     networks_over_50000: int
-    networks_over_100000: int
+    networks_over_100000: int = 0
     smallest_network: Decimal | None
     median_network: Decimal | None
     largest_network: Decimal | None
