@@ -1,0 +1,234 @@
+"""Whatever becomes known, in whatever order, and wherever runs fall between: paid and held is what is due at last."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from deploy.issuer import EmbeddedIssuer
+from services.funding.entitlements.queries import load_year
+from services.funding.lines.trace import recompute
+from services.funding.money import PARTS, to_pence
+from services.funding.payments.engine import portions, product, settled
+from shared.events.registry import EntitlementRestored, EntitlementWithdrawn, Member, PatientsAllocated
+from shared.years import months_of
+from tests.conftest import rolled_back
+from tests.funding.asking import commissioner
+from tests.funding.builders import (
+    COMMISSIONER,
+    NETWORK,
+    a_claim,
+    a_commissioner,
+    an_approved_network,
+    list_sizes,
+    some_practices,
+)
+from tests.funding.test_journey import paid
+from tests.funding.test_runs import nan
+from tests.harness import Harness
+
+MONTHS = months_of("2023-24")
+PRACTICES = ("A00001", "A00002", "A00003")
+BASES: tuple[Literal["registered", "adjusted", "weighted"], ...] = ("registered", "adjusted", "weighted")
+APRIL = date(2023, 4, 1)
+
+day = st.integers(0, 365).map(lambda number: APRIL + timedelta(number))
+heads = st.decimals(min_value=0, max_value=30_000, places=2, allow_nan=False, allow_infinity=False)
+spell = st.tuples(st.sampled_from(PRACTICES), day, st.one_of(st.none(), day), st.sampled_from(["1", "0.5"]))
+happenings = st.one_of(
+    st.tuples(
+        st.just("list"), st.sampled_from(["registered", "adjusted", "weighted"]), st.sampled_from(PRACTICES), heads
+    ),
+    st.tuples(st.just("members"), st.lists(spell, max_size=3)),
+    st.tuples(st.just("rate"), st.sampled_from(["core_registered", "enhanced_access"]), st.integers(0, 9_000)),
+    st.tuples(st.just("beds"), st.integers(0, 11), st.integers(0, 300)),
+    st.tuples(st.just("rule"), st.sampled_from(["first-day", "any-day", "days"]), st.integers(0, 11)),
+    st.tuples(st.just("withdrawn"), st.sampled_from([None, *PRACTICES]), st.integers(1, 2), day),
+    st.tuples(st.just("restored"), st.sampled_from([None, *PRACTICES]), st.integers(1, 2), day),
+    st.tuples(st.just("allocated"), st.sampled_from(PRACTICES), day),
+    st.tuples(st.just("claim"), st.integers(0, 11), st.integers(1, 9)),
+    st.tuples(st.just("run"), st.integers(0, 11)),
+)
+
+
+class World:
+    """A service to which things become known, and which pays now and then."""
+
+    def __init__(self, app: Harness) -> None:
+        self.app = app
+        self.rates: dict[str, str] = {
+            "core_registered": "core_registered.2324.28",
+            "enhanced_access": "enhanced_access.2324.31",
+        }
+        self.published = 0
+        self.paid_months: set[str] = set()
+        self.claims = 0
+
+    async def begin(self) -> None:
+        await self.app.deliver(a_commissioner(), some_practices(PRACTICES))
+        for basis in BASES:
+            await self.app.deliver(list_sizes(basis, {"A00001": 12_345, "A00002": 6_789}, snapshot=date(2023, 1, 1)))
+        await self.app.deliver(an_approved_network(members=["A00001", "A00002"], contract_year="2023-24"))
+
+    async def happen(self, what: tuple[Any, ...]) -> None:
+        match what:
+            case ("list", basis, practice, value):
+                self.published += 1
+                known = date(2023, 3, 2) + timedelta(self.published)
+                await self.app.deliver(
+                    list_sizes(basis, {practice: str(value)}, snapshot=date(2023, 1, 1), known_from=known)
+                )
+            case ("members", spells):
+                members, taken = [], set()
+                for practice, first, last, share in spells:
+                    if practice not in taken:
+                        taken.add(practice)
+                        ends = None if last is None or last < first else last
+                        members.append(Member(practice=practice, valid_from=first, valid_to=ends, share=Decimal(share)))
+                await self.app.deliver(an_approved_network(members=members, contract_year="2023-24"))
+            case ("rate", stream, thousandths):
+                await self._publish(stream, thousandths)
+            case ("beds", month, beds):
+                await self._supply(MONTHS[month], beds)
+            case ("rule", kind, month):
+                rule = {"kind": kind, "first_month": MONTHS[month], "last_month": None, "note": "tried out"}
+                assert (await self.app.post("/funding/v1/membership-rules", rule, nan(self.app))).status_code == 201
+            case ("withdrawn", practice, number, first):
+                await self.app.deliver(
+                    EntitlementWithdrawn(
+                        withdrawal=f"wdr-{practice}-{number}",
+                        network=NETWORK,
+                        commissioner=COMMISSIONER,
+                        practice=practice,
+                        withdrawn_from=first,
+                        reason="nothing delivered",
+                    )
+                )
+            case ("restored", practice, number, first):
+                await self.app.deliver(
+                    EntitlementRestored(
+                        withdrawal=f"wdr-{practice}-{number}",
+                        network=NETWORK,
+                        commissioner=COMMISSIONER,
+                        practice=practice,
+                        restored_from=first,
+                        reason="upheld",
+                    )
+                )
+            case ("allocated", practice, first):
+                await self.app.deliver(
+                    PatientsAllocated(network=NETWORK, commissioner=COMMISSIONER, practice=practice, valid_from=first)
+                )
+            case ("claim", month, hundreds):
+                await self._claim(MONTHS[month], hundreds)
+            case ("run", month):
+                await self.run(MONTHS[month])
+
+    async def _publish(self, stream: str, thousandths: int) -> None:
+        rate = {
+            "kind": "stream",
+            "code": stream,
+            "basis": {"core_registered": "registered", "enhanced_access": "adjusted"}[stream],
+            "value": f"{Decimal(thousandths) / 1000:.3f}",
+            "rate_period": "year",
+            "valid_from": "2023-04-01",
+            "valid_to": "2024-03-31",
+            "supersedes": self.rates[stream],
+            "confidence": "derived",
+        }
+        reply = await self.app.post("/funding/v1/tariffs", rate, nan(self.app))
+        assert reply.status_code == 201, reply.text
+        self.rates[stream] = reply.json()["id"]
+
+    async def _supply(self, month: str, beds: int) -> None:
+        body = {"month": month, "counts": [{"network": NETWORK, "beds": beds}]}
+        reply = await self.app.post("/funding/v1/beds", body, commissioner(self.app))
+        if reply.status_code == 409:
+            path = f"/funding/v1/beds/{NETWORK}/{month}"
+            correction = {"beds": beds, "note": "counted again"}
+            current = await self.app.client.get(path, headers=commissioner(self.app))
+            match = {**commissioner(self.app), "If-Match": current.headers["etag"]}
+            reply = await self.app.client.put(path, json=correction, headers=match)
+        assert reply.status_code in {200, 201}, reply.text
+
+    async def _claim(self, month: str, hundreds: int) -> None:
+        self.claims += 1
+        first = date(int(month[:4]), int(month[5:]), 1)
+        await self.app.deliver(
+            a_claim(
+                f"claim-{self.claims}",
+                post=f"post-{self.claims}",
+                month=month,
+                worked_from=first,
+                worked_to=first + timedelta(26),
+                salary=Decimal(hundreds * 100),
+                made_on=first + timedelta(35),
+            )
+        )
+        await self.app.put(f"/funding/v1/claims/claim-{self.claims}/approval", None, commissioner(self.app))
+
+    async def run(self, month: str) -> None:
+        if month in self.paid_months:
+            return
+        self.paid_months.add(month)
+        await paid(self.app, month)
+
+
+async def check(app: Harness) -> None:
+    """Paid is due of a fresh computation, but for what is held; every line recomputes; claims were paid once."""
+    async with app.session() as session:
+        year = await load_year(session, "2023-24", MONTHS[-1], datetime.now(UTC))
+        rows = (
+            await session.execute(
+                text(
+                    "SELECT l.* FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'"
+                    " WHERE l.amount IS NOT NULL AND l.contract_year = '2023-24'"
+                )
+            )
+        ).all()
+        claims = (await session.execute(text("SELECT id, status, payable FROM claims"))).all()
+    by_head: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    claimed: dict[str, list[Decimal]] = defaultdict(list)
+    running: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in sorted(rows, key=lambda row: row.id):
+        assert recompute(row.trace) == row.amount, row.id
+        running[row.network, row.practice, row.stream, row.month] += row.amount
+        assert running[row.network, row.practice, row.stream, row.month] >= 0, "nothing is asked back that was not paid"
+        if row.reference is None:
+            by_head[row.network, row.practice, row.stream][row.month] += row.amount
+        else:
+            claimed[row.reference].append(row.amount)
+    due = {}
+    held = set()
+    for key, parts in portions(year):
+        ahead, holds = settled(parts)
+        held |= {(tuple(key), month) for months in holds.values() for month in months}
+        due[tuple(key)] = to_pence(sum((product(p) for months in ahead.values() for p in months), Decimal(0)), PARTS)
+    for key in {*by_head, *due}:
+        outside = sum((amount for month, amount in by_head[key].items() if (key, month) not in held), Decimal(0))
+        assert outside == due.get(key, Decimal(0)), key
+    assert {f"claims/{c.id}": [c.payable] for c in claims if c.status == "paid"} == claimed
+    assert not [c for c in claims if c.status == "approved"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=st.lists(happenings, max_size=14))
+async def test_paid_and_held_is_due_whatever_becomes_known_and_whenever_it_is_paid(
+    migrated: Callable[[str], str], issuer: EmbeddedIssuer, made: list[tuple[Any, ...]]
+) -> None:
+    async with rolled_back("funding", migrated("funding"), issuer) as app:
+        world = World(app)
+        await world.begin()
+        for what in made:
+            await world.happen(what)
+        # the months of the year that nobody was paid for, and one run of the year after for what came late
+        for month in (*MONTHS[-1:], "2024-04"):
+            await world.run(month)
+        await check(app)
