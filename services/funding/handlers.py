@@ -8,8 +8,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import appoint_payee, open_account, replace_payees
+from services.funding.arrears.operations import take_arrears
 from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
+from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
 from services.funding.networks import operations as networks
 from services.funding.networks import withdrawals
@@ -34,7 +36,7 @@ from shared.events.registry import (
     PracticeRegistered,
     PracticesPublished,
 )
-from shared.events.workforce import ClaimMade
+from shared.events.workforce import ArrearsClaimed, ClaimMade, PostEnded, RoleRecruited
 from shared.messaging import Arrival, Handler
 from shared.years import year_of_day
 
@@ -143,6 +145,18 @@ async def take_claim(session: AsyncSession, event: ClaimMade, arrival: Arrival) 
     await submit_claim(session, event, arrival.envelope.position, arrival.now)
 
 
+async def take_arrears_claim(session: AsyncSession, event: ArrearsClaimed, arrival: Arrival) -> None:
+    await take_arrears(session, event, arrival.envelope.position, arrival.now)
+
+
+async def know_post(session: AsyncSession, event: RoleRecruited, arrival: Arrival) -> None:
+    await keep_post(session, event, arrival.envelope.position)
+
+
+async def know_post_ended(session: AsyncSession, event: PostEnded, arrival: Arrival) -> None:
+    await end_post(session, event, arrival.envelope.position)
+
+
 def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[str], *, only: bool = False) -> None:
     """Have budgets of these networks set when the transaction's events are handled.
 
@@ -181,4 +195,7 @@ HANDLERS: dict[type[Event], Handler] = {
     EntitlementRestored: pay_again,
     PayeeAppointed: pay_another,
     ClaimMade: take_claim,
+    ArrearsClaimed: take_arrears_claim,
+    RoleRecruited: know_post,
+    PostEnded: know_post_ended,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.arrears import routes as arrears
 from services.funding.bank_details import routes as bank_details
 from services.funding.bank_holidays import routes as bank_holidays
 from services.funding.base import Base
@@ -13,6 +14,7 @@ from services.funding.claims import routes as claims
 from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
 from services.funding.entitlements import routes as entitlements
+from services.funding.forecasts import routes as forecasts
 from services.funding.handlers import HANDLERS, set_asked_budgets
 from services.funding.instructions import routes as instructions
 from services.funding.lines import routes as lines
@@ -28,6 +30,9 @@ from services.funding.tariffs import routes as tariffs
 from services.funding.variances import routes as variances
 from services.funding.variations import routes as variations
 from shared.events.funding import (
+    ArrearsApproved,
+    ArrearsPaid,
+    ArrearsRejected,
     BudgetSet,
     ClaimApproved,
     ClaimPaid,
@@ -72,6 +77,8 @@ def service(settings: Settings) -> Service:
             lines.router,
             queries.router,
             claims.router,
+            arrears.router,
+            forecasts.router,
             deadlines.router,
             checks.router,
             practice_scheme.router,
@@ -89,6 +96,9 @@ def service(settings: Settings) -> Service:
             ClaimReturned,
             ClaimRejected,
             ClaimPaid,
+            ArrearsApproved,
+            ArrearsRejected,
+            ArrearsPaid,
             PracticeClaimApproved,
             PracticeClaimReturned,
             PracticeClaimRejected,

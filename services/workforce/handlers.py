@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workforce.arrears.operations import note_arrears
 from services.workforce.claims.operations import note_outcome
 from services.workforce.networks import operations as networks
 from services.workforce.rates import operations as rates
@@ -58,6 +59,10 @@ async def _outcome(session: AsyncSession, event: Any, arrival: Arrival) -> None:
     await note_outcome(session, event, arrival.envelope.position)
 
 
+async def _arrears(session: AsyncSession, event: Any, arrival: Arrival) -> None:
+    await note_arrears(session, event, arrival.envelope.position)
+
+
 HANDLERS: dict[type[Event], Handler] = {
     registry.CommissionerRegistered: _commissioner,
     registry.PracticesPublished: _practices,
@@ -74,4 +79,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,
     funding.ClaimPaid: _outcome,
+    funding.ArrearsApproved: _arrears,
+    funding.ArrearsRejected: _arrears,
+    funding.ArrearsPaid: _arrears,
 }

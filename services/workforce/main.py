@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.workforce.arrears.routes import router as arrears
 from services.workforce.base import Base
 from services.workforce.baselines.routes import router as baselines
 from services.workforce.candidates.routes import router as candidates
@@ -32,7 +33,7 @@ def service(settings: Settings) -> Service:
         name="workforce",
         base=Base,
         settings=settings,
-        routers=[roles, plans, vacancies, candidates, posts, claims, baselines, claimability],
+        routers=[roles, plans, vacancies, candidates, posts, claims, arrears, baselines, claimability],
         handlers=HANDLERS,
         announces=[
             workforce.PlanSubmitted,
@@ -40,6 +41,7 @@ def service(settings: Settings) -> Service:
             workforce.RoleRecruited,
             workforce.PostEnded,
             workforce.ClaimMade,
+            workforce.ArrearsClaimed,
         ],
         seed=seed,
     )

@@ -292,3 +292,45 @@ class PracticeClaimPaid(PracticeClaimEvent):
 
     run: str
     amount: Decimal
+
+
+class ArrearsEvent(FundingEvent):
+    noun: ClassVar[str] = "claims"
+
+    arrears: str
+    network: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+
+    def subject(self) -> str:
+        return self.arrears
+
+
+@catalogued
+class ArrearsApproved(ArrearsEvent):
+    """The commissioner accepted a claim of arrears; `payable` says what of it, `limited_by` which limit bit."""
+
+    name: ClassVar[str] = "arrears-approved"
+
+    claimed: Decimal
+    payable: Decimal
+    limited_by: str | None = None
+
+
+@catalogued
+class ArrearsRejected(ArrearsEvent):
+    """A claim of arrears was turned down, or sent back to be put right; the network may claim again."""
+
+    name: ClassVar[str] = "arrears-rejected"
+
+    code: str
+    reason: str
+
+
+@catalogued
+class ArrearsPaid(ArrearsEvent):
+    """A claim of arrears was part of an issued payment."""
+
+    name: ClassVar[str] = "arrears-paid"
+
+    run: str
+    amount: Decimal

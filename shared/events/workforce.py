@@ -144,3 +144,31 @@ class ClaimMade(WorkforceEvent):
 
     def subject(self) -> str:
         return self.claim
+
+
+class ArrearsItem(Fact):
+    """Arrears of pay one post was really paid for one month already claimed."""
+
+    claim: str
+    post: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    salary: Decimal
+    employer_ni: Decimal
+    employer_pension: Decimal
+
+
+@catalogued
+class ArrearsClaimed(WorkforceEvent):
+    """A network claims, once, the arrears it paid its staff after ceilings were raised and backdated."""
+
+    noun: ClassVar[str] = "claims"
+    name: ClassVar[str] = "arrears-claimed"
+
+    arrears: str
+    network: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    items: list[ArrearsItem]
+    made_on: date
+
+    def subject(self) -> str:
+        return self.arrears

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from fastapi import Query
 from sqlalchemy import func, select
 
+from services.funding.arrears.model import ArrearsClaim
 from services.funding.budgets.model import Budget
-from services.funding.claims.model import Claim, ClaimStatus
+from services.funding.claims.decision import TAKES, ClaimStatus
+from services.funding.claims.model import Claim
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.http import MoneyOut, Out, Page, Paging, Reading, page, service_router
@@ -18,7 +20,8 @@ router = service_router("funding", tags=["budgets"])
 
 
 class BudgetOut(Out):
-    """`amount` is null while held. `approved` is what claims approved or paid have taken, `waiting` what others ask."""
+    """`amount` is null while held. `approved` is what claims and arrears approved or paid have taken, `waiting` what
+    others ask; `over_committed` is what was approved before the sum was set lower than that."""
 
     network: str
     contract_year: str
@@ -29,18 +32,19 @@ class BudgetOut(Out):
     held_reason: str | None
     approved: MoneyOut
     waiting: MoneyOut
+    over_committed: MoneyOut
     trace: dict[str, Any]
     set_at: datetime
 
 
-def _claimed(*statuses: ClaimStatus) -> Any:
+def _summed(model: type[Claim] | type[ArrearsClaim], *statuses: ClaimStatus) -> Any:
     return (
-        select(func.coalesce(func.sum(Claim.payable), 0))
+        select(func.coalesce(func.sum(model.payable), 0))
         .where(
-            Claim.network == Budget.network,
-            Claim.contract_year == Budget.contract_year,
-            Claim.scope == Budget.scope,
-            Claim.status.in_(statuses),
+            model.network == Budget.network,
+            model.contract_year == Budget.contract_year,
+            model.scope == Budget.scope,
+            model.status.in_(statuses),
         )
         .correlate(Budget)
         .scalar_subquery()
@@ -57,6 +61,7 @@ async def list_budgets(
     held: bool | None = None,
 ) -> Page[BudgetOut]:
     """Sums by network and year with what claims have taken of them; `held=true` gives those that cannot be computed."""
+    taken = _summed(Claim, *TAKES) + _summed(ArrearsClaim, *TAKES)
     statement = (
         select(
             Budget.network,
@@ -66,8 +71,9 @@ async def list_budgets(
             Budget.amount,
             Budget.held_code,
             Budget.held_reason,
-            _claimed(ClaimStatus.APPROVED, ClaimStatus.PAID).label("approved"),
-            _claimed(ClaimStatus.SUBMITTED).label("waiting"),
+            taken.label("approved"),
+            (_summed(Claim, ClaimStatus.SUBMITTED) + _summed(ArrearsClaim, ClaimStatus.SUBMITTED)).label("waiting"),
+            func.greatest(taken - Budget.amount, 0).label("over_committed"),
             Budget.trace,
             Budget.set_at,
         )

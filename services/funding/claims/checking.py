@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.arrears.model import ArrearsClaim
 from services.funding.budgets.model import Budget
 from services.funding.claims.decision import TAKES
 from services.funding.claims.model import Claim, ClaimStatus
@@ -76,12 +77,39 @@ async def room_of(
 
 async def taken_of_sum(session: AsyncSession, claim: Claim) -> Decimal:
     """What claims decided, and those waiting that were made before this one, take of the sum it comes out of."""
+    claimed = await _claimed(session, claim.network, claim.contract_year, claim.scope, _ahead_of(claim))
+    return claimed + await _arrears(session, claim.network, claim.contract_year, claim.scope)
+
+
+async def taken_of_year(
+    session: AsyncSession, network: str, contract_year: str, scope: str, *, without: str
+) -> Decimal:
+    """What claims and arrears decided take of a sum, but for one claim of arrears."""
+    claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(TAKES))
+    return claimed + await _arrears(session, network, contract_year, scope, ArrearsClaim.id != without)
+
+
+async def _claimed(
+    session: AsyncSession, network: str, contract_year: str, scope: str, which: ColumnElement[bool]
+) -> Decimal:
     taken = await session.scalar(
         select(func.coalesce(func.sum(Claim.payable), 0)).where(
-            Claim.network == claim.network,
-            Claim.contract_year == claim.contract_year,
-            Claim.scope == claim.scope,
-            _ahead_of(claim),
+            Claim.network == network, Claim.contract_year == contract_year, Claim.scope == scope, which
+        )
+    )
+    return Decimal(taken or 0)
+
+
+async def _arrears(
+    session: AsyncSession, network: str, contract_year: str, scope: str, *which: ColumnElement[bool]
+) -> Decimal:
+    taken = await session.scalar(
+        select(func.coalesce(func.sum(ArrearsClaim.payable), 0)).where(
+            ArrearsClaim.network == network,
+            ArrearsClaim.contract_year == contract_year,
+            ArrearsClaim.scope == scope,
+            ArrearsClaim.status.in_(TAKES),
+            *which,
         )
     )
     return Decimal(taken or 0)

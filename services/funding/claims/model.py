@@ -189,8 +189,12 @@ def _text(number: Decimal | None) -> str | None:
     return None if number is None else str(number)
 
 
+GP_YEAR = "2024-25"
+"""The year in which general practitioners had a sum of their own."""
+
+
 def scope_of(role: str, contract_year: str) -> str:
     """The sum a role's claims come out of: in 2024/25 general practitioners had one of their own."""
-    if contract_year == "2024-25":
+    if contract_year == GP_YEAR:
         return GP_SCOPE if role == "gp" else "all_roles_except_gp"
     return "all_roles"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from services.funding.arrears import line as arrears
 from services.funding.claims import line as claims
 from services.funding.lines import capitation
 from services.funding.lines.trace import recompute
@@ -17,6 +18,7 @@ Arithmetic = Callable[[Trace], tuple[list[str], list[str]]]
 ARITHMETIC: dict[str, Arithmetic] = {
     "capitation": capitation.arithmetic,
     "claim": claims.arithmetic,
+    "arrears": arrears.arithmetic,
     "practice-claim": practice_scheme.arithmetic,
     "adjustment": queries.arithmetic,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from services.funding.arrears import line as arrears
 from services.funding.claims import line as claims
 from services.funding.lines import capitation
 from services.funding.lines.words import Trace
@@ -14,6 +15,7 @@ from services.funding.queries import line as queries
 RECOMPUTE: dict[str, Callable[[Trace], Decimal]] = {
     "capitation": capitation.recompute,
     "claim": claims.recompute,
+    "arrears": arrears.recompute,
     "practice-claim": practice_scheme.recompute,
     "adjustment": queries.recompute,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.funding.arrears.line import ARREARS
 from services.funding.claims.line import CLAIMS
 from services.funding.payments.payables import Source
 from services.funding.practice_scheme.line import PRACTICE_CLAIMS
 from services.funding.queries.line import ADJUSTMENTS
 
-SOURCES: tuple[Source, ...] = (CLAIMS, PRACTICE_CLAIMS, ADJUSTMENTS)
+SOURCES: tuple[Source, ...] = (CLAIMS, ARREARS, PRACTICE_CLAIMS, ADJUSTMENTS)

@@ -1,5 +1,6 @@
 """Where Alembic finds the tables of workforce."""
 
+from services.workforce.arrears import model as arrears
 from services.workforce.base import Base
 from services.workforce.baselines import model as baselines
 from services.workforce.candidates import model as candidates
@@ -12,6 +13,6 @@ from services.workforce.roles import model as roles
 from services.workforce.vacancies import model as vacancies
 from shared.migrations import run
 
-MODELS = (baselines, candidates, claims, networks, plans, posts, rates, roles, vacancies)
+MODELS = (arrears, baselines, candidates, claims, networks, plans, posts, rates, roles, vacancies)
 
 run(Base.metadata, "workforce")

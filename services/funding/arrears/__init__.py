@@ -1,0 +1,1 @@
+"""Arrears of pay after ceilings were raised and backdated: one extra claim of a network for a year."""

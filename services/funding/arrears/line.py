@@ -1,0 +1,75 @@
+"""How approved arrears reach a payment run, and how their line recomputes and explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.arrears.model import ArrearsClaim, retold
+from services.funding.claims.decision import ClaimStatus
+from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.payments.payables import Payable, Source, ids_of
+from shared.events.base import Event
+
+KIND = "arrears"
+
+
+async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
+    """Every approved claim of arrears that has not been paid."""
+    found = await session.scalars(
+        select(ArrearsClaim)
+        .where(ArrearsClaim.status == ClaimStatus.APPROVED)
+        .order_by(ArrearsClaim.network, ArrearsClaim.id)
+    )
+    return [
+        Payable(
+            reference=f"{KIND}/{claim.id}",
+            network=claim.network,
+            practice=None,
+            payee=None,
+            stream="arrs",
+            month=claim.last_month,
+            amount=claim.payable,
+            cause="rate-changed",
+            trace=claim.trace(),
+        )
+        for claim in found
+        if claim.payable is not None and claim.last_month <= month
+    ]
+
+
+async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
+    """The arrears were part of an issued run. Raises `ClaimDecided` where a claim is no longer approved."""
+    found = await session.scalars(
+        select(ArrearsClaim).where(ArrearsClaim.id.in_(ids_of(references))).order_by(ArrearsClaim.id).with_for_update()
+    )
+    return [claim.pay(run) for claim in found.all()]
+
+
+ARREARS = Source(KIND, unpaid, pay)
+
+
+def recompute(trace: Trace) -> Decimal:
+    """The arrears of every month within its ceiling, and all of them within what was left of the sum."""
+    due = sum((retold(month).due for month in trace["months"]), Decimal("0.00"))
+    return min(due, Decimal(trace["room"]))
+
+
+def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
+    """Month by month what the arrears come to, the limit on all of them, and what to be wary of."""
+    lines, warnings = [], []
+    for told in trace["months"]:
+        month = retold(told)
+        lines.append(
+            f"{month.month}, {month.post}: arrears {pounds(month.arrears)} on a cost of {pounds(month.cost)}, of which "
+            f"{pounds(month.payable)} was paid; ceiling now {pounds(month.ceiling)} (rate {month.tariff}); "
+            f"due {pounds(month.due)}"
+        )
+        warnings += doubts(month.tariff, month.confidence)
+    lines.append(f"Left of the network's sum for the year: {pounds(trace['room'])}")
+    lines.append(f"To pay: {pounds(trace['amount'])} (limited by: {trace['limited_by']})")
+    return lines, list(dict.fromkeys(warnings))

@@ -1,0 +1,196 @@
+"""The figures of a year's sums, by network, by role and month, or pooled on the map of a day.
+
+A month already claimed counts as its claim is payable. A month still open to be claimed counts for each person in post
+as the mean of what the post's claims of the year were paid for a day of one whole-time equivalent, within the ceiling
+of the month; and at the ceiling while nothing was claimed. A month that can no longer be claimed, or one sent back and
+not made again in time, counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.claims.model import GP_YEAR, scope_of
+from services.funding.deadlines.operations import deadline_of
+from services.funding.forecasts.model import Figures
+from services.funding.networks.model import Network
+from services.funding.scope import networks_seen
+from services.funding.tariffs.model import Tariff, TariffKind, in_force
+from shared.clock import london_day
+from shared.identity import Caller
+from shared.years import first_day, last_day, months_of, year_end, year_start
+
+
+class Pool(StrEnum):
+    """What figures are pooled by: the commissioner of the day, or the system it belonged to."""
+
+    COMMISSIONER = "commissioner"
+    SYSTEM = "system"
+
+
+_FIGURES = """
+WITH open_months AS (
+    SELECT month, CAST(month || '-01' AS date) AS first,
+           CAST(CAST(month || '-01' AS date) + INTERVAL '1 month - 1 day' AS date) AS last
+    FROM unnest(CAST(:open AS text[])) AS month
+), ceilings AS (
+    SELECT * FROM unnest(CAST(:roles AS text[]), CAST(:zones AS text[]), CAST(:months AS text[]),
+                         CAST(:values AS numeric[])) AS c (role, zone, month, value)
+), made AS (
+    SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.counted,
+           c.salary + c.employer_ni + c.employer_pension + c.supplier_fee AS cost
+    FROM claims AS c
+    WHERE c.contract_year = :year AND c.network = ANY(:networks) AND c.status IN ('submitted', 'approved', 'paid')
+), means AS (
+    SELECT post, sum(payable) / sum(counted) AS a_day FROM made WHERE payable IS NOT NULL AND counted > 0 GROUP BY post
+), ahead AS (
+    SELECT p.network, p.role, m.month,
+           CASE WHEN :split THEN CASE WHEN p.role = 'gp' THEN 'gp_only' ELSE 'all_roles_except_gp' END
+                ELSE 'all_roles' END AS scope,
+           p.wte * (least(m.last, p.ended_on) - greatest(m.first, p.started_on) + 1) AS days,
+           extract(day FROM m.last) AS of_days, c.value, means.a_day
+    FROM posts AS p
+    JOIN open_months AS m ON p.started_on <= m.last AND (p.ended_on IS NULL OR p.ended_on >= m.first)
+    LEFT JOIN ceilings AS c ON c.role = p.role AND c.zone = p.zone AND c.month = m.month
+    LEFT JOIN means ON means.post = p.id
+    WHERE p.network = ANY(:networks) AND p.additional
+      AND NOT EXISTS (SELECT FROM made WHERE made.post = p.id AND made.month = m.month)
+), parts AS (
+    SELECT network, scope, role, month, cost AS claimed,
+           CASE WHEN status = 'submitted' THEN payable END AS waiting,
+           CASE WHEN status = 'approved' THEN payable END AS approved,
+           CASE WHEN status = 'paid' THEN payable END AS paid,
+           NULL::numeric AS arrears, NULL::numeric AS expected, 0 AS unknown
+    FROM made
+    UNION ALL
+    SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable, NULL, 0 FROM arrears_claims
+    WHERE contract_year = :year AND network = ANY(:networks) AND status IN ('approved', 'paid')
+    UNION ALL
+    SELECT network, scope, role, month, NULL, NULL, NULL, NULL, NULL,
+           least(a_day * days, value * days / (12 * of_days)), CASE WHEN value IS NULL THEN 1 ELSE 0 END
+    FROM ahead
+)
+SELECT {by}, sum(claimed) AS claimed, sum(waiting) AS waiting, sum(approved) AS approved, sum(paid) AS paid,
+       sum(arrears) AS arrears, sum(CASE WHEN unknown = 0 THEN expected END) AS expected, sum(unknown) AS unknown
+FROM parts GROUP BY {by} ORDER BY {by}
+"""
+_BY_SUM = text(_FIGURES.format(by="network, scope"))
+_BY_MONTH = text(_FIGURES.format(by="network, scope, role, month"))
+
+_MAP = text("""
+SELECT n.code AS network, coalesce(t.commissioner, n.commissioner) AS commissioner,
+       coalesce(s.system, c.system, '') AS system
+FROM networks AS n
+LEFT JOIN tenures AS t ON t.network = n.code AND t.valid_from <= :day AND (t.valid_to IS NULL OR t.valid_to >= :day)
+LEFT JOIN LATERAL (
+    SELECT p.system FROM system_places AS p
+    WHERE p.commissioner = coalesce(t.commissioner, n.commissioner) AND p.valid_from <= :day
+      AND (p.valid_to IS NULL OR p.valid_to >= :day)
+    ORDER BY p.valid_from DESC LIMIT 1
+) AS s ON true
+LEFT JOIN commissioners AS c ON c.code = coalesce(t.commissioner, n.commissioner)
+WHERE n.code = ANY(:networks)
+""")
+
+
+async def codes_seen(session: AsyncSession, caller: Caller, contract_year: str) -> list[str]:
+    """The networks of a year a caller may see."""
+    found = await session.scalars(
+        select(Network.code).where(
+            networks_seen(caller),
+            Network.approved_on.is_not(None),
+            Network.valid_from <= year_end(contract_year),
+            Network.valid_to.is_(None) | (Network.valid_to >= year_start(contract_year)),
+        )
+    )
+    return sorted(found.all())
+
+
+async def figures_of(
+    session: AsyncSession, networks: Collection[str], contract_year: str, now: datetime
+) -> dict[tuple[str, str], Figures]:
+    """The figures of each network and sum of a year."""
+    rows = await _rows(session, _BY_SUM, networks, contract_year, now)
+    return {(row["network"], row["scope"]): figures_from(row) for row in rows}
+
+
+async def months_expected(
+    session: AsyncSession, network: str, contract_year: str, now: datetime
+) -> list[tuple[str, str, str, Figures]]:
+    """The figures of a network's sums by role and month."""
+    rows = await _rows(session, _BY_MONTH, [network], contract_year, now)
+    return [(row["scope"], row["role"], row["month"], figures_from(row)) for row in rows]
+
+
+async def _rows(
+    session: AsyncSession, statement: Any, networks: Collection[str], contract_year: str, now: datetime
+) -> list[RowMapping]:
+    ceilings = await _ceilings(session, contract_year, london_day(now))
+    found = await session.execute(
+        statement,
+        {
+            "year": contract_year,
+            "networks": list(networks),
+            "open": await months_open(session, contract_year, london_day(now)),
+            "split": contract_year == GP_YEAR,
+            "roles": [role for role, _, _ in ceilings],
+            "zones": [zone for _, zone, _ in ceilings],
+            "months": [month for _, _, month in ceilings],
+            "values": list(ceilings.values()),
+        },
+    )
+    return list(found.mappings())
+
+
+async def months_open(session: AsyncSession, contract_year: str, today: date) -> list[str]:
+    """The months of a year that may still be claimed, those to come among them."""
+    deadline = await deadline_of(session, months_of(contract_year)[0])
+    untils = {month: None if deadline is None else deadline.last_day_of(month) for month in months_of(contract_year)}
+    return [
+        m for m, until in untils.items() if last_day(m) >= first_day("2019-07") and (until is None or today <= until)
+    ]
+
+
+async def _ceilings(session: AsyncSession, contract_year: str, known_on: date) -> dict[tuple[str, str, str], Decimal]:
+    """The ceiling of every role, zone and month of a year as known on a day; parts of London fall back on all of it."""
+    found = await session.scalars(
+        select(Tariff).where(
+            Tariff.kind == TariffKind.ROLE_MAXIMUM,
+            Tariff.valid_from <= year_end(contract_year),
+            Tariff.valid_to >= year_start(contract_year),
+        )
+    )
+    rates: dict[tuple[str, str], list[Tariff]] = {}
+    for tariff in found.all():
+        rates.setdefault((tariff.code, tariff.zone), []).append(tariff)
+    values: dict[tuple[str, str, str], Decimal] = {}
+    for (role, zone), held in sorted(rates.items(), key=lambda item: item[0][1] != "london"):
+        for month in months_of(contract_year):
+            rate = in_force(held, first_day(month), known_on)
+            if rate is not None and rate.value is not None:
+                for place in ("london", "inner_london", "outer_london") if zone == "london" else (zone,):
+                    values[role, place, month] = rate.value
+    return values
+
+
+def figures_from(row: RowMapping) -> Figures:
+    names = ("claimed", "waiting", "approved", "paid", "arrears", "expected")
+    return Figures(**{name: row[name] or Decimal("0.00") for name in names}, unknown=int(row["unknown"]))
+
+
+async def on_the_map(session: AsyncSession, networks: Collection[str], day: date) -> dict[str, tuple[str, str]]:
+    """The commissioner and the system of each network on a day."""
+    rows = await session.execute(_MAP, {"networks": list(networks), "day": day})
+    return {row.network: (row.commissioner, row.system) for row in rows}
+
+
+def scopes_of(contract_year: str) -> list[str]:
+    """The sums of a year."""
+    return sorted({scope_of("gp", contract_year), scope_of("", contract_year)})

@@ -1,0 +1,1 @@
+"""Arrears of pay claimed once for a year, after ceilings were raised and backdated."""
