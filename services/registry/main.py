@@ -24,6 +24,7 @@ from services.registry.signatures.routes import router as signatures
 from services.registry.size_rules.routes import router as size_rules
 from services.registry.statistics.routes import router as statistics
 from services.registry.waivers.routes import router as waivers
+from services.registry.what_ifs.routes import router as what_ifs
 from services.registry.windows.routes import router as windows
 from services.registry.withdrawals.routes import router as withdrawals
 from shared.events import registry as events
@@ -51,6 +52,7 @@ def service(settings: Settings) -> Service:
             allocations,
             withdrawals,
             waivers,
+            what_ifs,
             size_rules,
             areas,
             localities,

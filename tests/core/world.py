@@ -74,6 +74,7 @@ async def a_registry(app: Harness) -> World:
     assert allocated.status_code == 201, allocated.text
     withdrawal = await _a_withdrawal(app)
     excepted = await _an_exception(app)
+    proposed = await _a_what_if(app)
     await _a_map(app)
     imports = (await app.client.get(f"{registry.V1}/imports", headers=registry.national(app))).json()["items"]
     v1 = registry.V1
@@ -108,6 +109,7 @@ async def a_registry(app: Harness) -> World:
             f"{v1}/allocations/{{id}}": f"{v1}/allocations/{allocated.json()['id']}",
             f"{v1}/withdrawals/{{id}}": f"{v1}/withdrawals/{withdrawal}",
             f"{v1}/waivers/{{id}}": f"{v1}/waivers/{excepted}",
+            f"{v1}/what-ifs/{{id}}": f"{v1}/what-ifs/{proposed}",
             f"{v1}/imports/{{id}}": f"{v1}/imports/{imports[0]['id']}",
             f"{v1}/systems/{{code}}": f"{v1}/systems/QZ1",
             f"{v1}/commissioners/{{code}}": f"{v1}/commissioners/SA1",
@@ -181,6 +183,12 @@ async def a_registry(app: Harness) -> World:
                 "inherits": "S9Z1X",
                 "reason": "Two boards become one.",
                 "successors": [{"code": "S9Z1X", "name": "SAMPLE BOARD", "commissioners": [], "region": "Y5Z"}],
+            },
+            f"POST {v1}/what-ifs": A_WHAT_IF,
+            f"POST {v1}/what-ifs/{{id}}/applications": {
+                "round": round,
+                "reform_reason": "size",
+                "reform_explanation": "They are too small alone.",
             },
             f"POST {v1}/waivers": {
                 "network": "U90055",
@@ -306,6 +314,31 @@ async def _an_exception(app: Harness) -> str:
     """That network is of one practice, which its commissioner agreed to."""
     wanted = {"network": "U90055", "finding": "one_practice", "reason": "Agreed.", "valid_from": "2022-04-01"}
     answer = await app.post(f"{registry.V1}/waivers", wanted, registry.commissioner(app))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+A_WHAT_IF: dict[str, Any] = {
+    "title": "The quay and the harbour together",
+    "commissioner": "SA1",
+    "starts_on": "2022-04-01",
+    "snapshot": "2022-01-01",
+    "history_years": 3,
+    "ends": ["U90055"],
+    "allocations": [{"practice": "Z80010", "group": "Quay"}],
+    "groups": [
+        {
+            "name": "Quay",
+            "practices": [{"practice": "Z80001"}, {"practice": "Z80009"}],
+            "area": {"type": "Polygon", "coordinates": [[[-2, 54], [-1.9, 54], [-1.9, 54.1], [-2, 54]]]},
+            "size_waiver_reason": "Remote",
+        }
+    ],
+}
+
+
+async def _a_what_if(app: Harness) -> str:
+    answer = await app.post(f"{registry.V1}/what-ifs", A_WHAT_IF, registry.commissioner(app))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -123,7 +123,7 @@ class Form:
         """Everything the registration form asks for and this application lacks, in one list."""
         return [
             *self._kind_faults(),
-            *self._practice_faults(known),
+            *self.practice_faults(known),
             *self._signature_faults(),
             *self._director_faults(),
             *([] if self.payee else [Fault("payee", "missing", "Name who will receive the money.")]),
@@ -133,7 +133,7 @@ class Form:
                 else []
             ),
             *([] if self.area_description else [Fault("area_description", "missing", "Describe the network area.")]),
-            *self._locality_faults(),
+            *self.locality_faults(),
         ]
 
     def _kind_faults(self) -> list[Fault]:
@@ -151,7 +151,7 @@ class Form:
                 found.append(Fault("reform_explanation", "missing", "Explain why the networks are formed anew."))
         return found
 
-    def _practice_faults(self, known: Mapping[str, KnownPractice]) -> list[Fault]:
+    def practice_faults(self, known: Mapping[str, KnownPractice]) -> list[Fault]:
         found = [] if self.practices else [Fault("practices", "missing", "Name the member practices.")]
         for line in self.practices:
             field, practice = f"practices.{line.practice}", known.get(line.practice)
@@ -197,7 +197,7 @@ class Form:
             found.append(Fault("clinical_directors", "over_one", "The shares of the directors add up to one at most."))
         return found
 
-    def _locality_faults(self) -> list[Fault]:
+    def locality_faults(self) -> list[Fault]:
         placed = [code for locality in self.localities for code in locality["practices"]]
         members = set(self.practice_codes)
         found = [

@@ -157,6 +157,6 @@ async def locate_practice(
     )
     await record(session, made, key=["practice"], now=now)
     # the location is a row of its own; whoever reads the practice must see that something is new
-    flag_modified(practice, "contract")
+    flag_modified(practice, "setting")
     await session.flush()
     return made, practice

@@ -16,6 +16,7 @@ from services.registry.rounds import model as rounds
 from services.registry.signatures import model as signatures
 from services.registry.size_rules import model as size_rules
 from services.registry.waivers import model as waivers
+from services.registry.what_ifs import model as what_ifs
 from services.registry.windows import model as windows
 from services.registry.withdrawals import model as withdrawals
 from shared.migrations import run
@@ -24,7 +25,7 @@ MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
     *(agreements, partners, signatures, clinical_directors, elections),
     windows,
-    *(areas, localities, size_rules, waivers),
+    *(areas, localities, size_rules, waivers, what_ifs),
 )
 
 run(Base.metadata, "registry")

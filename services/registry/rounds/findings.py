@@ -99,7 +99,7 @@ async def _waiting_elsewhere(session: AsyncSession, round: Round) -> Sequence[Ro
             Application.area.is_not(None),
             Round.status == RoundStatus.OPEN,
             Round.contract_year == round.contract_year,
-            Round.id != round.id,
+            Round.commissioner != round.commissioner,
         )
         .order_by(Application.id)
     )
