@@ -13,6 +13,7 @@ from services.funding.checks import routes as checks
 from services.funding.claims import routes as claims
 from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
+from services.funding.distributions import routes as distributions
 from services.funding.entitlements import routes as entitlements
 from services.funding.forecasts import routes as forecasts
 from services.funding.handlers import HANDLERS, set_asked_budgets
@@ -26,6 +27,7 @@ from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.queries import routes as queries
 from services.funding.seed import seed
 from services.funding.settings import Settings
+from services.funding.statements import routes as statements
 from services.funding.tariffs import routes as tariffs
 from services.funding.variances import routes as variances
 from services.funding.variations import routes as variations
@@ -76,6 +78,8 @@ def service(settings: Settings) -> Service:
             payment_files.router,
             lines.router,
             queries.router,
+            statements.router,
+            distributions.router,
             claims.router,
             arrears.router,
             forecasts.router,

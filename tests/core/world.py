@@ -400,6 +400,17 @@ async def a_funding(app: Harness) -> World:
         f"{v1}/payment-runs/{run['id']}/lines?network={funding.NETWORK}", headers=app.token(Role.NATIONAL)
     )
     line = next(item["id"] for item in lines.json()["items"] if item["practice"] == "A00001")
+    nina = app.token(Role.NETWORK, organisations=[funding.NETWORK], subject="nina")
+    rule = {
+        "network": funding.NETWORK,
+        "method": "equal",
+        "agreed_on": "2022-03-31",
+        "valid_from": "2022-04-01",
+    }
+    agreed = await app.post(f"{v1}/distribution-rules", rule, nina)
+    assert agreed.status_code == 201, agreed.text
+    divided = await app.post(f"{v1}/distributions", {"run": run["id"], "network": funding.NETWORK}, nina)
+    assert divided.status_code == 201, divided.text
     query = await app.post(
         f"{v1}/queries", {"line": line, "reason": "Why?"}, app.token(Role.PRACTICE, organisations=["A00001"])
     )
@@ -429,6 +440,7 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/claims/{{claim_id}}": f"{v1}/claims/claim-1",
             f"{v1}/payment-runs/{{run_id}}": f"{v1}/payment-runs/{run['id']}",
             f"{v1}/lines/{{line_id}}": f"{v1}/lines/{line}",
+            f"{v1}/distributions/{{distribution_id}}": f"{v1}/distributions/{divided.json()['id']}",
             f"{v1}/queries/{{query_id}}": f"{v1}/queries/{query.json()['id']}",
             f"{v1}/payment-files/{{file_id}}": f"{v1}/payment-files/{file['id']}",
             f"{v1}/payment-instructions/{{instruction_id}}": (
@@ -448,6 +460,17 @@ async def a_funding(app: Harness) -> World:
             f"PUT {v1}/queries/{{query_id}}/answer": {"kind": "explanation", "answer": "A practice left in March."},
             f"PUT {v1}/queries/{{query_id}}/refusal": {"reason": "The payroll says otherwise."},
             f"PUT {v1}/queries/{{query_id}}/withdrawal": {"reason": "We had mistaken the month."},
+            f"POST {v1}/distribution-rules": {
+                "network": funding.NETWORK,
+                "method": "custom",
+                "parts": {"A00001": "60", "A00002": "30.5"},
+                "costs": [{"what": "manager", "amount": "1000.00"}],
+                "agreed_on": "2022-03-31",
+                "note": "As minuted.",
+                "valid_from": "2022-04-01",
+                "valid_to": "2023-03-31",
+            },
+            f"POST {v1}/distributions": {"run": run["id"], "network": funding.NETWORK, "payee": "A00001"},
             f"POST {v1}/query-clocks": {
                 "working_days": 15,
                 "reason": "As agreed with the LMCs.",
@@ -492,6 +515,7 @@ async def a_funding(app: Harness) -> World:
         },
         asked={
             f"{v1}/entitlements": {"network": funding.NETWORK, "contract_year": "2022-23"},
+            f"{v1}/statements": {"payee": "A00001", "month": "2022-04"},
             f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
         },
         public=frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),

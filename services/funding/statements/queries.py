@@ -1,0 +1,199 @@
+"""Putting a statement together from lines, instructions, queries and the engine, in a few statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.accounts.model import AppointedPayee
+from services.funding.accounts.operations import payees_on
+from services.funding.entitlements.queries import load_year
+from services.funding.instructions.model import InstructionState, PaymentInstruction
+from services.funding.networks.model import Membership
+from services.funding.payments.engine import differences
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.payments.sources import SOURCES
+from services.funding.queries.model import OPEN, PaymentQuery
+from services.funding.scope import lines_seen, network_codes_seen
+from shared.errors import NotFound
+from shared.facts import currently_known
+from shared.identity import Caller
+from shared.years import first_day, next_month, year_of
+
+NOTHING = Decimal("0.00")
+
+
+class StatementNotFound(NotFound):
+    """No payments to such a payee, or none the caller may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where one stream of a contract year stands: paid before the month's run, by it, and altogether."""
+
+    contract_year: str
+    stream: str
+    before: Decimal
+    this_month: Decimal
+
+    @property
+    def to_date(self) -> Decimal:
+        return self.before + self.this_month
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the next run would pay for a stream if it were calculated now, and what would be held and why."""
+
+    stream: str
+    amount: Decimal
+    held: tuple[str, ...]
+
+
+@dataclass
+class Statement:
+    """All of it; `whole` says that the caller sees everything the payee is paid, and so its instruction's amounts."""
+
+    payee: str
+    month: str
+    whole: bool
+    run: PaymentRun | None = None
+    lines: list[Any] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    queries: list[PaymentQuery] = field(default_factory=list)
+    instruction: PaymentInstruction | None = None
+    coming_month: str | None = None
+    coming: list[Estimate] = field(default_factory=list)
+
+    @property
+    def total(self) -> Decimal:
+        return sum((line.amount for line in self.lines if line.amount is not None), NOTHING)
+
+    @property
+    def carried_forward(self) -> Decimal:
+        """What is still owed back, and taken off what is paid next."""
+        one = self.instruction
+        return one.amount if one is not None and one.state is InstructionState.CARRIED else NOTHING
+
+
+async def statement_of(session: AsyncSession, payee: str, month: str, *, caller: Caller, now: datetime) -> Statement:
+    """A payee's statement for a month, narrowed to what the caller may see. Raises `StatementNotFound`."""
+    mine = (PaymentLine.payee == payee, lines_seen(caller, PaymentLine))
+    issued = select(PaymentRun.id).where(PaymentRun.status == RunStatus.ISSUED)
+    seen = await session.scalar(select(select(PaymentLine.id).where(*mine, PaymentLine.run.in_(issued)).exists()))
+    if not seen:
+        raise StatementNotFound(f"No payments to {payee}.")
+    statement = Statement(payee, month, whole=caller.everywhere or payee in caller.organisations)
+    statement.run = await session.scalar(
+        select(PaymentRun).where(PaymentRun.status == RunStatus.ISSUED, PaymentRun.month == month)
+    )
+    if statement.run is not None:
+        rows = await session.execute(
+            select(
+                PaymentLine.id,
+                PaymentLine.network,
+                PaymentLine.practice,
+                PaymentLine.stream,
+                PaymentLine.month,
+                PaymentLine.contract_year,
+                PaymentLine.amount,
+                PaymentLine.cause,
+                PaymentLine.held_code,
+                PaymentLine.reference,
+                PaymentLine.trace["detail"].astext.label("held_reason"),
+            )
+            .where(PaymentLine.run == statement.run.id, *mine)
+            .order_by(PaymentLine.network, PaymentLine.stream, PaymentLine.month, PaymentLine.id)
+        )
+        statement.lines = list(rows.all())
+        statement.instruction = await session.scalar(
+            select(PaymentInstruction).where(
+                PaymentInstruction.run == statement.run.id, PaymentInstruction.payee == payee
+            )
+        )
+    statement.positions = await _positions(session, statement, mine)
+    of_month = [line.id for line in statement.lines]
+    found = await session.scalars(
+        select(PaymentQuery)
+        .where(
+            PaymentQuery.payee == payee,
+            lines_seen(caller, PaymentQuery),
+            or_(PaymentQuery.line.in_(of_month), PaymentQuery.state.in_(OPEN)),
+        )
+        .order_by(PaymentQuery.id)
+    )
+    statement.queries = list(found.all())
+    await _estimate(session, statement, caller, now)
+    return statement
+
+
+async def _positions(session: AsyncSession, statement: Statement, mine: Any) -> list[Position]:
+    """Every stream of the month's year, and of earlier years that the month's lines pay for."""
+    years = {year_of(statement.month), *(line.contract_year for line in statement.lines)}
+    this = func.coalesce(func.sum(PaymentLine.amount).filter(PaymentRun.month == statement.month), 0)
+    before = func.coalesce(func.sum(PaymentLine.amount).filter(PaymentRun.month < statement.month), 0)
+    rows = await session.execute(
+        select(PaymentLine.contract_year, PaymentLine.stream, before, this)
+        .join(PaymentRun, PaymentRun.id == PaymentLine.run)
+        .where(
+            *mine,
+            PaymentRun.status == RunStatus.ISSUED,
+            PaymentRun.month <= statement.month,
+            PaymentLine.contract_year.in_(years),
+            PaymentLine.amount.is_not(None),
+        )
+        .group_by(PaymentLine.contract_year, PaymentLine.stream)
+        .order_by(PaymentLine.contract_year, PaymentLine.stream)
+    )
+    return [Position(year, stream, was or NOTHING, now or NOTHING) for year, stream, was, now in rows]
+
+
+async def _estimate(session: AsyncSession, statement: Statement, caller: Caller, now: datetime) -> None:
+    """What the run after the newest one would pay; an earlier month's statement has nothing to come."""
+    newest = await session.scalar(select(func.max(PaymentRun.month)).where(PaymentRun.status == RunStatus.ISSUED))
+    if newest is None or statement.month < newest:
+        return
+    coming = statement.coming_month = next_month(newest)
+    day = first_day(coming)
+    networks = await _networks(session, statement.payee, caller, whole=statement.whole)
+    payees = await payees_on(session, day)
+    amounts: dict[str, Decimal] = defaultdict(lambda: NOTHING)
+    held: dict[str, list[str]] = defaultdict(list)
+    years = {(year_of(newest), newest), (year_of(coming), coming)} if year_of(newest) != year_of(coming) else None
+    for year, through in sorted(years or {(year_of(coming), coming)}):
+        dues, helds = differences(await load_year(session, year, through, now, networks=networks))
+        for due in dues:
+            if (due.key.practice or payees.get(due.key.network, due.key.network)) == statement.payee:
+                amounts[due.key.stream] += due.amount
+        for one in helds if through == coming else ():
+            if (one.key.practice or payees.get(one.key.network, one.key.network)) == statement.payee:
+                held[one.key.stream].append(one.hold.detail)
+    for source in SOURCES:
+        for payable in await source.unpaid(session, coming, now):
+            to = payable.payee or payees.get(payable.network, payable.network)
+            if to == statement.payee and payable.network in networks:
+                amounts[payable.stream] += payable.amount
+    statement.coming = [
+        Estimate(stream, amounts.get(stream, NOTHING), tuple(dict.fromkeys(held.get(stream, []))))
+        for stream in sorted(amounts.keys() | held.keys())
+    ]
+
+
+async def _networks(session: AsyncSession, payee: str, caller: Caller, *, whole: bool) -> list[str]:
+    """The networks a payee may be paid for next: its own, those that appointed it, those it is a member of."""
+    candidates = (
+        select(Membership.network)
+        .where(Membership.practice == payee, currently_known(Membership))
+        .union(select(AppointedPayee.network).where(AppointedPayee.payee == payee, currently_known(AppointedPayee)))
+    )
+    codes = {payee, *(await session.scalars(candidates)).all()}
+    if whole:
+        return sorted(codes)
+    seen = await session.scalars(network_codes_seen(caller))
+    return sorted(codes & set(seen.all()))

@@ -1,0 +1,174 @@
+"""Statements over HTTP: as JSON, as CSV, or as a page to print."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from services.funding.instructions.model import InstructionState
+from services.funding.queries.model import QueryState
+from services.funding.statements.pages import as_csv, as_page
+from services.funding.statements.queries import NOTHING, Statement, StatementNotFound, statement_of
+from shared.http import Moment, MoneyOut, Now, Out, refusals, service_router
+from shared.identity import Caller, Role, allow
+from shared.years import Month
+
+router = service_router("funding", tags=["statements"])
+
+Seen = Annotated[
+    Caller,
+    allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE),
+]
+
+
+class Format(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+class StatementLineOut(Out):
+    """`query` is the newest query of the line, if there is one; `/lines/{id}/explanation` explains its amount."""
+
+    id: str
+    network: str
+    practice: str | None
+    stream: str
+    month: str
+    contract_year: str
+    amount: MoneyOut | None
+    cause: str
+    held_code: str | None
+    held_reason: str | None
+    reference: str | None
+    query: str | None
+
+
+class PositionOut(Out):
+    """One stream of a contract year: paid before the month's run, by it, and altogether."""
+
+    contract_year: str
+    stream: str
+    before: MoneyOut
+    this_month: MoneyOut
+    to_date: MoneyOut
+
+
+class StatementQueryOut(Out):
+    id: str
+    line: str
+    state: QueryState
+    answer_by: date
+    reason: str
+    answer: str | None
+    adjustment: MoneyOut | None
+
+
+class StatementPaymentOut(Out):
+    """What became of the payment. Amounts are null for a caller that sees only a part of what the payee is paid."""
+
+    id: str
+    state: InstructionState
+    amount: MoneyOut | None
+    brought_forward: MoneyOut | None
+    carried_forward: MoneyOut | None
+    held_reason: str | None
+    settled_on: date | None
+    return_reason: str | None
+
+
+class EstimateOut(Out):
+    stream: str
+    amount: MoneyOut
+    held: list[str]
+
+
+class ComingOut(Out):
+    """What the next run would pay if it were calculated now, from rates, people and decisions known."""
+
+    month: str
+    amount: MoneyOut
+    streams: list[EstimateOut]
+
+
+class StatementOut(Out):
+    """A payee's month: its lines, where the year stands, the payment, queries of its lines, and what is coming.
+
+    `run` is null while nothing was issued for the month; `coming` is null for months before the newest.
+    """
+
+    payee: str
+    month: str
+    run: str | None
+    issued_at: datetime | None
+    total: MoneyOut
+    lines: list[StatementLineOut]
+    year: list[PositionOut]
+    payment: StatementPaymentOut | None
+    queries: list[StatementQueryOut]
+    coming: ComingOut | None
+
+
+def _out(statement: Statement) -> StatementOut:
+    queried = {query.line: query.id for query in statement.queries}
+    one, payment = statement.instruction, None
+    if one is not None:
+        whole = statement.whole
+        payment = StatementPaymentOut(
+            id=one.id,
+            state=one.state,
+            amount=one.amount if whole else None,
+            brought_forward=one.brought_forward if whole else None,
+            carried_forward=statement.carried_forward if whole else None,
+            held_reason=one.held_reason,
+            settled_on=one.settled_on,
+            return_reason=one.return_reason,
+        )
+    lines: list[dict[str, Any]] = [{**line._mapping, "query": queried.get(line.id)} for line in statement.lines]
+    coming = None
+    if statement.coming_month is not None:
+        streams = [EstimateOut.model_validate(one) for one in statement.coming]
+        coming = ComingOut(
+            month=statement.coming_month, amount=sum((one.amount for one in streams), NOTHING), streams=streams
+        )
+    return StatementOut(
+        payee=statement.payee,
+        month=statement.month,
+        run=statement.run.id if statement.run else None,
+        issued_at=statement.run.issued_at if statement.run else None,
+        total=statement.total,
+        lines=[StatementLineOut.model_validate(line) for line in lines],
+        year=[PositionOut.model_validate(position) for position in statement.positions],
+        payment=payment,
+        queries=[StatementQueryOut.model_validate(query) for query in statement.queries],
+        coming=coming,
+    )
+
+
+@router.get(
+    "/statements",
+    response_model=StatementOut,
+    responses={
+        200: {"content": {"text/csv": {}, "text/html": {}}, "description": "As JSON, as CSV or as a page to print"},
+        **refusals(StatementNotFound),
+    },
+    summary="A payee's statement",
+)
+async def read_statement(
+    session: Moment,
+    caller: Seen,
+    now: Now,
+    payee: Annotated[str, Query(min_length=1, max_length=32)],
+    month: Month,
+    format: Format = Format.JSON,
+) -> Any:
+    """What a payee was paid in a month, as far as it concerns the caller, with the year so far and what is coming."""
+    statement = await statement_of(session, payee, month, caller=caller, now=now)
+    if format is Format.CSV:
+        name = f'attachment; filename="statement-{month}.csv"'
+        return Response(as_csv(statement), media_type="text/csv", headers={"Content-Disposition": name})
+    if format is Format.HTML:
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        return Response(as_page(statement), media_type="text/html", headers={"Content-Security-Policy": policy})
+    return _out(statement)
