@@ -104,6 +104,14 @@ def parts_outside(held: Range[date], taken: Range[date]) -> list[Range[date]]:
     return left
 
 
+def left_over(held: Range[date], taken: Sequence[Range[date]]) -> list[Range[date]]:
+    """The days of `held` on which none of `taken` holds."""
+    left = [held]
+    for other in taken:
+        left = [part for piece in left for part in parts_outside(piece, other)]
+    return left
+
+
 def another(fact: FactT, valid: Range[date], known: Range[datetime]) -> FactT:
     """Another version of a fact: what it says, on other days."""
     columns = {

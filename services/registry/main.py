@@ -6,6 +6,7 @@ from services.registry.applications.routes import router as applications
 from services.registry.areas.routes import router as areas
 from services.registry.base import Base
 from services.registry.clinical_directors.routes import router as clinical_directors
+from services.registry.contacts.routes import router as contacts
 from services.registry.elections.routes import router as elections
 from services.registry.hierarchy.routes import router as hierarchy
 from services.registry.hierarchy.succession_routes import router as successions
@@ -13,12 +14,16 @@ from services.registry.imports.routes import router as imports
 from services.registry.list_sizes.routes import router as list_sizes
 from services.registry.localities.routes import router as localities
 from services.registry.members.routes import router as members
+from services.registry.network_services.routes import router as network_services
 from services.registry.networks.routes import router as networks
 from services.registry.partners.routes import router as partners
 from services.registry.payees.routes import router as payees
 from services.registry.practice_life.routes import router as practice_life
 from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
+from services.registry.seats.routes import router as seats
+from services.registry.service_menu.operations import load_menu
+from services.registry.service_menu.routes import router as service_menu
 from services.registry.settings import Settings
 from services.registry.signatures.routes import router as signatures
 from services.registry.size_rules.routes import router as size_rules
@@ -59,6 +64,7 @@ def service(settings: Settings) -> Service:
             statistics,
             imports,
             *(partners, agreements, signatures, clinical_directors, elections),
+            *(contacts, seats, service_menu, network_services),
         ],
         announces=[
             events.CommissionerRegistered,
@@ -90,4 +96,5 @@ def service(settings: Settings) -> Service:
             events.NetworkRefused,
             events.PayeeAppointed,
         ],
+        seed=load_menu,
     )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.dialects.postgresql import DATEMULTIRANGE, Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.codes import Day
 from shared.errors import DomainError
-from shared.facts import ONE_DAY, Dated, currently_known, days, withdraw
+from shared.facts import ONE_DAY, Dated, believed, currently_known, days, withdraw
 from shared.http import In, Out
 
 ALWAYS: Range[date] = Range(None, None)
@@ -61,6 +61,10 @@ class PeriodOut(Out):
     valid_to: date | None
 
 
+class BreachOut(PeriodOut):
+    """Days on which something does not hold that must."""
+
+
 class CorrectionIn(PeriodIn):
     """What is now known to have been true; what was believed before stays answerable."""
 
@@ -86,9 +90,23 @@ def period_of(model: type[Dated]) -> tuple[ColumnElement[Any], ColumnElement[Any
     return func.lower(model.valid).label("valid_from"), (func.upper(model.valid) - 1).label("valid_to")
 
 
-def believed(model: type[Dated], known_at: datetime | None) -> ColumnElement[bool]:
-    """True of the facts known at an instant, or now, on whatever days they hold."""
-    return currently_known(model) if known_at is None else model.known.contains(known_at)
+def days_without(
+    model: type[Dated], needed: type[Dated], known_at: datetime | None, *same: ColumnElement[bool]
+) -> ColumnElement[Any]:
+    """The days of a fact on which another one that it needs does not hold, as stretches."""
+    there = select(func.range_agg(needed.valid, type_=DATEMULTIRANGE)).where(*same, believed(needed, known_at))
+    none: ColumnElement[Any] = func.datemultirange(type_=DATEMULTIRANGE)
+    held: ColumnElement[Any] = func.datemultirange(model.valid, type_=DATEMULTIRANGE)
+    return held.op("-", return_type=DATEMULTIRANGE())(func.coalesce(there.scalar_subquery(), none))
+
+
+def gaps(stretches: Iterable[Range[date]]) -> list[BreachOut]:
+    """Stretches of days as callers see them."""
+    return [
+        BreachOut(valid_from=gap.lower, valid_to=None if gap.upper is None else gap.upper - ONE_DAY)
+        for gap in stretches
+        if gap.lower is not None
+    ]
 
 
 async def end_after(

@@ -7,13 +7,37 @@ from typing import Any
 from tests.core.surface import doors_of
 from tests.harness import Harness
 from tests.registry import network_life as life
-from tests.registry.builders import V1
+from tests.registry.builders import V1, national
 
 NETWORK = f"{V1}/networks/{{code}}"
-PUBLIC = ("partners", "partners/{id}", "clinical-directors", "clinical-directors/{id}")
+PUBLIC = (
+    *("networks/{code}/partners", "networks/{code}/partners/{id}", "networks/{code}/contact"),
+    *("networks/{code}/clinical-directors", "networks/{code}/clinical-directors/{id}"),
+    *("networks/{code}/services", "networks/{code}/services/{id}", "services", "services/{id}"),
+    *("practices/{code}/contact", "systems/{code}/seats", "systems/{code}/seats/{id}"),
+)
 """Read by anybody: who stands beside the members, and who speaks for them."""
 REASON = {"reason": "It was entered by mistake."}
+CONTACT = {
+    "name": "The network desk (invented)",
+    "position": "Manager",
+    "telephone": "+441632960001",
+    "email": "desk@market-town.example",
+    "valid_from": "2022-04-01",
+    "valid_to": None,
+}
+SERVICE = {
+    "service": "care-homes",
+    "practice": "Z80011",
+    "partner": None,
+    "lead": "Sister Sample (invented)",
+    "valid_from": "2022-04-01",
+    "valid_to": "2023-03-31",
+}
 ENDING = {"last_day": "2023-03-31", "reason": "It is over."}
+
+
+INSIDE = ("partners", "agreement", "clinical-directors", "elections", "contact", "services")
 
 
 async def things(app: Harness) -> dict[str, str]:
@@ -22,6 +46,11 @@ async def things(app: Harness) -> dict[str, str]:
     await life.signed_on_paper(app)
     signature = (await life.read(app, f"{life.HOME}/agreement/signatures"))["items"][0]["id"]
     director = await life.appoint(app)
+    seat = {"board": "Partnership board", "title": "Primary care", "valid_from": "2022-04-01"}
+    made = await app.post(f"{V1}/systems/QZ1/seats", seat, national(app))
+    await app.put(f"{life.HOME}/contact", CONTACT, life.network(app))
+    taken = await app.post(f"{life.HOME}/services", SERVICE, life.network(app))
+    menu = (await life.read(app, f"{V1}/services"))["items"]
     election = await life.called(app, "Z80011")
     await life.vote(app, election, "Z80012", "Z80011")
     await life.counted(app, election)
@@ -30,6 +59,9 @@ async def things(app: Harness) -> dict[str, str]:
     chosen = f"{home}/elections/{election['id']}"
     candidate = election["candidates"][0]["id"]
     return {
+        f"{V1}/systems/{{code}}/seats/{{id}}": f"{V1}/systems/QZ1/seats/{made.json()['id']}",
+        f"{V1}/services/{{id}}": f"{V1}/services/{menu[0]['id']}",
+        f"{NETWORK}/services/{{id}}": f"{home}/services/{taken.json()['id']}",
         f"{NETWORK}/elections/{{id}}": chosen,
         f"{NETWORK}/elections/{{id}}/candidates/{{candidate}}": f"{chosen}/candidates/{candidate}",
         f"{NETWORK}/clinical-directors/{{id}}": f"{home}/clinical-directors/{director.json()['id']}",
@@ -46,7 +78,33 @@ def bodies() -> dict[str, Any]:
     finance = {"pays_on": {"rule": "fixed", "sums": [{"practice": "Z80011", "amount": "10.00"}]}, "costs_first": True}
     version = life.version(terms=life.terms(finance=finance), named_partners={"Z80011": ["Dr Ash (invented)"]})
     turn = {**life.turn(portion="0.25"), **days}
+    seat = {"board": "Partnership board", "title": "Primary care", **days}
+    item = {
+        "name": "Falls prevention",
+        "planned_start": "2027-04-01",
+        "actual_start": "2027-10-01",
+        "actual_year": None,
+        "functions": ["Strength classes"],
+        "note": "It is new.",
+        "confidence": "one_source",
+        "valid_from": "2027-04-01",
+        "valid_to": "2028-03-31",
+    }
     return {
+        f"POST {V1}/systems/{{code}}/seats": seat,
+        f"PUT {V1}/systems/{{code}}/seats/{{id}}": {**seat, **REASON},
+        f"PUT {V1}/systems/{{code}}/seats/{{id}}/holder": {"appointment": "cda-none", **days},
+        f"PUT {V1}/systems/{{code}}/seats/{{id}}/vacation": ENDING,
+        f"PUT {V1}/systems/{{code}}/seats/{{id}}/ending": ENDING,
+        f"POST {V1}/services": {"contract_year": "2027-28", "service": "falls-prevention", **item},
+        f"PUT {V1}/services/{{id}}": {**item, **REASON},
+        f"PUT {V1}/services/{{id}}/withdrawal": REASON,
+        f"PUT {NETWORK}/contact": CONTACT,
+        f"PUT {NETWORK}/contact/withdrawal": {**days, **REASON},
+        f"POST {NETWORK}/services": SERVICE,
+        f"PUT {NETWORK}/services/{{id}}": {**SERVICE, **REASON},
+        f"PUT {NETWORK}/services/{{id}}/ending": ENDING,
+        f"PUT {NETWORK}/services/{{id}}/withdrawal": REASON,
         f"POST {NETWORK}/elections": {
             "title": "Clinical director",
             "method": "instant_runoff",
@@ -91,5 +149,5 @@ def bodies() -> dict[str, Any]:
 
 def next_door(app: Harness) -> set[str]:
     """The paths inside the network: whatever stands there is the neighbour's."""
-    inside = tuple(f"{NETWORK}/{noun}" for noun in ("partners", "agreement", "clinical-directors", "elections"))
+    inside = tuple(f"{NETWORK}/{noun}" for noun in INSIDE)
     return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}

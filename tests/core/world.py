@@ -255,7 +255,7 @@ async def a_registry(app: Harness) -> World:
                 "networks",
                 "networks/{code}",
                 "networks/{code}/members",
-                *(f"networks/{{code}}/{path}" for path in network_life.PUBLIC),
+                *network_life.PUBLIC,
                 *register_life.PUBLIC,
                 "list-sizes",
                 "statistics",

@@ -17,9 +17,8 @@ from services.registry.agreements.model import (
 )
 from services.registry.networks.model import Membership, Network, Payee
 from services.registry.partners.model import PartnerTerm
-from services.registry.periods import believed
 from services.registry.signatures.model import Signature
-from shared.facts import as_at
+from shared.facts import as_at, believed
 from shared.identity import Caller, Role
 
 Day = date | BindParameter[date]

@@ -14,7 +14,7 @@ from services.registry.base import Base
 from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import NotFound, Refused
 from shared.events.registry import ClinicalDirectorAppointed, ClinicalDirectorLeft
-from shared.facts import ONE_DAY, Dated, parts_outside
+from shared.facts import ONE_DAY, Dated
 
 WHOLE = Range(Decimal(0), Decimal(1))
 
@@ -158,14 +158,6 @@ def _first_free(wanted: Decimal, taken: Sequence[Range[Decimal]]) -> MultiRange[
             left -= part
         at = max(at, piece.upper or Decimal(1))
     return MultiRange(pieces) if left == 0 else None
-
-
-def outside_membership(held: Range[date], memberships: Sequence[Range[date]]) -> list[Range[date]]:
-    """The days of an appointment on which the practice is no member."""
-    left = [held]
-    for membership in memberships:
-        left = [part for piece in left for part in parts_outside(piece, membership)]
-    return left
 
 
 def said(days: Range[date]) -> str:

@@ -17,7 +17,6 @@ from services.registry.clinical_directors.model import (
     DirectorTerm,
     Method,
     OfficeTaken,
-    outside_membership,
     places_for,
     said,
 )
@@ -28,7 +27,7 @@ from shared.clock import london_day
 from shared.database import new_id
 from shared.events import Event
 from shared.events.registry import ClinicalDirectorAppointed
-from shared.facts import ONE_DAY, currently_known, days, since, withdraw
+from shared.facts import ONE_DAY, currently_known, days, left_over, since, withdraw
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -191,7 +190,7 @@ async def _believe(
             Membership.network == code, Membership.practice == director.practice, currently_known(Membership)
         )
     )
-    outside = outside_membership(held, memberships.all())
+    outside = left_over(held, memberships.all())
     if outside:
         raise DirectorOutsideNetwork(f"{director.practice} is no member of {code} {said(outside[0])}.")
     places = places_for(director.portion, held, await _others(session, code, held, appointment.id))

@@ -3,27 +3,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import DATEMULTIRANGE
+from sqlalchemy import Select, select
 
 from services.registry.clinical_directors.model import Appointment, DirectorTerm
 from services.registry.networks.model import Membership
-from services.registry.periods import believed, period_of
+from services.registry.periods import days_without, period_of
+from shared.facts import believed
 
 
 def directors_of(code: str, known_at: datetime | None) -> Select[Any]:
     """Everybody who held the office, with the days on which their practice was no member."""
-    member = (
-        select(func.range_agg(Membership.valid, type_=DATEMULTIRANGE))
-        .where(
-            Membership.network == DirectorTerm.network,
-            Membership.practice == DirectorTerm.practice,
-            believed(Membership, known_at),
-        )
-        .scalar_subquery()
+    outside = days_without(
+        DirectorTerm,
+        Membership,
+        known_at,
+        Membership.network == DirectorTerm.network,
+        Membership.practice == DirectorTerm.practice,
     )
-    held = func.datemultirange(DirectorTerm.valid, type_=DATEMULTIRANGE)
-    none: Any = func.datemultirange(type_=DATEMULTIRANGE)
     columns: list[Any] = [
         DirectorTerm.appointment.label("id"),
         DirectorTerm.network,
@@ -35,7 +31,7 @@ def directors_of(code: str, known_at: datetime | None) -> Select[Any]:
         DirectorTerm.portion.label("pieces"),
         Appointment.election,
         Appointment.application,
-        held.op("-", return_type=DATEMULTIRANGE())(func.coalesce(member, none)).label("outside"),
+        outside.label("outside"),
         *period_of(DirectorTerm),
     ]
     return (

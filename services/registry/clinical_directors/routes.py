@@ -25,6 +25,7 @@ from services.registry.codes import OrganisationCode
 from services.registry.networks.model import NetworkNotFound
 from services.registry.networks.queries import read_network, speaks_for
 from services.registry.periods import (
+    BreachOut,
     CorrectionIn,
     LastDayIn,
     Line,
@@ -32,9 +33,9 @@ from services.registry.periods import (
     PeriodOut,
     Portion,
     RegistrationIn,
+    gaps,
 )
 from services.registry.voice import NotYoursToActFor
-from shared.facts import ONE_DAY
 from shared.facts import as_at as true_at
 from shared.http import (
     AsAt,
@@ -95,10 +96,6 @@ class DirectorCorrectionIn(TurnIn, CorrectionIn):
     method: Method = Method.APPOINTED
 
 
-class BreachOut(PeriodOut):
-    """Days on which the director's practice is no member of the network."""
-
-
 class DirectorOut(PeriodOut):
     """A clinical director on some days. The entry in a professional register is shown to who acts for the network."""
 
@@ -132,11 +129,7 @@ def _shown(row: Any, *, inside: bool) -> DirectorOut:
     return DirectorOut(
         **{name: director[name] for name in DirectorOut.model_fields if name in director},
         portion=sum((p.upper - p.lower for p in pieces if p.upper is not None and p.lower is not None), Decimal(0)),
-        breaches=[
-            BreachOut(valid_from=gap.lower, valid_to=None if gap.upper is None else gap.upper - ONE_DAY)
-            for gap in outside
-            if gap.lower is not None
-        ],
+        breaches=gaps(outside),
     )
 
 

@@ -15,11 +15,11 @@ from services.registry.partners.model import (
     PartnershipNotRunning,
     PartnerTerm,
 )
-from services.registry.periods import ALWAYS, believed, end_after, period_of, refused_by
+from services.registry.periods import ALWAYS, end_after, period_of, refused_by
 from services.registry.voice import act_for
 from shared.clock import london_day
 from shared.database import new_id
-from shared.facts import as_at, currently_known, days, since, withdraw
+from shared.facts import as_at, believed, currently_known, days, since, withdraw
 from shared.http import require_match
 from shared.identity import Caller
 

@@ -12,7 +12,7 @@ from services.registry.agreements.routes import Reader, Voice
 from services.registry.applications.shapes import ReasonIn
 from services.registry.codes import Day, OrganisationCode
 from services.registry.networks.model import NetworkNotFound
-from services.registry.periods import Line, Text, believed
+from services.registry.periods import Line, Text
 from services.registry.signatures import operations
 from services.registry.signatures.model import (
     NotAParty,
@@ -22,6 +22,7 @@ from services.registry.signatures.model import (
     SignedAlready,
 )
 from services.registry.voice import NotYoursToActFor
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
