@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.agreed_roles import routes as agreed_roles
 from services.funding.arrears import routes as arrears
 from services.funding.bank_details import routes as bank_details
 from services.funding.bank_holidays import routes as bank_holidays
@@ -25,6 +26,7 @@ from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.queries import routes as queries
+from services.funding.redistributions import routes as redistributions
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.statements import routes as statements
@@ -50,6 +52,7 @@ from shared.events.funding import (
     PracticeClaimReturned,
     PracticeClaimWithdrawn,
     QueryAnswered,
+    RoleAgreed,
     TariffPublished,
 )
 from shared.service import Service
@@ -69,6 +72,8 @@ def service(settings: Settings) -> Service:
             beds.router,
             accounts.router,
             budgets.router,
+            redistributions.router,
+            agreed_roles.router,
             entitlements.router,
             payments.router,
             variances.router,
@@ -100,6 +105,7 @@ def service(settings: Settings) -> Service:
             ClaimReturned,
             ClaimRejected,
             ClaimPaid,
+            RoleAgreed,
             ArrearsApproved,
             ArrearsRejected,
             ArrearsPaid,

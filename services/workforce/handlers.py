@@ -10,6 +10,7 @@ from services.workforce.arrears.operations import note_arrears
 from services.workforce.claims.operations import note_outcome
 from services.workforce.networks import operations as networks
 from services.workforce.rates import operations as rates
+from services.workforce.roles.operations import note_agreed_role
 from shared.events import funding, registry
 from shared.events.base import Event
 from shared.messaging import Arrival, Handler
@@ -51,6 +52,11 @@ async def _tariff(session: AsyncSession, event: funding.TariffPublished, arrival
     await rates.note_tariff(session, event, arrival.envelope.position)
 
 
+async def _agreed(session: AsyncSession, event: funding.RoleAgreed, arrival: Arrival) -> None:
+    await note_agreed_role(session, event)
+    await rates.note_agreed_ceiling(session, event, arrival.envelope.position)
+
+
 async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
     await rates.note_budget(session, event, arrival.envelope.position)
 
@@ -75,6 +81,7 @@ HANDLERS: dict[type[Event], Handler] = {
     registry.PracticeLeft: _membership,
     funding.TariffPublished: _tariff,
     funding.BudgetSet: _budget,
+    funding.RoleAgreed: _agreed,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,

@@ -56,7 +56,7 @@ def _day(value: date) -> date:
 
 Day = Annotated[date, AfterValidator(_day)]
 OrganisationCode = Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
-RoleCode = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^[a-z_]+$")]
+RoleCode = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^[a-z0-9_]+$")]
 Month = Annotated[years.Month, AfterValidator(_month)]
 Wte = Annotated[
     Decimal, BeforeValidator(_no_float), AfterValidator(_wte), Field(gt=0, le=1, max_digits=5, decimal_places=4)

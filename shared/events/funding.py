@@ -334,3 +334,26 @@ class ArrearsPaid(ArrearsEvent):
 
     run: str
     amount: Decimal
+
+
+@catalogued
+class RoleAgreed(FundingEvent):
+    """A commissioner agreed that one network is reimbursed for a role outside the national list.
+
+    `ceiling` is £ a year for one whole-time equivalent; `role` names the network it is agreed with.
+    """
+
+    noun: ClassVar[str] = "agreed-roles"
+    name: ClassVar[str] = "role-agreed"
+
+    network: str
+    commissioner: str
+    role: str
+    role_name: str
+    ceiling: Decimal
+    valid_from: date
+    valid_to: date | None = None
+    agreed_on: date
+
+    def subject(self) -> str:
+        return self.network

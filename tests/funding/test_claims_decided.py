@@ -217,16 +217,18 @@ async def test_a_cap_on_numbers_is_shared_between_people_and_large_networks_have
     claims = [
         a_month_claimed(n, "2023-09", "advanced_practitioner", "3000.00", wte=Decimal("0.8")) for n in range(1, 6)
     ]
-    async with funding_app.session() as session:
-        await session.execute(
-            text(
-                "INSERT INTO tariffs (id, kind, code, zone, contract_year, payee, basis, value, rate_period, "
-                "valid_from, valid_to, confidence, sources, note, published_by, published_at) "
-                "VALUES ('ap.test', 'role_maximum', "
-                "'advanced_practitioner', 'national', '2023-24', 'network', 'wte', 66000, 'year', '2023-04-01', "
-                "'2024-03-31', 'derived', '{}', '', 'test', now())"
-            )
-        )
+    ceiling_of_2023 = {
+        "kind": "role_maximum",
+        "code": "advanced_practitioner",
+        "basis": "wte",
+        "value": "66000",
+        "rate_period": "year",
+        "valid_from": "2023-04-01",
+        "valid_to": "2024-03-31",
+        "confidence": "derived",
+    }
+    made = await funding_app.post("/funding/v1/tariffs", ceiling_of_2023, funding_app.token(Role.NATIONAL))
+    assert made.status_code == 201, made.text
     await funding_app.deliver(*claims)
     found = [await read(funding_app, f"claim-{n}") for n in range(1, 6)]
     # three whole-time equivalents: 0.8 + 0.8 + 0.8 + 0.6 of the fourth, nothing of the fifth

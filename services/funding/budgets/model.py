@@ -55,6 +55,14 @@ class Sum:
     trace: dict[str, Any]
 
 
+def with_moves(made: Sum, given: Decimal, received: Decimal) -> Sum:
+    """A sum less what the network gave up, with what it took on; never below nothing."""
+    if made.amount is None or not (given or received):
+        return made
+    trace = {**made.trace, "moved": {"given": str(given), "received": str(received)}}
+    return Sum(made.scope, max(made.amount - given + received, Decimal("0.00")), made.hold, trace)
+
+
 def sum_by_head(tariff: Tariff, heads: Headcount, counted_on: date) -> Sum:
     """Sum rate × the weighted population of those served, for the whole of the rate's days."""
     trace = {

@@ -8,14 +8,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts
+from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts, with_moves
 from services.funding.claims.operations import recheck_waiting
 from services.funding.networks.model import Network
 from services.funding.payments.heads import Headcount, Hold, Populations, Serving
+from services.funding.redistributions.model import Redistribution, RedistributionStep
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from services.funding.tariffs.shipped import posts
 from shared.clock import london_day
@@ -63,6 +64,7 @@ SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS da
 WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
 """)
 _KEPT = "funding.years_with_weights"
+_NOTHING = Decimal("0.00")
 _KEPT_SUMS = "funding.sums"
 
 
@@ -98,10 +100,12 @@ async def set_budgets(
     if not grouped:
         return []
     tariffs = await _tariffs(session, chosen)
+    moves = await _moves(session, networks, chosen)
     changed: dict[tuple[str, str], list[Sum]] = {}
     values: list[dict[str, Any]] = []
     for (network, year), served in grouped.items():
-        sums = _sums(year, served, tariffs, london_day(now))
+        given, received = moves.get((network, year), (_NOTHING, _NOTHING))
+        sums = [with_moves(made, given, received) for made in _sums(year, served, tariffs, london_day(now))]
         for made in sums:
             before = held.get((network, year, made.scope))
             if before is None or (before.amount, before.trace, before.held_reason) != (
@@ -157,6 +161,27 @@ def _announcement(network: str, commissioner: str, year: str, sums: Iterable[Sum
         amount=None if reasons else sum(amounts, Decimal("0.00")),
         held_reason=" ".join(reasons) or None,
     )
+
+
+async def _moves(
+    session: AsyncSession, networks: Collection[str], years: Collection[str]
+) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+    """What networks gave up and took on, by network and year, as agreed by their commissioner."""
+    found = await session.execute(
+        select(
+            Redistribution.giver, Redistribution.receiver, Redistribution.contract_year, Redistribution.amount
+        ).where(
+            Redistribution.status == RedistributionStep.APPROVED,
+            Redistribution.contract_year.in_(years),
+            or_(Redistribution.giver.in_(networks), Redistribution.receiver.in_(networks)),
+        )
+    )
+    moves: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for giver, receiver, year, amount in found:
+        for network, part in ((giver, (amount, _NOTHING)), (receiver, (_NOTHING, amount))):
+            given, received = moves.get((network, year), (_NOTHING, _NOTHING))
+            moves[network, year] = (given + part[0], received + part[1])
+    return moves
 
 
 async def _tariffs(session: AsyncSession, years: Collection[str]) -> list[Tariff]:

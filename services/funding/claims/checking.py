@@ -8,11 +8,12 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.agreed_roles.operations import agreement_of
 from services.funding.arrears.model import ArrearsClaim
 from services.funding.budgets.model import Budget
 from services.funding.claims.decision import TAKES
 from services.funding.claims.model import Claim, ClaimStatus
-from services.funding.claims.rules import Check, check
+from services.funding.claims.rules import AGREED_LOCALLY, Ceiling, Check, check
 from services.funding.claims.standing import standing_faults
 from services.funding.claims.terms import cap_of
 from services.funding.deadlines.operations import deadline_of
@@ -41,7 +42,14 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
 
     Of the sum are taken what approved and paid claims of the year took, and what claims submitted before this one ask.
     """
-    ceiling = await role_maximum(session, claim.role, claim.zone, first_day(claim.month), london_day(now))
+    ceiling: Ceiling | None = await role_maximum(
+        session, claim.role, claim.zone, first_day(claim.month), london_day(now)
+    )
+    faults = await _faults(session, claim)
+    if claim.role.startswith(AGREED_LOCALLY):
+        ceiling = await agreement_of(session, claim.network, claim.role, claim.worked_from)
+        if ceiling is None:
+            faults.append(Fault("role", "role_not_agreed", f"No commissioner agreed on {claim.role} for that day."))
     room, room_fault = await room_of(session, claim.network, claim.contract_year, claim.scope)
     return check(
         claim.cost,
@@ -50,7 +58,7 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
         room_fault=room_fault,
         earlier=await taken_of_sum(session, claim),
         cap_days=await _cap_days(session, claim),
-        faults=await _faults(session, claim),
+        faults=faults,
     )
 
 
@@ -78,7 +86,15 @@ async def room_of(
 async def taken_of_sum(session: AsyncSession, claim: Claim) -> Decimal:
     """What claims decided, and those waiting that were made before this one, take of the sum it comes out of."""
     claimed = await _claimed(session, claim.network, claim.contract_year, claim.scope, _ahead_of(claim))
-    return claimed + await _arrears(session, claim.network, claim.contract_year, claim.scope)
+    decided = ArrearsClaim.status.in_(TAKES)
+    return claimed + await _arrears(session, claim.network, claim.contract_year, claim.scope, decided)
+
+
+async def asked_of_year(session: AsyncSession, network: str, contract_year: str, scope: str) -> Decimal:
+    """What claims and arrears decided take of a sum, and those waiting ask of it."""
+    alive = (*TAKES, ClaimStatus.SUBMITTED)
+    claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(alive))
+    return claimed + await _arrears(session, network, contract_year, scope, ArrearsClaim.status.in_(alive))
 
 
 async def taken_of_year(
@@ -86,7 +102,8 @@ async def taken_of_year(
 ) -> Decimal:
     """What claims and arrears decided take of a sum, but for one claim of arrears."""
     claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(TAKES))
-    return claimed + await _arrears(session, network, contract_year, scope, ArrearsClaim.id != without)
+    others = ArrearsClaim.status.in_(TAKES) & (ArrearsClaim.id != without)
+    return claimed + await _arrears(session, network, contract_year, scope, others)
 
 
 async def _claimed(
@@ -101,15 +118,14 @@ async def _claimed(
 
 
 async def _arrears(
-    session: AsyncSession, network: str, contract_year: str, scope: str, *which: ColumnElement[bool]
+    session: AsyncSession, network: str, contract_year: str, scope: str, which: ColumnElement[bool]
 ) -> Decimal:
     taken = await session.scalar(
         select(func.coalesce(func.sum(ArrearsClaim.payable), 0)).where(
             ArrearsClaim.network == network,
             ArrearsClaim.contract_year == contract_year,
             ArrearsClaim.scope == scope,
-            ArrearsClaim.status.in_(TAKES),
-            *which,
+            which,
         )
     )
     return Decimal(taken or 0)

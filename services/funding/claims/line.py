@@ -82,4 +82,6 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         lines.insert(1, f"The cap on the role leaves {trace['cap_days']} days of one WTE in the month.")
     if Decimal(trace.get("withheld_days") or 0):
         lines.insert(1, f"A baseline post stands empty: {trace['withheld_days']} days of one WTE cannot be claimed.")
+    if trace["confidence"] == "agreed":
+        lines.append("The role is not of the national list: its ceiling is the one agreed with the commissioner.")
     return lines, doubts(trace["tariff"], trace["confidence"])

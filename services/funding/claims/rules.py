@@ -67,6 +67,10 @@ class Cost:
         return self.salary + self.employer_ni + self.employer_pension + self.fee_allowed()
 
 
+AGREED_LOCALLY = "agreed_"
+"""How the codes of roles begin that a commissioner agreed with one network."""
+
+
 class Ceiling(Protocol):
     """The most paid for one whole-time equivalent of a role in a year: a published rate, or one agreed locally."""
 
@@ -117,6 +121,8 @@ def _faults(cost: Cost, share: Share | None, ceiling: Ceiling | None) -> list[Fa
         faults.append(Fault("salary", "negative", "No part of the cost may be negative."))
     if share is None:
         faults.append(Fault("role", "role_not_open", f"{cost.role} is not reimbursed in {cost.month}."))
+    elif ceiling is None and cost.role.startswith(AGREED_LOCALLY):
+        pass  # whoever looks the agreement up says that there is none
     elif ceiling is None or ceiling.value is None:
         faults.append(
             Fault("role", "rate_unknown", f"The ceiling of {cost.role} ({cost.zone}) in {cost.month} is not known.")

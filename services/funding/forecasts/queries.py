@@ -22,7 +22,7 @@ from services.funding.deadlines.operations import deadline_of
 from services.funding.forecasts.model import Figures
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
-from services.funding.tariffs.model import Tariff, TariffKind, in_force
+from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind, in_force
 from shared.clock import london_day
 from shared.identity import Caller
 from shared.years import first_day, last_day, months_of, year_end, year_start
@@ -55,10 +55,12 @@ WITH open_months AS (
            CASE WHEN :split THEN CASE WHEN p.role = 'gp' THEN 'gp_only' ELSE 'all_roles_except_gp' END
                 ELSE 'all_roles' END AS scope,
            p.wte * (least(m.last, p.ended_on) - greatest(m.first, p.started_on) + 1) AS days,
-           extract(day FROM m.last) AS of_days, c.value, means.a_day
+           extract(day FROM m.last) AS of_days, coalesce(c.value, a.ceiling) AS value, means.a_day
     FROM posts AS p
     JOIN open_months AS m ON p.started_on <= m.last AND (p.ended_on IS NULL OR p.ended_on >= m.first)
     LEFT JOIN ceilings AS c ON c.role = p.role AND c.zone = p.zone AND c.month = m.month
+    LEFT JOIN agreed_roles AS a
+      ON a.network = p.network AND a.role = p.role AND upper_inf(a.known) AND a.valid @> greatest(m.first, p.started_on)
     LEFT JOIN means ON means.post = p.id
     WHERE p.network = ANY(:networks) AND p.additional
       AND NOT EXISTS (SELECT FROM made WHERE made.post = p.id AND made.month = m.month)
@@ -163,6 +165,7 @@ async def _ceilings(session: AsyncSession, contract_year: str, known_on: date) -
     found = await session.scalars(
         select(Tariff).where(
             Tariff.kind == TariffKind.ROLE_MAXIMUM,
+            Tariff.scope == NATIONAL,
             Tariff.valid_from <= year_end(contract_year),
             Tariff.valid_to >= year_start(contract_year),
         )

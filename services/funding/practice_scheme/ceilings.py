@@ -14,7 +14,7 @@ from services.funding.money import to_pence
 from services.funding.payments.heads import Hold
 from services.funding.populations.model import Population
 from services.funding.practice_scheme.model import GRANTED, STREAM, PracticeClaim
-from services.funding.tariffs.model import Basis, Tariff, TariffKind, in_force
+from services.funding.tariffs.model import NATIONAL, Basis, Tariff, TariffKind, in_force
 from shared.clock import london_day
 from shared.years import snapshot_of, year_end
 
@@ -63,7 +63,10 @@ async def rate_of_year(session: AsyncSession, contract_year: str, known_at: date
     """The rate of the scheme in a contract year as known at a moment."""
     found = await session.scalars(
         select(Tariff).where(
-            Tariff.kind == TariffKind.STREAM, Tariff.code == STREAM, Tariff.contract_year == contract_year
+            Tariff.kind == TariffKind.STREAM,
+            Tariff.code == STREAM,
+            Tariff.scope == NATIONAL,
+            Tariff.contract_year == contract_year,
         )
     )
     return in_force(found.all(), year_end(contract_year), london_day(known_at))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,22 +16,50 @@ from services.workforce.rates.model import Budget, Ceiling
 from shared.events import funding
 from shared.years import year_of_day
 
+LAST_DAY = date(9999, 12, 31)
+"""Stands for the last day of what has none."""
+
 
 async def note_tariff(session: AsyncSession, event: funding.TariffPublished, sequence: int) -> None:
     """Role ceilings are kept; other rates are no concern of workforce."""
     if event.kind != "role_maximum":
         return
-    statement = insert(Ceiling).values(
-        tariff=event.tariff,
-        role=event.code,
-        zone=event.zone,
-        value=event.value,
-        valid_from=event.valid_from,
-        valid_to=event.valid_to,
-        known_from=event.known_from or event.valid_from,
-        confidence=event.confidence,
-        sequence=sequence,
+    await _keep(
+        session,
+        {
+            "tariff": event.tariff,
+            "role": event.code,
+            "zone": event.zone,
+            "value": event.value,
+            "valid_from": event.valid_from,
+            "valid_to": event.valid_to,
+            "known_from": event.known_from or event.valid_from,
+            "confidence": event.confidence,
+            "sequence": sequence,
+        },
     )
+
+
+async def note_agreed_ceiling(session: AsyncSession, event: funding.RoleAgreed, sequence: int) -> None:
+    """The ceiling of a role agreed with one network holds everywhere in it, from the day it was agreed."""
+    await _keep(
+        session,
+        {
+            "tariff": f"{event.role}.{event.valid_from}.{event.agreed_on}",
+            "role": event.role,
+            "zone": "national",
+            "value": event.ceiling,
+            "valid_from": event.valid_from,
+            "valid_to": event.valid_to or LAST_DAY,
+            "known_from": event.agreed_on,
+            "confidence": "agreed",
+            "sequence": sequence,
+        },
+    )
+
+
+async def _keep(session: AsyncSession, values: dict[str, Any]) -> None:
+    statement = insert(Ceiling).values(**values)
     new = statement.excluded
     names = ("role", "zone", "value", "valid_from", "valid_to", "known_from", "confidence", "sequence")
     await session.execute(

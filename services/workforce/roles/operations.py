@@ -10,12 +10,13 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import delete, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.workforce.base import Base
 from services.workforce.roles.model import Role, RoleCap, RoleShare
+from shared.events import funding
 
 DEFAULTS: dict[str, Any] = {
     "claimable_to": None,
@@ -68,6 +69,34 @@ async def _bring(session: AsyncSession, model: type[Base], keys: list[str], rows
     rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     differs = or_(*(getattr(model, name).is_distinct_from(value) for name, value in rest.items()))
     await session.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=differs), rows)
+
+
+async def note_agreed_role(session: AsyncSession, event: funding.RoleAgreed) -> None:
+    """A role agreed with one network can be recruited for; agreed again, it holds from the earliest day said."""
+    row = insert(Role).values(
+        code=event.role,
+        name=event.role_name,
+        band="",
+        claimable_from=event.valid_from,
+        claimable_to=event.valid_to,
+        employers=DEFAULTS["employers"],
+        supplier_fee=False,
+        professional_register=False,
+        confidence="agreed",
+        sources=[],
+        note=f"agreed with {event.network} on {event.agreed_on}",
+    )
+    await session.execute(
+        row.on_conflict_do_update(
+            index_elements=["code"],
+            set_={
+                "name": row.excluded.name,
+                "claimable_from": func.least(Role.claimable_from, row.excluded.claimable_from),
+                "claimable_to": row.excluded.claimable_to,
+                "note": row.excluded.note,
+            },
+        )
+    )
 
 
 async def caps_of(session: AsyncSession, role: str) -> list[RoleCap]:

@@ -1,0 +1,198 @@
+"""Sums given up and taken on, set again when populations change, and over-committed when they fall."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from shared.events.funding import BudgetSet
+from shared.identity import Role
+from tests.funding.builders import NETWORK, an_approved_network, list_sizes, some_practices
+from tests.funding.test_claims import commissioner
+from tests.funding.test_claims_decided import CLAIMS, a_month_claimed, an_area_in
+from tests.funding.test_succession import on
+from tests.harness import Harness
+
+OTHER = "U20000"
+MOVES = "/funding/v1/redistributions"
+
+
+def network(app: Harness, code: str = NETWORK) -> dict[str, str]:
+    return app.token(Role.NETWORK, organisations=[code], subject=f"of-{code}")
+
+
+async def two_networks(app: Harness, year: int = 2023, other_commissioner: str = "00L") -> None:
+    """50,000 weighted patients here, 1,000 there."""
+    await an_area_in(app, year)
+    snapshot = date(year, 1, 1)
+    await app.deliver(
+        some_practices(["B00001"], commissioner=other_commissioner),
+        list_sizes("registered", {"B00001": 1_000}, snapshot=snapshot, network=OTHER),
+        list_sizes("weighted", {"B00001": 1_000}, snapshot=snapshot, network=OTHER),
+        an_approved_network(
+            OTHER, ["B00001"], commissioner=other_commissioner, contract_year=f"{year}-{year % 100 + 1}"
+        ),
+    )
+
+
+async def sums(app: Harness, year: str = "2023-24") -> dict[str, dict[str, Any]]:
+    shown = await app.client.get(
+        "/funding/v1/budgets", params={"contract_year": year}, headers=app.token(Role.NATIONAL)
+    )
+    return {budget["network"]: budget for budget in shown.json()["items"]}
+
+
+def a_move(amount: str = "30000.00", **changed: str) -> dict[str, str]:
+    return {"contract_year": "2023-24", "giver": NETWORK, "receiver": OTHER, "amount": amount, **changed}
+
+
+async def test_unclaimed_money_moves_when_both_networks_and_their_commissioner_agree(funding_app: Harness) -> None:
+    app = funding_app
+    await two_networks(app)
+    await app.deliver(a_month_claimed(1, "2023-09", "clinical_pharmacist", "5000.00", network=OTHER))
+    async with app.session() as session:
+        await session.execute(text("UPDATE budgets SET amount = 3000.00 WHERE network = :n"), {"n": OTHER})
+    made = await app.post(MOVES, a_move(), network(app))
+    assert made.status_code == 201, made.text
+    here = f"{MOVES}/{made.json()['id']}"
+    early = await app.put(f"{here}/approval", None, commissioner(app))
+    assert (early.status_code, early.json()["code"]) == (409, "RedistributionNotOpen")
+    not_theirs = await app.put(f"{here}/acceptance", None, network(app))
+    assert (not_theirs.status_code, not_theirs.json()["code"]) == (403, "NotTheReceiver")
+    assert (await app.put(f"{here}/acceptance", None, network(app, OTHER))).json()["status"] == "accepted"
+    assert (await app.client.get(here, headers=network(app, "U99999"))).status_code == 404
+    approved = await app.put(f"{here}/approval", None, commissioner(app))
+    assert (approved.status_code, approved.json()["status"]) == (200, "approved")
+    now = await sums(app)
+    # 22.671 × 50,000 − 30,000.00 and 22.671 × 1,000 + 30,000.00
+    assert (now[NETWORK]["amount"], now[OTHER]["amount"]) == ("1103550.00", "52671.00")
+    assert now[OTHER]["trace"]["moved"] == {"given": "0.00", "received": "30000.00"}
+    told = [event for event in await app.announced() if isinstance(event, BudgetSet)]
+    assert {event.network: event.amount for event in told[-2:]} == {
+        NETWORK: Decimal("1103550.00"),
+        OTHER: Decimal("52671.00"),
+    }
+    claim = (await app.client.get(f"{CLAIMS}/claim-1", headers=commissioner(app))).json()
+    assert claim["payable"] == "5000.00"
+    await app.deliver(list_sizes("weighted", {"B00001": 2_000}, snapshot=date(2023, 1, 1), network=OTHER))
+    assert (await sums(app))[OTHER]["amount"] == "75342.00"
+    again = await app.put(f"{here}/approval", None, commissioner(app))
+    assert (again.status_code, again.json()["code"]) == (409, "RedistributionNotOpen")
+    listed = await app.client.get(MOVES, params={"network": OTHER, "status": "approved"}, headers=network(app, OTHER))
+    assert [move["amount"] for move in listed.json()["items"]] == ["30000.00"]
+
+
+async def test_a_network_gives_no_more_than_is_left_and_not_after_2023_24(funding_app: Harness) -> None:
+    app = funding_app
+    await two_networks(app)
+    await app.deliver(a_month_claimed(1, "2023-09", "clinical_pharmacist", "5000.00", network=OTHER))
+    beyond = await app.post(MOVES, a_move("17671.01", giver=OTHER, receiver=NETWORK), network(app, OTHER))
+    assert (beyond.status_code, beyond.json()["code"]) == (409, "BeyondWhatIsLeft")
+    all_left = await app.post(MOVES, a_move("17671.00", giver=OTHER, receiver=NETWORK), network(app, OTHER))
+    assert all_left.status_code == 201
+    here = f"{MOVES}/{all_left.json()['id']}"
+    await app.put(f"{here}/acceptance", None, network(app))
+    await app.deliver(a_month_claimed(2, "2023-10", "clinical_pharmacist", "1.00", network=OTHER))
+    claimed_since = await app.put(f"{here}/approval", None, commissioner(app))
+    assert (claimed_since.status_code, claimed_since.json()["code"]) == (409, "BeyondWhatIsLeft")
+    refused = await app.put(f"{here}/refusal", {"reason": "It was claimed meanwhile."}, commissioner(app))
+    assert (refused.json()["status"], refused.json()["reason"]) == ("refused", "It was claimed meanwhile.")
+    late = await app.post(MOVES, a_move(contract_year="2024-25"), network(app))
+    assert (late.status_code, late.json()["code"]) == (409, "RedistributionNotAllowed")
+    itself = await app.post(MOVES, a_move(receiver=NETWORK), network(app))
+    assert (itself.status_code, itself.json()["code"]) == (409, "RedistributionNotOpen")
+    stranger = await app.post(MOVES, a_move(), network(app, OTHER))
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "RedistributionNotFound")
+    nothing = await app.post(MOVES, a_move("0.00"), network(app))
+    assert nothing.status_code == 422
+
+
+async def test_one_commissioner_cannot_move_money_to_another_ones_network(funding_app: Harness) -> None:
+    app = funding_app
+    await two_networks(app, other_commissioner="99X")
+    made = await app.post(MOVES, a_move(), network(app))
+    here = f"{MOVES}/{made.json()['id']}"
+    await app.put(f"{here}/acceptance", None, network(app, OTHER))
+    for code in ("00L", "99X"):
+        refused = await app.put(f"{here}/approval", None, commissioner(app, code))
+        assert (refused.status_code, refused.json()["code"]) == (403, "NotYoursToDecide")
+    assert (await app.put(f"{here}/approval", None, app.token(Role.NATIONAL, subject="nan"))).status_code == 200
+
+
+async def test_two_redistributions_of_the_same_money_at_once_move_it_once(funding_live: Harness) -> None:
+    app = funding_live
+    await two_networks(app)
+    moves = []
+    for _ in range(2):
+        made = await app.post(MOVES, a_move("22000.00", giver=OTHER, receiver=NETWORK), network(app, OTHER))
+        accepted = await app.put(f"{MOVES}/{made.json()['id']}/acceptance", None, network(app))
+        moves.append((made.json()["id"], accepted.headers["etag"]))
+    replies = await asyncio.gather(
+        *(
+            app.client.put(f"{MOVES}/{move}/approval", headers={**commissioner(app), "If-Match": etag})
+            for move, etag in moves
+        )
+    )
+    assert sorted(reply.status_code for reply in replies) == [200, 409]
+    assert (await sums(app))[OTHER]["amount"] == "671.00"
+
+
+async def test_a_sum_that_falls_below_what_was_approved_shows_it_and_touches_no_claim(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area_in(app, 2023, weighted=200)
+    await app.deliver(a_month_claimed(1, "2023-09", "clinical_pharmacist", "4000.00"))
+    assert (await app.put(f"{CLAIMS}/claim-1/approval", None, commissioner(app))).json()["payable"] == "4000.00"
+    await app.deliver(list_sizes("weighted", {"A00001": 100}, snapshot=date(2023, 1, 1)))
+    now = (await sums(app))[NETWORK]
+    assert (now["amount"], now["approved"], now["over_committed"]) == ("2267.10", "4000.00", "1732.90")
+    claim = (await app.client.get(f"{CLAIMS}/claim-1", headers=commissioner(app))).json()
+    assert (claim["status"], claim["payable"]) == ("approved", "4000.00")
+
+
+async def test_a_role_agreed_with_the_commissioner_is_paid_up_to_its_ceiling_and_only_to_that_network(
+    funding_app: Harness,
+) -> None:
+    app = funding_app
+    await two_networks(app, 2026)
+    on(app, date(2026, 7, 1))
+    agreed = {
+        "network": NETWORK, "short": "manager", "name": "Network manager", "ceiling": "60000.00",
+        "valid_from": "2026-05-01", "agreed_on": "2026-04-20", "note": "Minutes of 20 April.",
+    }  # fmt: skip
+    role = f"agreed_{NETWORK.lower()}_manager"
+    claim = a_month_claimed(1, "2026-05", role, "5200.00")
+    await app.deliver(claim, a_month_claimed(2, "2026-04", role, "5200.00"))
+    await app.deliver(a_month_claimed(3, "2026-05", role, "5200.00", network=OTHER))
+    unagreed = await app.put(f"{CLAIMS}/claim-1/approval", None, commissioner(app))
+    assert [fault["code"] for fault in unagreed.json()["errors"]] == ["role_not_agreed"]
+    early = await app.post("/funding/v1/agreed-roles", {**agreed, "valid_from": "2024-03-31"}, commissioner(app))
+    assert (early.status_code, early.json()["code"]) == (409, "RolesNotOpenYet")
+    stranger = await app.post("/funding/v1/agreed-roles", agreed, commissioner(app, "99X"))
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "AgreedNetworkNotFound")
+    backwards = await app.post("/funding/v1/agreed-roles", {**agreed, "valid_to": "2026-04-30"}, commissioner(app))
+    assert backwards.status_code == 422
+    made = await app.post("/funding/v1/agreed-roles", agreed, commissioner(app))
+    assert (made.status_code, made.json()["role"]) == (201, role), made.text
+    paid = await app.put(f"{CLAIMS}/claim-1/approval", None, commissioner(app))
+    assert (paid.json()["payable"], paid.json()["limited_by"]) == ("5000.00", "role_maximum")
+    assert paid.json()["checked"]["confidence"] == "agreed"
+    for other in ("claim-2", "claim-3"):
+        refused = await app.put(f"{CLAIMS}/{other}/approval", None, commissioner(app))
+        assert [fault["code"] for fault in refused.json()["errors"]] == ["role_not_agreed"]
+    on(app, date(2026, 7, 2))
+    raised = await app.post("/funding/v1/agreed-roles", {**agreed, "ceiling": "66000.00"}, commissioner(app))
+    shown = [
+        (
+            await app.client.get(
+                "/funding/v1/agreed-roles",
+                params={"as_at": "2026-05-10", **({"known_at": known} if known else {})},
+                headers=network(app),
+            )
+        ).json()["items"][0]["ceiling"]
+        for known in (made.json()["known_from"], None)
+    ]
+    assert (raised.status_code, shown) == (201, ["60000.00", "66000.00"])
