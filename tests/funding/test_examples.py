@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.identity import Role
 from shared.years import months_of
 from tests.funding.asking import due_by_stream, entitled, explained
-from tests.funding.builders import NETWORK, a_commissioner, an_approved_network, list_sizes, some_practices
+from tests.funding.builders import a_commissioner, an_approved_network, list_sizes, some_practices
 from tests.funding.test_backdated_rates import at
 from tests.funding.test_beds import supplied
 from tests.funding.test_journey import paid
@@ -79,10 +78,8 @@ async def test_c_a_network_in_2023_24(funding_app: Harness) -> None:
     found = await year_paid(funding_app, "2023-24")
     assert {stream: str(found[stream]) for stream in expected} == expected
     assert found["network_participation"] == Decimal("88050.00")
-    query = {"stream": "caip_max", "as_at": "2023-10-01"}
-    headers = funding_app.token(Role.NETWORK, organisations=[NETWORK])
-    (maximum,) = (await funding_app.client.get("/funding/v1/tariffs", params=query, headers=headers)).json()["items"]
-    assert Decimal(maximum["value"]) * 48_000 == Decimal("56880.00")
+    (caip,) = (await entitled(funding_app, "2024-03"))["maxima"]
+    assert (caip["stream"], caip["practice"], caip["maximum"]) == ("caip_max", None, "56880.00")
     assert "caip_max" not in found, "a maximum is never paid by head"
 
 
@@ -137,3 +134,5 @@ async def test_rates_of_the_current_year_and_none_of_the_streams_that_ended(fund
     }
     own = [(item["stream"], item["due"]) for item in told["items"] if item["practice"]]
     assert own == [("network_participation", "88050.00")]
+    (scheme,) = told["maxima"]
+    assert (scheme["stream"], scheme["practice"], scheme["maximum"]) == ("gp_reimbursement_max", "A00001", "219360.00")

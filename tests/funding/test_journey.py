@@ -83,6 +83,9 @@ async def test_a_month_is_paid_and_every_line_explains_itself(funding_app: Harne
     assert "remembered" not in told["sentence"]
     assert any("no published source" in warning for warning in told["warnings"])
     assert director["payee"] == "A00001"
+    assert {line["stream"]: line["unconfirmed"] for line in lines if line["unconfirmed"]} == {
+        "clinical_director": ["clinical_director.2223.21"]
+    }
 
     events = await funding_app.announced()
     payments = [event for event in events if isinstance(event, PaymentIssued)]

@@ -51,6 +51,19 @@ class EntitlementOut(Out):
     held: list[HeldOut]
 
 
+class MaximumOut(Out):
+    """The most that may be earned by achievement or claimed for the months asked about; null while it waits."""
+
+    stream: str
+    practice: str | None
+    basis: str
+    tariffs: list[str]
+    confidence: list[str]
+    population: Decimal | None
+    maximum: MoneyOut | None
+    held: list[HeldOut]
+
+
 class WithdrawalOut(Out):
     """A right to be paid that was withdrawn; `practice` is null where it was the network's."""
 
@@ -87,6 +100,7 @@ class EntitlementsOut(Out):
     due: MoneyOut
     paid: MoneyOut
     items: list[EntitlementOut]
+    maxima: list[MaximumOut]
     weekly_minutes: list[MinutesOut]
     withdrawals: list[WithdrawalOut]
 
@@ -108,6 +122,13 @@ def _entitlement(key: Key, parts: list[Portion], year: Year) -> EntitlementOut:
         due=to_pence(total, PARTS),
         paid=sum(year.paid.get(key, {}).values(), Decimal("0.00")),
         held=[HeldOut(months=list(months), code=hold.code, reason=hold.detail) for hold, months in holds.items()],
+    )
+
+
+def _maximum(key: Key, parts: list[Portion], year: Year) -> MaximumOut:
+    told = _entitlement(key, parts, year)
+    return MaximumOut(
+        **told.model_dump(exclude={"due", "held"}), maximum=None if told.held else told.due, held=told.held
     )
 
 
@@ -150,7 +171,8 @@ async def read_entitlements(
 ) -> EntitlementsOut:
     """What is paid by head or bed, and the minutes of access the network offers; a practice sees its own payments.
 
-    Claims stand under `/claims`, sums under `/budgets`.
+    `maxima` are what achievement may earn and what practices may claim; claims stand under `/claims`, sums under
+    `/budgets`.
     """
     through = month or months_of(contract_year)[-1]
     if year_of(through) != contract_year:
@@ -168,6 +190,11 @@ async def read_entitlements(
         *_no_longer_due(year, made),
     ]
     items = [item for item in items if own is None or (item.practice is not None and item.practice in own)]
+    maxima = [
+        _maximum(key, parts, year)
+        for key, parts in portions(year, maxima=True)
+        if own is None or (key.practice is not None and key.practice in own)
+    ]
     withdrawn = {
         fact["withdrawal"]: fact
         for (_, practice), by_month in year.withdrawn.items()
@@ -183,6 +210,7 @@ async def read_entitlements(
         due=sum((item.due for item in items), Decimal("0.00")),
         paid=sum((item.paid for item in items), Decimal("0.00")),
         items=items,
+        maxima=maxima,
         weekly_minutes=[MinutesOut.model_validate(minutes) for minutes in duties],
         withdrawals=[WithdrawalOut(**fact) for fact in withdrawn.values()],
     )

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from services.funding.lines.explanation import explain
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
@@ -24,6 +25,18 @@ Seen = Annotated[
 ]
 
 
+_DOUBTED = ' ? (@.confidence == "derived" || @.confidence == "remembered").tariff'
+
+
+def _unconfirmed() -> ColumnElement[Any]:
+    """Rates stand in the steps of a line paid by head, and by themselves where a claim or the like is paid."""
+    within, alone = (
+        func.jsonb_path_query_array(PaymentLine.trace, cast(f"{where}{_DOUBTED}", JSONPATH), type_=JSONB)
+        for where in ("$.steps[*]", "$")
+    )
+    return within.concat(alone)
+
+
 class LineNotFound(NotFound):
     """No such line, or none the caller may see."""
 
@@ -31,7 +44,8 @@ class LineNotFound(NotFound):
 class LineOut(Out):
     """`amount` is null for a held line, which says why in `held_code` and `held_reason`.
 
-    `reference` names the claim or other amount paid, like `claims/claim-7`; null where the line pays by head or bed.
+    `unconfirmed` names the rates it rests on that nobody has confirmed. `reference` names the claim or other amount
+    paid, like `claims/claim-7`; null where the line pays by head or bed.
     """
 
     id: str
@@ -46,6 +60,7 @@ class LineOut(Out):
     cause: str
     held_code: str | None
     held_reason: str | None
+    unconfirmed: list[str]
     reference: str | None
 
 
@@ -78,6 +93,7 @@ def _lines(caller: Caller) -> Select[*tuple[Any, ...]]:
         PaymentLine.held_code,
         PaymentLine.reference,
         PaymentLine.trace["detail"].astext.label("held_reason"),
+        _unconfirmed().label("unconfirmed"),
     ).where(lines_seen(caller, PaymentLine))
     if not caller.everywhere:
         issued = select(PaymentRun.id).where(PaymentRun.status == RunStatus.ISSUED)

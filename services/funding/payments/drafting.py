@@ -136,8 +136,11 @@ async def draft_year(
     paid_before = {paid_for for months in inputs.paid.values() for paid_for in months}
     drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
     counted: dict[int, dict[str, Any]] = {}
+    unusual = bool(inputs.rules or inputs.withdrawn)
     for due in dues:
-        trace = trace_of(due, counted) | circumstances(inputs, due)
+        trace = trace_of(due, counted)
+        if unusual:
+            trace.update(circumstances(inputs, due))
         paid = before.get((due.key, due.month))
         causes = ["due"] if paid is None else causes_of(paid, trace)
         if paid is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
+from functools import cache
 from typing import Any, NamedTuple
 
 from services.funding.money import EXACT, PARTS, to_pence
@@ -118,14 +119,17 @@ class Held:
     hold: Hold
 
 
-def portions(year: Year) -> Iterator[tuple[Key, list[Portion]]]:
-    """What every key is made of, month by month, in the order of networks."""
+def portions(year: Year, *, maxima: bool = False) -> Iterator[tuple[Key, list[Portion]]]:
+    """What every key is made of, month by month, in the order of networks; with `maxima` what may be earned or claimed
+    at most, which is never paid by head."""
     with localcontext(EXACT):
         for network, served in year.served.items():
-            yield from _of_network(year, network, served).items()
+            yield from _of_network(year, network, served, maxima).items()
 
 
-def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ...]]) -> dict[Key, list[Portion]]:
+def _of_network(
+    year: Year, network: str, served: Mapping[str, tuple[Serving, ...]], maxima: bool
+) -> dict[Key, list[Portion]]:
     made: dict[Key, list[Portion]] = {}
     commissioner = year.commissioners.get(network, "")
     counts: dict[tuple[str, tuple[Serving, ...]], Headcount] = {}
@@ -153,7 +157,7 @@ def _of_network(year: Year, network: str, served: Mapping[str, tuple[Serving, ..
         if scopes or (whom, rates) != before:
             before, recipe = (whom, rates), []
             for rate, apart in _rates_of(year, month, whom, scopes) if any(who.how == "member" for who in whom) else ():
-                if rate.stream in NEVER_BY_HEAD:
+                if (rate.stream in NEVER_BY_HEAD) is not maxima:
                     continue
                 if rate.payee == "network":
                     heads = None if rate.basis == "beds" else count(rate.basis, apart)
@@ -231,9 +235,10 @@ def settled(parts: Sequence[Portion]) -> tuple[dict[str, tuple[Portion, ...]], d
     ahead: dict[str, tuple[Portion, ...]] = {}
     holds: dict[Hold, dict[str, None]] = {}
     for part in parts:
-        hold = part.hold
-        if hold is not None:
-            holds.setdefault(hold, {})[part.month] = None
+        if part.rate.value is None or part.heads.hold is not None:
+            hold = part.hold
+            if hold is not None:
+                holds.setdefault(hold, {})[part.month] = None
         elif part.month in ahead:
             ahead[part.month] = (*ahead[part.month], part)
         else:
@@ -261,7 +266,7 @@ def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], he
         new = ahead.get(month)
         if new is not None:
             if not _alike(new, last):
-                step = sum((product(part) for part in new), Decimal(0))
+                step = product(new[0]) if len(new) == 1 else sum((product(part) for part in new), Decimal(0))
                 last = new
             total += step
             counted += new
@@ -273,6 +278,8 @@ def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], he
 
 def _alike(new: tuple[Portion, ...], last: tuple[Portion, ...]) -> bool:
     """Whether a month is made of the very rates and head counts of the one before it."""
+    if len(new) == 1 == len(last):
+        return new[0].rate is last[0].rate and new[0].heads is last[0].heads
     return len(new) == len(last) and all(
         one.rate is two.rate and one.heads is two.heads for one, two in zip(new, last, strict=True)
     )
@@ -282,4 +289,9 @@ def product(part: Portion) -> Decimal:
     """Rate × population × the month's share of the rate, in parts of which `PARTS` make a whole."""
     if part.rate.value is None:
         raise ValueError(f"{part.rate.tariff} has no value")
-    return part.rate.value * part.heads.total * (PARTS / (part.rate.parts * part.heads.over))
+    return part.rate.value * part.heads.total * _share(part.rate.parts * part.heads.over)
+
+
+@cache
+def _share(of: int) -> Decimal:
+    return EXACT.divide(PARTS, Decimal(of))

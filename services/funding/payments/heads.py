@@ -96,7 +96,10 @@ class Populations:
         """
         figures, registered = self.figures.get(basis, {}), self.figures.get("registered", {})
         counted, missing, total = [], [], Decimal(0)
-        over = max((who.of for who in served), default=1)
+        over = 1
+        for who in served:
+            if who.of != 1:
+                over = who.of
         for practice, share, how, part, of, _, _ in served:
             value = figures.get(practice)
             days = part if of == over else part * over // of
