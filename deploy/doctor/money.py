@@ -74,13 +74,39 @@ _CLAIMS: LiteralString = """
     ORDER BY 1
 """
 
+_INSTRUCTIONS: LiteralString = """
+    WITH lines AS (
+        SELECT run, payee, sum(amount) AS amount FROM payment_lines
+        WHERE amount IS NOT NULL AND run IN (SELECT run FROM payment_instructions) GROUP BY run, payee
+    ), taken AS (
+        SELECT taken_into AS id, sum(amount) AS amount FROM payment_instructions
+        WHERE taken_into IS NOT NULL GROUP BY taken_into
+    ), sent AS (
+        SELECT file AS id, count(*) AS instructions, sum(amount) AS amount FROM payment_instructions
+        WHERE file IS NOT NULL GROUP BY file
+    )
+    SELECT 'lines' AS against, coalesce(i.id, run) AS id, payee, coalesce(i.of_run, 0) AS shown,
+           coalesce(l.amount, 0) AS found
+    FROM lines l FULL JOIN payment_instructions i USING (run, payee)
+    WHERE coalesce(i.of_run, 0) <> coalesce(l.amount, 0)
+    UNION ALL
+    SELECT 'brought forward', i.id, i.payee, i.brought_forward, coalesce(t.amount, 0)
+    FROM payment_instructions i LEFT JOIN taken t USING (id) WHERE i.brought_forward <> coalesce(t.amount, 0)
+    UNION ALL
+    SELECT 'file', f.id, NULL, f.total, coalesce(s.amount, 0)
+    FROM payment_files f LEFT JOIN sent s USING (id)
+    WHERE f.total <> coalesce(s.amount, 0) OR f.instructions <> coalesce(s.instructions, 0)
+    ORDER BY 1, 2
+"""
+
 
 def money_adds_up(patients: Mapping[str, Patient]) -> list[Finding]:
     """Every check of money; all of it lies in funding, and what was announced lies in its log."""
     funding = patients["funding"]
     counted = funding.announced(
         "SELECT (SELECT count(*) FROM payment_runs WHERE status = 'issued') AS runs, count(*) AS lines, "
-        "(SELECT count(*) FROM claims) AS claims FROM payment_lines l "
+        "(SELECT count(*) FROM claims) AS claims, "
+        "(SELECT count(*) FROM payment_instructions) AS instructions FROM payment_lines l "
         "JOIN payment_runs r ON r.id = l.run AND r.status = 'issued' WHERE amount IS NOT NULL"
     )[0]
     lines = f"{counted['lines']} lines of {counted['runs']} issued runs"
@@ -90,4 +116,5 @@ def money_adds_up(patients: Mapping[str, Patient]) -> list[Finding]:
         judged("never-below-nothing", lines, funding.announced(_NEGATIVE)),
         judged("payments-announced", lines, funding.announced(_ANNOUNCED)),
         judged("claims-paid-once", claims, funding.announced(_CLAIMS)),
+        judged("instructions-add-up", f"{counted['instructions']} instructions", funding.announced(_INSTRUCTIONS)),
     ]

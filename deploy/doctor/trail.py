@@ -12,7 +12,7 @@ from deploy.doctor.finding import Finding, Patient, Row, judged
 
 BY_PEOPLE: dict[str, tuple[str, ...]] = {
     "registry": ("rounds", "applications", "imports"),
-    "funding": ("payment_runs",),
+    "funding": ("payment_runs", "bank_details", "payment_files", "payment_queries", "distributions"),
     "workforce": ("plans", "vacancies", "candidates", "posts", "claims"),
     "reporting": (),
 }

@@ -168,12 +168,12 @@ BREACHES: dict[str, tuple[str, set[str], list[str]]] = {
         ["UPDATE claim_outcomes SET paid = paid + 0.01, payable = payable + 0.01"],
     ),
     "a paid line is a penny more": (
-        "funding", {"run-totals", "payments-announced", "payment-lines-funding-reporting"},
+        "funding", {"run-totals", "payments-announced", "payment-lines-funding-reporting", "instructions-add-up"},
         [UNLOCKED, "UPDATE payment_lines SET amount = amount + 0.01 "
          "WHERE id = (SELECT min(id) FROM payment_lines WHERE amount > 0)"],
     ),
     "a paid line goes to somebody else": (
-        "funding", {"payments-announced"},
+        "funding", {"payments-announced", "instructions-add-up"},
         [UNLOCKED, "UPDATE payment_lines SET payee = 'X99' "
          "WHERE id = (SELECT min(id) FROM payment_lines WHERE amount > 0)"],
     ),
@@ -182,7 +182,7 @@ BREACHES: dict[str, tuple[str, set[str], list[str]]] = {
         ["ALTER TABLE payment_runs DISABLE TRIGGER USER", "UPDATE payment_runs SET total = total + 0.01"],
     ),
     "more is taken back than was paid": (
-        "funding", {"never-below-nothing", "run-totals"},
+        "funding", {"never-below-nothing", "run-totals", "instructions-add-up"},
         [UNLOCKED, "UPDATE payment_lines SET amount = -amount "
          "WHERE id = (SELECT min(id) FROM payment_lines WHERE amount > 0)"],
     ),
@@ -190,7 +190,14 @@ BREACHES: dict[str, tuple[str, set[str], list[str]]] = {
         "funding", {"claims-paid-once"}, ["UPDATE claims SET payable = payable - 1 WHERE status = 'paid'"],
     ),
     "a claim is paid and no line says so": (
-        "funding", {"claims-paid-once", "run-totals"}, [UNLOCKED, "DELETE FROM payment_lines WHERE claim IS NOT NULL"],
+        "funding", {"claims-paid-once", "run-totals", "instructions-add-up"},
+        ["ALTER TABLE paid_references DISABLE TRIGGER USER", "DELETE FROM paid_references", UNLOCKED,
+         "DELETE FROM payment_lines WHERE reference LIKE 'claims/%'"],
+    ),
+    "an instruction pays a penny more": (
+        "funding", {"instructions-add-up"},
+        ["ALTER TABLE payment_instructions DISABLE TRIGGER USER",
+         "UPDATE payment_instructions SET of_run = of_run + 0.01, amount = amount + 0.01 WHERE number = 1"],
     ),
     "two beliefs about one membership": (
         "funding", {"facts-do-not-overlap"},

@@ -411,9 +411,7 @@ async def a_funding(app: Harness) -> World:
     assert agreed.status_code == 201, agreed.text
     divided = await app.post(f"{v1}/distributions", {"run": run["id"], "network": funding.NETWORK}, nina)
     assert divided.status_code == 201, divided.text
-    query = await app.post(
-        f"{v1}/queries", {"line": line, "reason": "Why?"}, app.token(Role.PRACTICE, organisations=["A00001"])
-    )
+    query = await app.post(f"{v1}/queries", {"line": line, "reason": "Why?"}, nina)
     assert query.status_code == 201, query.text
     return World(
         app,

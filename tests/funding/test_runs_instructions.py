@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.clock import london_day
 from shared.events.funding import PaymentConfirmed, PaymentReturned
-from shared.events.registry import Member
+from shared.events.registry import Member, PayeeAppointed
 from shared.identity import Role
+from shared.years import first_day
 from tests.funding.builders import NETWORK, an_approved_network, list_sizes
 from tests.funding.test_bank_details import approved, nan
 from tests.funding.test_journey import RUNS, an_area, calculated, paid
+from tests.funding.test_runs import lines_of
 from tests.harness import Harness
 
 INSTRUCTIONS = "/funding/v1/payment-instructions"
@@ -327,3 +329,48 @@ async def test_a_payee_of_two_networks_is_sent_one_sum_told_apart(funding_app: H
     one = (await instructions_of(funding_app, run))["A00001"]
     assert set(one["parts"]) == {NETWORK, "U54321"}
     assert sum(Decimal(part) for part in one["parts"].values()) == Decimal(one["amount"])
+
+
+async def test_whoever_was_paid_too_much_gives_it_back_and_not_the_payee_after(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await paid(funding_app, "2022-04")
+    await funding_app.deliver(
+        PayeeAppointed(network=NETWORK, payee="X9999", valid_from=date(2022, 5, 1)),
+        list_sizes("registered", {"A00001": 24000}, known_from=date(2022, 6, 1)),
+    )
+    may = await paid(funding_app, "2022-05")
+    lines = [line for line in await lines_of(funding_app, may) if line["amount"] and line["practice"] is None]
+    back = [line for line in lines if Decimal(line["amount"]) < 0]
+    assert {(line["month"], line["payee"]) for line in back} == {("2022-04", "A00001")}
+    assert {(line["month"], line["payee"]) for line in lines if line not in back} == {("2022-05", "X9999")}
+    june = await paid(funding_app, "2022-06")
+    await funding_app.deliver(list_sizes("registered", {"A00001": 23000}, known_from=date(2022, 7, 1)))
+    july = await paid(funding_app, "2022-07")
+    again = [line for line in await lines_of(funding_app, july) if line["amount"] and Decimal(line["amount"]) < 0]
+    assert {(line["month"], line["payee"]) for line in again} == {
+        *(("2022-04", "A00001"), ("2022-05", "X9999"), ("2022-06", "X9999"))
+    }
+    assert june["total"] > "0"
+
+
+async def test_nobody_gives_back_more_than_it_was_paid(funding_app: Harness) -> None:
+    """Payees change and lists shrink: by payee, stream and month what was paid never falls below nothing."""
+    await an_area(funding_app)
+    for month, payee, size in (
+        *(("2022-04", "A00001", 30000), ("2022-05", "X1111", 26000), ("2022-06", "X2222", 28000)),
+        *(("2022-07", "A00001", 21000), ("2022-08", "X1111", 30000), ("2022-09", "X2222", 1)),
+    ):
+        await funding_app.deliver(
+            PayeeAppointed(network=NETWORK, payee=payee, valid_from=first_day(month)),
+            list_sizes("registered", {"A00001": size}, known_from=date(2022, 6, 1)),
+        )
+        await paid(funding_app, month)
+    async with funding_app.session() as session:
+        rows = await session.execute(
+            text(
+                "SELECT payee, stream, month, sum(amount) AS paid FROM payment_lines"
+                " WHERE amount IS NOT NULL GROUP BY payee, stream, month HAVING sum(amount) < 0"
+            )
+        )
+        below = [(row.payee, row.month) for row in rows]
+    assert below == []

@@ -61,7 +61,8 @@ router = service_router("funding", tags=["distributions"])
 Network = Annotated[Caller, allow(Role.NETWORK)]
 Divides = Annotated[Caller, allow(Role.NETWORK, Role.PAYEE)]
 Sees = Annotated[Caller, allow(Role.NETWORK, Role.PAYEE, Role.PRACTICE)]
-Code = Annotated[str, Field(min_length=1, max_length=32)]
+Code = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Z0-9]+$")]
+NetworkCode = Annotated[str, Field(pattern=r"^U[0-9]{5}$")]
 Day = Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
 Weight = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=4)]
 
@@ -76,7 +77,7 @@ class CostIn(In):
 class DistributionRuleIn(In):
     """`parts` gives each practice's pounds a payment (fixed), per cent (custom) or points; other methods have none."""
 
-    network: Code
+    network: NetworkCode
     method: Method
     parts: Annotated[dict[Code, Weight], Field(max_length=500)] = {}
     costs: Annotated[list[CostIn], Field(max_length=50)] = []
@@ -117,7 +118,7 @@ class DistributionIn(In):
     """The issued payment to divide; `payee` only where the run paid the network's money to several."""
 
     run: Annotated[str, Field(min_length=1, max_length=64)]
-    network: Code
+    network: NetworkCode
     payee: Code | None = None
 
 

@@ -24,6 +24,7 @@ from services.funding.instructions.model import (
 from services.funding.instructions.netting import NOTHING, Open, net
 from services.funding.payment_files.model import PaymentFile
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows
 from shared.errors import Fault, NotFound
@@ -59,7 +60,7 @@ async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetim
     netted = net([(payee, network, amount or NOTHING) for payee, network, amount in lines], await _open(session, today))
     accounts = await details_on(session, [one.payee for one in netted], today)
     rows: list[tuple[Any, ...]] = []
-    taken: list[dict[str, str]] = []
+    taken: list[tuple[str, str]] = []
     for number, one in enumerate(netted, start=1):
         instruction = f"{run.id}-i{number:06d}"
         state, held = InstructionState.DUE, (None, None)
@@ -72,15 +73,21 @@ async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetim
         rows.append(
             (instruction, run.id, number, one.payee, run.month, run.contract_year, *sums, state.value, *held, 1)
         )
-        taken += [{"id": earlier, "taken_into": instruction} for earlier in one.taken]
+        taken += [(earlier, instruction) for earlier in one.taken]
     await copy_rows(session, PaymentInstruction.__table__, COLUMNS, rows)  # type: ignore[arg-type]
-    for one_taken in taken:
+    for earlier, instruction in taken:
         await session.execute(
             update(PaymentInstruction)
-            .where(PaymentInstruction.id == one_taken["id"])
-            .values(taken_into=one_taken["taken_into"], version=PaymentInstruction.version + 1)
+            .where(PaymentInstruction.id == earlier)
+            .values(taken_into=instruction, version=PaymentInstruction.version + 1)
             .execution_options(synchronize_session=False)
         )
+    audit(
+        session,
+        action="instructed",
+        record=f"payment_runs/{run.id}/instructions",
+        after={"instructions": len(rows), "brought_forward": [earlier for earlier, _ in taken]},
+    )
     return len(rows)
 
 

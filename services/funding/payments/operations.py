@@ -26,6 +26,7 @@ from services.funding.payments.model import (
     RunStatus,
 )
 from services.funding.payments.payables import Source, kind_of
+from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.payments.sources import SOURCES
 from services.funding.variances import operations as variances
 from services.funding.variances.model import Finding
@@ -63,6 +64,7 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
     with collector_at_rest():
         for contract_year, through in [*await years_paid(session, year), (year, month)]:
             await draft_year(session, drafted, contract_year, through, month, payees, now)
+    await charge_whoever_was_paid(session, drafted)
     await draft_payables(session, drafted, month, payees, now)
     findings = await variances.find_variances(session, run_id, month, drafted.by_kind(), now)
     run = PaymentRun(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.lines.words import Trace, pounds
@@ -48,12 +48,11 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
 
 async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
     """The adjustments were part of an issued run; their answers were announced when they were approved."""
-    await session.execute(
-        update(PaymentQuery)
-        .where(PaymentQuery.id.in_(ids_of(references)))
-        .values(adjusted_in=run, version=PaymentQuery.version + 1)
-        .execution_options(synchronize_session=False)
+    found = await session.scalars(
+        select(PaymentQuery).where(PaymentQuery.id.in_(ids_of(references))).order_by(PaymentQuery.id).with_for_update()
     )
+    for query in found.all():
+        query.adjusted_in = run
     return []
 
 

@@ -1,0 +1,52 @@
+"""Who gives back what was paid too much: whoever had it, also after the network appointed another payee."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.payments.drafting import COLUMNS, Drafted
+
+_PAYEE, _AMOUNT, _REFERENCE = (COLUMNS.index(name) for name in ("payee", "amount", "reference"))
+_KEY = [COLUMNS.index(name) for name in ("contract_year", "network", "practice", "stream", "month")]
+
+
+async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> None:
+    """Turn each line that takes money back towards a payee that was paid as much for the same stream and month.
+
+    The line's payee stays where it was paid enough itself; else it is whoever was paid most.
+    """
+    taking = [
+        place
+        for place, row in enumerate(drafted.rows)
+        if row[_AMOUNT] is not None and row[_AMOUNT] < 0 and row[_REFERENCE] is None
+    ]
+    if not taking:
+        return
+    keys = [[drafted.rows[place][column] for place in taking] for column in _KEY]
+    found = await session.execute(
+        text("""
+            SELECT w.place, l.payee, sum(l.amount)
+            FROM unnest(CAST(:places AS int[]), CAST(:years AS text[]), CAST(:networks AS text[]),
+                        CAST(:practices AS text[]), CAST(:streams AS text[]), CAST(:months AS text[]))
+                 AS w (place, contract_year, network, practice, stream, month)
+            JOIN payment_lines AS l
+              ON l.contract_year = w.contract_year AND l.network = w.network AND l.stream = w.stream
+             AND l.practice IS NOT DISTINCT FROM w.practice AND l.month = w.month
+             AND l.amount IS NOT NULL AND l.reference IS NULL
+            JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
+            GROUP BY w.place, l.payee
+        """),
+        dict(zip(("places", "years", "networks", "practices", "streams", "months"), [taking, *keys], strict=True)),
+    )
+    paid: dict[int, dict[str, Decimal]] = defaultdict(dict)
+    for place, payee, amount in found:
+        paid[place][payee] = amount
+    for place in taking:
+        row, had = drafted.rows[place], paid[place]
+        if had and had.get(row[_PAYEE], Decimal(0)) < -row[_AMOUNT]:
+            most = max(had, key=lambda payee: (had[payee], payee))
+            drafted.rows[place] = (*row[:_PAYEE], most, *row[_PAYEE + 1 :])
