@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.achievements import routes as achievements
 from services.funding.agreed_roles import routes as agreed_roles
 from services.funding.arrears import routes as arrears
 from services.funding.bank_details import routes as bank_details
@@ -18,6 +19,7 @@ from services.funding.distributions import routes as distributions
 from services.funding.entitlements import routes as entitlements
 from services.funding.forecasts import routes as forecasts
 from services.funding.handlers import HANDLERS, set_asked_budgets
+from services.funding.indicators import routes as indicators
 from services.funding.instructions import routes as instructions
 from services.funding.lines import routes as lines
 from services.funding.membership_rules import routes as membership_rules
@@ -33,7 +35,9 @@ from services.funding.statements import routes as statements
 from services.funding.tariffs import routes as tariffs
 from services.funding.variances import routes as variances
 from services.funding.variations import routes as variations
+from services.funding.what_ifs import routes as what_ifs
 from shared.events.funding import (
+    AchievementApproved,
     ArrearsApproved,
     ArrearsPaid,
     ArrearsRejected,
@@ -71,6 +75,10 @@ def service(settings: Settings) -> Service:
             populations.router,
             beds.router,
             accounts.router,
+            achievements.router,
+            checks.router,
+            indicators.router,
+            what_ifs.router,
             budgets.router,
             redistributions.router,
             agreed_roles.router,
@@ -89,11 +97,11 @@ def service(settings: Settings) -> Service:
             arrears.router,
             forecasts.router,
             deadlines.router,
-            checks.router,
             practice_scheme.router,
         ],
         handlers=HANDLERS,
         announces=[
+            AchievementApproved,
             TariffPublished,
             BudgetSet,
             PaymentIssued,

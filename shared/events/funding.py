@@ -204,6 +204,30 @@ class ClaimApproved(ClaimEvent):
 
 
 @catalogued
+class AchievementApproved(FundingEvent):
+    """What a network achieved of an indicator was approved, or assessed again; `amount` is what that adds to pay.
+
+    `points` is null for a part of a sum per head; `cause` is `due`, `override` where a national decision gave everybody
+    all points, or what else was restated.
+    """
+
+    noun: ClassVar[str] = "achievements"
+    name: ClassVar[str] = "achievement-approved"
+
+    achievement: str
+    network: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    indicator: str
+    points: Decimal | None = None
+    amount: Decimal
+    cause: str
+    approved_on: date
+
+    def subject(self) -> str:
+        return self.network
+
+
+@catalogued
 class ClaimRejected(ClaimEvent):
     """A claim was turned down; `code` is stable, `reason` is for people."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from services.funding.achievements import rules as achievements
 from services.funding.arrears import line as arrears
 from services.funding.claims import line as claims
 from services.funding.lines import capitation
@@ -21,6 +22,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
     "arrears": arrears.arithmetic,
     "practice-claim": practice_scheme.arithmetic,
     "adjustment": queries.arithmetic,
+    "achievement": achievements.arithmetic,
 }
 """By kind of trace: the steps of the arithmetic, and warnings. A noun whose amounts reach a run adds its own here."""
 

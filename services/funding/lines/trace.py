@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from services.funding.achievements import rules as achievements
 from services.funding.arrears import line as arrears
 from services.funding.claims import line as claims
 from services.funding.lines import capitation
@@ -18,6 +19,7 @@ RECOMPUTE: dict[str, Callable[[Trace], Decimal]] = {
     "arrears": arrears.recompute,
     "practice-claim": practice_scheme.recompute,
     "adjustment": queries.recompute,
+    "achievement": achievements.recompute,
 }
 """By kind of trace: its amount worked out again. A noun whose amounts reach a run adds its own here."""
 

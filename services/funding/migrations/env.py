@@ -1,10 +1,12 @@
 from importlib import import_module
 from pathlib import Path
 
+from services.funding.achievements import model as achievements  # noqa: F401
 from services.funding.base import Base
 from services.funding.budgets import model as budgets  # noqa: F401
 from services.funding.checks import model as checks  # noqa: F401
 from services.funding.claims import model as claims  # noqa: F401
+from services.funding.indicators import model as indicators  # noqa: F401
 from services.funding.networks import model as networks  # noqa: F401
 from services.funding.payments import model as payments  # noqa: F401
 from services.funding.populations import model as populations  # noqa: F401

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from services.funding.achievements.line import ACHIEVEMENTS
 from services.funding.arrears.line import ARREARS
 from services.funding.claims.line import CLAIMS
 from services.funding.payments.payables import Source
 from services.funding.practice_scheme.line import PRACTICE_CLAIMS
 from services.funding.queries.line import ADJUSTMENTS
 
-SOURCES: tuple[Source, ...] = (CLAIMS, ARREARS, PRACTICE_CLAIMS, ADJUSTMENTS)
+SOURCES: tuple[Source, ...] = (
+    CLAIMS,
+    ARREARS,
+    PRACTICE_CLAIMS,
+    ADJUSTMENTS,
+    ACHIEVEMENTS,
+)

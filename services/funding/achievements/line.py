@@ -1,0 +1,51 @@
+"""How an achievement reaches a payment run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.achievements.model import AchievementAmount
+from services.funding.payments.payables import Payable, Source, ids_of
+from shared.events.base import Event
+
+KIND = "achievements"
+
+
+async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
+    """Every amount decided and not in an issued run, of this month or an earlier one."""
+    amounts = await session.scalars(
+        select(AchievementAmount)
+        .where(AchievementAmount.run.is_(None), AchievementAmount.month <= month)
+        .order_by(AchievementAmount.network, AchievementAmount.month, AchievementAmount.id)
+    )
+    return [
+        Payable(
+            reference=f"{KIND}/{amount.id}",
+            network=amount.network,
+            practice=None,
+            payee=None,
+            stream=amount.stream,
+            month=amount.month,
+            amount=amount.amount,
+            cause=amount.cause,
+            trace=amount.trace,
+        )
+        for amount in amounts
+    ]
+
+
+async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
+    """The amounts were part of an issued run."""
+    found = await session.scalars(
+        select(AchievementAmount).where(AchievementAmount.id.in_(ids_of(references))).with_for_update()
+    )
+    for amount in found.all():
+        amount.run = run
+    return []
+
+
+ACHIEVEMENTS = Source(KIND, unpaid, pay)

@@ -1,0 +1,114 @@
+"""National decisions that everybody fully achieved an indicator: proposed by one person, put into effect by another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of
+from services.funding.achievements.model import (
+    Achievement,
+    AchievementAmount,
+    Override,
+    OverrideNotFound,
+    OverrideStands,
+    OverrideStatus,
+)
+from services.funding.achievements.rules import assess
+from services.funding.indicators.operations import indicator_of, indicators_of
+from shared.clock import london_day
+from shared.database import new_id
+from shared.http import require_match
+from shared.messaging import announce_many
+
+
+async def propose_override(
+    session: AsyncSession, contract_year: str, indicator: str, reason: str, *, by: str, now: datetime
+) -> Override:
+    """Propose that everybody fully achieved an indicator. Raises `IndicatorUnknown` and `OverrideStands`."""
+    await indicator_of(session, contract_year, indicator, london_day(now))
+    override = Override(
+        id=new_id("ovr"),
+        contract_year=contract_year,
+        indicator=indicator,
+        reason=reason,
+        status=OverrideStatus.PROPOSED,
+        proposed_by=by,
+        proposed_at=now,
+        networks=0,
+        version=1,
+    )
+    session.add(override)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise OverrideStands(f"{indicator} of {contract_year} is overridden or about to be.") from error
+    return override
+
+
+async def override_seen(session: AsyncSession, override_id: str, *, lock: bool = False) -> Override:
+    """An override. Raises `OverrideNotFound`."""
+    override = await session.get(Override, override_id, with_for_update=lock or None)
+    if override is None:
+        raise OverrideNotFound(f"No override {override_id}.")
+    return override
+
+
+async def approve_override(
+    session: AsyncSession, override_id: str, if_match: str | None, *, by: str, now: datetime
+) -> Override:
+    """Put an override into effect: every network of the year gets all points, and what that adds is paid.
+
+    Raises `OverrideDecided` and `SamePersonProposed`.
+    """
+    override = await override_seen(session, override_id, lock=True)
+    require_match(override, if_match)
+    override.approve(by=by, at=now)
+    year, today = override.contract_year, london_day(now)
+    beside = await indicators_of(session, year, today)
+    indicator = await indicator_of(session, year, override.indicator, today)
+    facts = await facts_of(session, year, now, None)
+    held = await session.scalars(
+        select(Achievement)
+        .where(Achievement.contract_year == year, Achievement.indicator == override.indicator)
+        .order_by(Achievement.network)
+        .with_for_update()
+    )
+    achievements = {achievement.network: achievement for achievement in held}
+    paid = await _paid_by_achievement(session, [achievement.id for achievement in achievements.values()])
+    amounts, events = [], []
+    for network in sorted(facts.keys() | achievements.keys()):
+        achievement = achievements.get(network)
+        if achievement is None:
+            achievement = Achievement(
+                id=new_id("ach"), network=network, contract_year=year, indicator=override.indicator, version=1
+            )
+            session.add(achievement)
+        achievement.deem(by=by, at=now)
+        figures = figures_of(achievement, indicator, beside, facts_about(facts, network), deemed=True)
+        achievement.note(figures, assess(figures))
+        before, number = paid.get(achievement.id, (Decimal("0.00"), 0))
+        amount = amount_of(achievement, indicator, before, number, "override", now)
+        if amount is not None:
+            amounts.append(amount)
+            events.append(achievement.announced(amount.amount, "override", today))
+        override.networks += 1
+    await session.flush()
+    session.add_all(amounts)
+    await announce_many(session, events)
+    await session.flush()
+    return override
+
+
+async def _paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[Decimal, int]]:
+    rows = await session.execute(
+        select(AchievementAmount.achievement, func.sum(AchievementAmount.amount), func.count())
+        .where(AchievementAmount.achievement.in_(ids))
+        .group_by(AchievementAmount.achievement)
+    )
+    return {achievement: (amount, count) for achievement, amount, count in rows}

@@ -1,0 +1,419 @@
+"""Achievements over HTTP: declared by the network, approved by its commissioner, overridden nationally."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+from pydantic import Field, model_validator
+from sqlalchemy import select
+
+from services.funding.achievements import operations, overriding
+from services.funding.achievements.model import (
+    AcceptedTooLate,
+    Achievement,
+    AchievementDecided,
+    AchievementDeclared,
+    AchievementNotApproved,
+    AchievementNotFound,
+    AchievementStatus,
+    NothingElseEarned,
+    Override,
+    OverrideDecided,
+    OverrideNotFound,
+    OverrideStands,
+    OverrideStatus,
+    SamePersonDeclared,
+    SamePersonProposed,
+    YearNotOver,
+)
+from services.funding.achievements.operations import NetworkNotFound
+from services.funding.indicators.model import IndicatorUnknown
+from services.funding.scope import network_codes_seen
+from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.http import (
+    Idempotent,
+    IfMatch,
+    In,
+    MoneyOut,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Transaction,
+    one_fault,
+    page,
+    refusals,
+    service_router,
+    tag,
+)
+from shared.identity import Caller, Role, allow
+from shared.years import ContractYear
+
+router = service_router("funding", tags=["achievements"])
+
+AchievementId = Annotated[str, Path(max_length=64)]
+OverrideId = Annotated[str, Path(max_length=64)]
+Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
+Declares = Annotated[Caller, allow(Role.NETWORK, Role.NATIONAL)]
+Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+National = Annotated[Caller, allow(Role.NATIONAL)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class DeclarationIn(In):
+    """A ratio has numerator, denominator and the personalised care adjustments taken off the denominator; a yes/no
+    indicator an answer, without which it counts as No; a part neither."""
+
+    numerator: Count | None = None
+    denominator: Count | None = None
+    adjustments: Count | None = None
+    answer: bool | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "DeclarationIn":
+        if (self.numerator is None) != (self.denominator is None):
+            raise ValueError("declare numerator and denominator together")
+        if self.adjustments is not None and self.denominator is None:
+            raise ValueError("adjustments are taken off a denominator; declare it")
+        if self.denominator is not None and self.numerator is not None:
+            if (self.adjustments or 0) > self.denominator:
+                raise ValueError("no more patients can be taken off than there are")
+            if self.numerator > self.denominator - (self.adjustments or 0):
+                raise ValueError("the numerator is among the patients left after adjustments")
+        return self
+
+
+class AchievementIn(DeclarationIn):
+    network: Annotated[str, Field(min_length=1, max_length=32)]
+    contract_year: ContractYear
+    indicator: Annotated[str, Field(min_length=1, max_length=16)]
+
+
+class AchievementApprovalIn(In):
+    """`accepted_on` if it was accepted before today; `earned` is the part of a sum the commissioner found earned."""
+
+    accepted_on: date | None = None
+    earned: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$")] | None = None
+
+
+class AchievementReturnIn(In):
+    reason: Annotated[str, Field(min_length=3, max_length=1000)]
+
+
+class OverrideIn(AchievementReturnIn):
+    contract_year: ContractYear
+    indicator: Annotated[str, Field(min_length=1, max_length=16)]
+
+
+class AchievementHoldOut(Out):
+    code: str
+    message: str
+
+
+class AchievementOut(Out):
+    """`performance` is what counts after adjustments; `amount` is null while `holds` says what is missing."""
+
+    id: str
+    network: str
+    contract_year: str
+    indicator: str
+    numerator: int | None
+    denominator: int | None
+    adjustments: int | None
+    answer: bool | None
+    earned: Decimal | None
+    performance: Decimal | None
+    points: Decimal | None
+    amount: MoneyOut | None
+    holds: list[AchievementHoldOut]
+    status: AchievementStatus
+    declared_by: str | None
+    declared_at: datetime | None
+    decided_by: str | None
+    decided_at: datetime | None
+    accepted_on: date | None
+    reason: str | None
+    figures: dict[str, Any]
+
+
+class StandingOut(Out):
+    """One indicator of a network's year: as declared, or what counts where nothing was declared."""
+
+    indicator: str
+    title: str
+    achievement: str | None
+    status: str
+    points: Decimal | None
+    amount: MoneyOut | None
+    holds: list[AchievementHoldOut]
+
+
+class OverrideOut(Out):
+    id: str
+    contract_year: str
+    indicator: str
+    reason: str
+    status: OverrideStatus
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+    networks: int
+
+
+def _out(achievement: Achievement) -> AchievementOut:
+    counted = None
+    if achievement.denominator is not None and achievement.numerator is not None:
+        left = achievement.denominator - (achievement.adjustments or 0)
+        counted = (Decimal(achievement.numerator) / left).quantize(Decimal("0.000001")) if left else None
+    shown = {name: getattr(achievement, name) for name in AchievementOut.model_fields if name != "performance"}
+    return AchievementOut.model_validate({**shown, "performance": counted})
+
+
+@router.post(
+    "/achievements",
+    status_code=201,
+    responses=refusals(NetworkNotFound, IndicatorUnknown, AchievementDeclared),
+    summary="Declare an achievement",
+)
+async def declare(
+    given: AchievementIn, session: Transaction, response: Response, caller: Declares, now: Now, _: Idempotent
+) -> AchievementOut:
+    """A network states its own figures; the answer says at once what they would earn and what is missing."""
+    achievement = await operations.declare_achievement(
+        session,
+        given.network,
+        given.contract_year,
+        given.indicator,
+        given.model_dump(include=set(DeclarationIn.model_fields)),
+        caller=caller,
+        now=now,
+    )
+    response.headers["Location"] = f"/funding/v1/achievements/{achievement.id}"
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.get("/achievements", summary="Achievements")
+async def list_achievements(
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    contract_year: ContractYear | None = None,
+    indicator: Annotated[str | None, Query(max_length=16)] = None,
+    status: AchievementStatus | None = None,
+) -> Page[AchievementOut]:
+    """The achievements of the networks the caller may see."""
+    statement = select(Achievement)
+    if not caller.everywhere:
+        statement = statement.where(Achievement.network.in_(network_codes_seen(caller)))
+    for column, wanted in (
+        (Achievement.network, network),
+        (Achievement.contract_year, contract_year),
+        (Achievement.indicator, indicator),
+        (Achievement.status, status),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    found, following = await page(session, statement, [Achievement.id], paging)
+    return Page(items=[_out(row[0]) for row in found], next=following)
+
+
+@router.get(
+    "/achievements/standing",
+    responses=refusals(NetworkNotFound),
+    summary="Where a network's year stands, indicator by indicator",
+)
+async def read_standing(
+    session: Reading,
+    caller: Seen,
+    now: Now,
+    network: Annotated[str, Query(max_length=32)],
+    contract_year: ContractYear,
+) -> list[StandingOut]:
+    """Every indicator of the year. One not declared counts by its default: a yes/no as No; a ratio waits."""
+    await operations.network_seen(session, network, caller)
+    return [
+        StandingOut.model_validate(row) for row in await operations.standing_of(session, network, contract_year, now)
+    ]
+
+
+@router.get("/achievements/{achievement_id}", responses=refusals(AchievementNotFound), summary="One achievement")
+async def read_achievement(
+    session: Reading, response: Response, caller: Seen, achievement_id: AchievementId
+) -> AchievementOut:
+    """What was declared, and everything its assessment rests on."""
+    achievement = await operations.achievement_seen(session, achievement_id, caller)
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.put(
+    "/achievements/{achievement_id}/declaration",
+    responses=refusals(AchievementNotFound, AchievementDecided, PreconditionFailed, PreconditionMissing),
+    summary="Put a declaration right",
+)
+async def change_declaration(
+    given: DeclarationIn,
+    session: Transaction,
+    response: Response,
+    caller: Declares,
+    now: Now,
+    achievement_id: AchievementId,
+    if_match: IfMatch = None,
+) -> AchievementOut:
+    """Until it is approved the network may change what it declared."""
+    achievement = await operations.change_declaration(
+        session, achievement_id, if_match, given.model_dump(), caller=caller, now=now
+    )
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.put(
+    "/achievements/{achievement_id}/approval",
+    responses=refusals(
+        AchievementNotFound,
+        AchievementDecided,
+        SamePersonDeclared,
+        YearNotOver,
+        AcceptedTooLate,
+        IndicatorUnknown,
+        PreconditionFailed,
+        PreconditionMissing,
+    ),
+    summary="Approve an achievement",
+)
+async def approve(
+    given: AchievementApprovalIn,
+    session: Transaction,
+    response: Response,
+    caller: Decides,
+    now: Now,
+    achievement_id: AchievementId,
+    if_match: IfMatch = None,
+) -> AchievementOut:
+    """A second person accepts it; the next run pays what it earns. What is held is paid when it is assessed again."""
+    if given.accepted_on is not None and given.accepted_on > now.date():
+        raise one_fault("body.accepted_on", "in_the_future", "It cannot have been accepted on a day to come.")
+    achievement = await operations.approve_achievement(
+        session,
+        achievement_id,
+        if_match,
+        accepted_on=given.accepted_on,
+        earned=None if given.earned is None else Decimal(given.earned),
+        caller=caller,
+        now=now,
+    )
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.put(
+    "/achievements/{achievement_id}/return",
+    responses=refusals(AchievementNotFound, AchievementDecided, PreconditionFailed, PreconditionMissing),
+    summary="Send a declaration back",
+)
+async def send_back(
+    given: AchievementReturnIn,
+    session: Transaction,
+    response: Response,
+    caller: Decides,
+    now: Now,
+    achievement_id: AchievementId,
+    if_match: IfMatch = None,
+) -> AchievementOut:
+    """With a reason; the network may put it right."""
+    achievement = await operations.return_achievement(
+        session, achievement_id, if_match, given.reason, caller=caller, now=now
+    )
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.put(
+    "/achievements/{achievement_id}/assessment",
+    responses=refusals(
+        AchievementNotFound,
+        AchievementNotApproved,
+        NothingElseEarned,
+        IndicatorUnknown,
+        PreconditionFailed,
+        PreconditionMissing,
+    ),
+    summary="Assess an approved achievement again",
+)
+async def assess_again(
+    session: Transaction,
+    response: Response,
+    caller: Decides,
+    now: Now,
+    achievement_id: AchievementId,
+    if_match: IfMatch = None,
+) -> AchievementOut:
+    """On what is known now; what it comes to more or less is paid or taken back as an amount of its own."""
+    achievement = await operations.assess_again(session, achievement_id, if_match, caller=caller, now=now)
+    tag(response, achievement)
+    return _out(achievement)
+
+
+@router.post(
+    "/achievement-overrides",
+    status_code=201,
+    responses=refusals(IndicatorUnknown, OverrideStands),
+    summary="Propose that everybody achieved an indicator",
+)
+async def propose(
+    given: OverrideIn, session: Transaction, response: Response, caller: National, now: Now, _: Idempotent
+) -> OverrideOut:
+    """For data faults that cannot be put right network by network; a second person puts it into effect."""
+    override = await overriding.propose_override(
+        session, given.contract_year, given.indicator, given.reason, by=caller.subject, now=now
+    )
+    response.headers["Location"] = f"/funding/v1/achievement-overrides/{override.id}"
+    tag(response, override)
+    return OverrideOut.model_validate(override)
+
+
+@router.get("/achievement-overrides", summary="National overrides")
+async def list_overrides(session: Reading, paging: Paging, caller: Seen) -> Page[OverrideOut]:
+    """Every override, proposed or in effect."""
+    found, following = await page(session, select(Override), [Override.id], paging)
+    return Page(items=[OverrideOut.model_validate(row[0]) for row in found], next=following)
+
+
+@router.get("/achievement-overrides/{override_id}", responses=refusals(OverrideNotFound), summary="One override")
+async def read_override(session: Reading, response: Response, caller: Seen, override_id: OverrideId) -> OverrideOut:
+    """A national decision, its reason and how many networks it reached."""
+    override = await overriding.override_seen(session, override_id)
+    tag(response, override)
+    return OverrideOut.model_validate(override)
+
+
+@router.put(
+    "/achievement-overrides/{override_id}/approval",
+    responses=refusals(
+        OverrideNotFound,
+        OverrideDecided,
+        SamePersonProposed,
+        IndicatorUnknown,
+        PreconditionFailed,
+        PreconditionMissing,
+    ),
+    summary="Put an override into effect",
+)
+async def approve_override(
+    session: Transaction,
+    response: Response,
+    caller: National,
+    now: Now,
+    override_id: OverrideId,
+    if_match: IfMatch = None,
+) -> OverrideOut:
+    """Every network of the year gets all points; what that adds to what was paid is paid with cause `override`."""
+    override = await overriding.approve_override(session, override_id, if_match, by=caller.subject, now=now)
+    tag(response, override)
+    return OverrideOut.model_validate(override)
