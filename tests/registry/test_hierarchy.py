@@ -15,6 +15,8 @@ from shared.events import registry as events
 from shared.identity import Role
 from tests.harness import Harness
 from tests.registry.builders import (
+    MANIFEST,
+    SAMPLE,
     V1,
     allocate,
     codes,
@@ -25,6 +27,7 @@ from tests.registry.builders import (
     national,
     open_round,
     submitted,
+    upload_listed,
 )
 from tests.registry.builders import terms as round_terms
 
@@ -482,3 +485,17 @@ async def test_the_database_refuses_a_second_heir_that_decides(
     with pytest.raises(IntegrityError, match=constraint):
         async with app.session() as session:
             await session.execute(statement, {"successor": successor, "inherits": inherits})
+
+
+@pytest.mark.parametrize("published_on", ["2022-06-15", "2022-08-15"])
+async def test_a_file_that_still_names_the_predecessor_takes_nothing_back(app: Harness, published_on: str) -> None:
+    """The register's files follow some weeks behind, and one of before the day may come in after it."""
+    await succeed(app, "SB2", *divided(), kind="split", inherits="S7A2X")
+    for entry in MANIFEST["files"][1:3]:
+        report = await upload_listed(app, SAMPLE, {**entry, "published_on": published_on})
+        assert report["refused"] == []
+    assert (await get(app, "/practices/Z80012"))["commissioner"] == "S7A1X"
+    assert (await get(app, "/practices/Z80014"))["commissioner"] == "S7A2X"
+    assert (await get(app, "/practices/Z80012?as_at=2022-06-30"))["commissioner"] == "SB2"
+    networks = {n["code"]: n["commissioner"] for n in (await get(app, "/networks"))["items"]}
+    assert networks == {"U90001": "S7A1X", "U90002": "S7A2X", "U90003": "S7A2X"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import io
@@ -10,17 +11,48 @@ from typing import Any
 
 import openpyxl
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.imports.model import ImportKind
+from services.registry.imports.operations import LOADERS
+from services.registry.imports.queries import harmless
+from services.registry.ods import readers
 from shared.events import registry as events
 from shared.http import _now as clock
 from shared.identity import Role
 from tests.harness import Harness
-from tests.registry.builders import MANIFEST, SAMPLE, V1, commissioner, load_sample, national, upload, upload_listed
+from tests.registry.builders import (
+    MANIFEST,
+    SAMPLE,
+    V1,
+    codes,
+    commissioner,
+    load_sample,
+    national,
+    upload,
+    upload_listed,
+)
 
 EPRACCUR = (SAMPLE / "epraccur.csv").read_bytes()
 DETAILS = (SAMPLE / "epcn_details.csv").read_text()
 PARTNERS = (SAMPLE / "epcn_core_partners.csv").read_text()
 POPULATIONS = (SAMPLE / "adjusted_populations.csv").read_text()
+
+TOTALS = """PUBLICATION,EXTRACT_DATE,TYPE,CCG_CODE,ONS_CCG_CODE,CODE,POSTCODE,SEX,AGE,NUMBER_OF_PATIENTS
+GP,01Jan2021,GP,SA1,E1,Z80001,ZZ1,ALL,ALL,12000
+GP,01Jan2021,GP,SA1,E1,Z80002,ZZ1,ALL,ALL,1
+"""
+_PLACE = "SB2,INVENTED HILLS COMMISSIONER - SB2,E2,QZ2,INVENTED HILLS,E3,Y5Z,INVENTED REGION"
+MAP = f"""PUBLICATION,EXTRACT_DATE,PRACTICE_CODE,PRACTICE_NAME,PRACTICE_POSTCODE,PCN_CODE,PCN_NAME,ONS_CCG_CODE,\
+CCG_CODE,CCG_NAME,ONS_STP_CODE,STP_CODE,STP_NAME,ONS_COMM_REGION_CODE,COMM_REGION_CODE,COMM_REGION_NAME
+GP,01-Sep-20,Z80011,STATION ROAD SURGERY,ZZ1,U90002,BROOKSIDE PCN,E1,{_PLACE}
+GP,01-Sep-20,Z80014,THE SPINNEY SURGERY,ZZ1,U,Unallocated,E1,{_PLACE}
+GP,01-Sep-20,Z80015,BROOK END SURGERY,ZZ1,U90002,BROOKSIDE PCN,E1,{_PLACE}
+GP,01-Sep-20,Z80099,NEW SURGERY,ZZ1,U90077,NEW PCN,E1,{_PLACE}
+"""
+SUCCESSION = """Level,Predecessor Code,Kind,Succeeded On,Successor Code,Successor Name,Part Code,Inherits
+commissioner,SB2,merger,2022-07-01,S1Y5D,INVENTED HEIR,,yes
+"""
 
 
 async def get(app: Harness, path: str) -> Any:
@@ -210,6 +242,13 @@ async def test_bad_lines_of_epraccur_and_of_lists_are_reported(registry_app: Har
         ("adjusted-populations", EPRACCUR, "not_adjusted_populations"),
         ("adjusted-populations", POPULATIONS.splitlines()[0].encode(), "snapshot_missing"),
         ("practice-payments", POPULATIONS.encode(), "not_practice_payments"),
+        ("average-lists", POPULATIONS.encode(), "not_practice_payments"),
+        ("practice-totals", EPRACCUR, "not_practice_totals"),
+        ("practice-totals", TOTALS.replace("01Jan2021", "02Jan2021", 1).encode(), "several_days"),
+        ("practice-map", EPRACCUR, "not_a_practice_map"),
+        ("practice-map", MAP.splitlines()[0].encode(), "no_rows"),
+        ("succession", EPRACCUR, "not_a_succession"),
+        ("succession", SUCCESSION.splitlines()[0].encode(), "no_rows"),
     ],
 )
 async def test_a_file_that_is_not_what_it_says_is_refused_whole(
@@ -218,8 +257,9 @@ async def test_a_file_that_is_not_what_it_says_is_refused_whole(
     answer = await upload(registry_app, kind, "file", data, published_on="2022-01-05")
     assert answer.status_code == 422, answer.text
     assert (answer.json()["code"], answer.json()["errors"][0]["code"]) == ("FileRefused", code)
-    assert (await get(registry_app, "/imports"))["items"] == []
     assert await registry_app.announced() == []
+    for path in ("/practices", "/networks", "/commissioners", "/list-sizes"):
+        assert (await get(registry_app, path))["items"] == []
 
 
 async def test_what_is_wrong_with_the_form_is_listed_at_once(registry_app: Harness) -> None:
@@ -364,3 +404,165 @@ async def test_a_file_of_today_is_taken_in_from_midnight_in_london(registry_app:
     assert (early.status_code, early.json()["errors"][0]["code"]) == (422, "in_the_future")
     today = await upload(registry_app, "epraccur", "e.csv", EPRACCUR, published_on="2022-06-01")
     assert today.status_code == 201, today.text
+
+
+async def test_totals_name_their_own_day_and_no_network(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    answer = await upload(registry_app, "practice-totals", "t.csv", TOTALS.encode(), published_on="2021-01-31")
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["loaded"], answer.json()["refused"]) == (2, [])
+    (size,) = (await get(registry_app, "/list-sizes?practice=Z80001&snapshot=2021-01-01"))["items"]
+    assert (size["value"], size["network"], size["commissioner"]) == ("12000", None, "SA1")
+    other = await upload(
+        registry_app, "practice-totals", "t.csv", TOTALS.encode(), published_on="2021-01-31", snapshot="2021-02-01"
+    )
+    assert (other.status_code, codes(other)) == (422, ["another_snapshot"])
+    parts = TOTALS + "GP,01Jan2021,GP,SA1,E1,Z80003,ZZ1,MALE,ALL,5\nGP,01Jan2021,GP,SA1,E1,Z80004,ZZ1,ALL,ALL,1.5\n"
+    answer = await upload(registry_app, "practice-totals", "u.csv", parts.encode(), published_on="2021-02-28")
+    assert [(r["line"], r["code"]) for r in answer.json()["refused"]] == [(4, "not_a_total"), (5, "not_whole")]
+
+
+async def test_a_map_shows_moves_joins_and_leaves_from_its_day_on(registry_app: Harness) -> None:
+    await epcn(registry_app, DETAILS, PARTNERS, published_on="2020-04-30")
+    before = len(await registry_app.announced())
+    answer = await upload(registry_app, "practice-map", "m.csv", MAP.encode(), published_on="2020-09-30")
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["refused"] == []
+    seen = {}
+    for code in ("Z80011", "Z80014", "Z80015", "Z80099"):
+        seen[code] = [
+            (await get(registry_app, f"/practices/{code}?as_at={day}"))["networks"]
+            for day in (("2020-08-31", "2020-09-01") if code != "Z80099" else ("2020-09-01",))
+        ]
+    assert seen == {
+        "Z80011": [["U90001"], ["U90002"]],
+        "Z80014": [["U90002"], []],
+        "Z80015": [["U90002"], ["U90002"]],
+        "Z80099": [["U90077"]],
+    }
+    told = (await registry_app.announced())[before:]
+    moves = {(type(e).__name__, e.network, e.practice) for e in told if isinstance(e, events.PracticeLeft)}
+    moves |= {(type(e).__name__, e.network, e.practice) for e in told if isinstance(e, events.PracticeJoined)}
+    assert moves == {
+        ("PracticeLeft", "U90001", "Z80011"),
+        ("PracticeJoined", "U90002", "Z80011"),
+        ("PracticeLeft", "U90002", "Z80014"),
+    }
+    entered = [e for e in told if isinstance(e, events.NetworkApproved)]
+    assert [(e.network, e.commissioner, [m.practice for m in e.members]) for e in entered] == [
+        ("U90077", "SB2", ["Z80099"])
+    ]
+    again = await upload(registry_app, "practice-map", "m.csv", MAP.encode(), published_on="2020-09-30")
+    assert again.json()["loaded"] == 0
+
+
+async def test_a_map_older_than_what_the_register_knows_is_compared_and_changes_no_membership(
+    registry_app: Harness,
+) -> None:
+    await load_sample(registry_app)
+    answer = await upload(registry_app, "practice-map", "m.csv", MAP.encode(), published_on="2020-09-30")
+    assert {d["practice"]: (d["sheet"], d["register"]) for d in answer.json()["differences"]} == {
+        "Z80011": ("U90002", "U90001"),
+        "Z80014": (None, "U90002"),
+        "Z80099": ("U90077", None),
+    }
+    assert (await get(registry_app, "/practices/Z80011?as_at=2020-09-01"))["networks"] == ["U90001"]
+
+
+async def test_successions_come_by_file_and_a_row_that_cannot_be_is_reported(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    bad = SUCCESSION + "\n".join(
+        [
+            "commissioner,SX9,merger,2022-07-01,S7A9X,NOBODY,,",
+            "system,QZ1,union,2022-07-01,S9Z1X,NOBODY,,",
+            "system,QZ1,merger,someday,S9Z1X,NOBODY,,",
+            "commissioner,SA1,split,2022-07-01,S7B1X,NORTH,Z80001,yes",
+            "commissioner,SA1,split,2022-07-01,S7B2X,SOUTH,,",
+        ]
+    )
+    answer = await upload(registry_app, "succession", "s.csv", bad.encode(), published_on="2022-06-30")
+    assert answer.status_code == 201, answer.text
+    refused = {(r["line"], r["code"]) for r in answer.json()["refused"]}
+    assert {(3, "unknown"), (4, "unknown_kind"), (5, "not_a_date")} <= refused
+    assert {code for line, code in refused if line == 6} == {"part_missing"}
+    assert (await get(registry_app, "/commissioners/SB2/succession"))["decided_by"] == "S1Y5D"
+    assert (await get(registry_app, "/commissioners/SA1/succession"))["successors"] == []
+    assert (await get(registry_app, "/practices/Z80011?as_at=2022-07-01"))["commissioner"] == "S1Y5D"
+    again = await upload(registry_app, "succession", "s.csv", SUCCESSION.encode(), published_on="2022-06-30")
+    assert (again.json()["loaded"], again.json()["unchanged"]) == (0, 1)
+
+
+async def test_a_practice_that_closes_between_two_files_is_told(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    before = len(await registry_app.announced())
+    lines = EPRACCUR.decode().splitlines()
+    row = next(csv.reader([lines[9]]))
+    row[11], row[12], row[1] = "20220331", "C", "LONELY PINE SURGERY (INVENTED)"
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(row)
+    later = "\n".join([*lines[:9], text.getvalue().strip(), *lines[10:]])
+    answer = await upload(registry_app, "epraccur", "e.csv", later.encode(), published_on="2022-05-31")
+    assert answer.json()["changes"]["practices closed"] == 1
+    told = [e for e in (await registry_app.announced())[before:] if isinstance(e, events.PracticeClosed)]
+    assert [(e.practice, e.commissioner, str(e.closed_on)) for e in told] == [("Z80010", "SA1", "2022-03-31")]
+
+
+async def test_refused_rows_come_in_pages_and_as_a_file(registry_app: Harness) -> None:
+    rows = [f'"Z{number:05}","=1+1"' for number in range(250)]
+    data = "\n".join([*EPRACCUR.decode().splitlines(), *rows]).encode()
+    made = (await upload(registry_app, "epraccur", "e.csv", data, published_on="2022-01-01")).json()
+    assert (len(made["refused"]), made["refused_rows"], made["state"]) == (100, 250, "loaded")
+    path = f"/imports/{made['id']}/refusals"
+    first = await get(registry_app, f"{path}?limit=200")
+    second = await get(registry_app, f"{path}?limit=200&cursor={first['next']}")
+    assert ([len(page["items"]) for page in (first, second)], second["next"]) == ([200, 50], None)
+    assert [row["number"] for row in second["items"]] == list(range(201, 251))
+    answer = await registry_app.client.get(f"{V1}{path}.csv", headers=national(registry_app))
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    assert (len(lines), lines[0]["line"], lines[0]["code"]) == (250, "26", "wrong_number_of_fields")
+    for missing in ("/imports/imp-none/refusals", "/imports/imp-none/refusals.csv"):
+        answer = await registry_app.client.get(f"{V1}{missing}", headers=national(registry_app))
+        assert (answer.status_code, answer.json()["code"]) == (404, "ImportNotFound")
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_shown_as_text() -> None:
+    assert [harmless(cell) for cell in ("=1+1", "@x", "-1", "plain")] == ["'=1+1", "'@x", "'-1", "plain"]
+
+
+async def test_a_file_refused_whole_stays_to_be_read_and_does_not_stand_in_the_way(registry_live: Harness) -> None:
+    answer = await upload(registry_live, "epraccur", "e.csv", DETAILS.encode(), published_on="2022-01-05")
+    assert answer.status_code == 422
+    (refused,) = (await get(registry_live, "/imports?state=refused"))["items"]
+    assert (refused["stage"], refused["refused"][0]["code"]) == ("refused", "not_epraccur")
+    assert refused["reason"]
+    good = await upload(registry_live, "epraccur", "e.csv", EPRACCUR, published_on="2022-01-01")
+    assert (good.status_code, good.json()["state"]) == (201, "loaded")
+
+
+async def test_an_import_is_seen_while_it_runs_and_when_its_process_died(
+    registry_live: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, seen, go_on, blow_up = registry_live, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(session: AsyncSession, source: readers.Source, now: datetime) -> readers.Outcome:
+        await source.was_read(24)
+        seen.set()
+        await go_on.wait()
+        if blow_up.is_set():
+            raise RuntimeError("the power went")
+        return readers.Outcome(rows=24)
+
+    monkeypatch.setitem(LOADERS, ImportKind.EPRACCUR, slowly)
+    for state in ("loaded", "interrupted"):
+        running = asyncio.create_task(upload(app, "epraccur", "e.csv", state.encode(), published_on="2022-01-01"))
+        await asyncio.wait_for(seen.wait(), 30)
+        (during,) = (await get(app, "/imports?state=running"))["items"]
+        assert (during["state"], during["stage"], during["rows"]) == ("running", "comparing", 24)
+        if state == "interrupted":
+            blow_up.set()
+        go_on.set()
+        await running
+        assert (await get(app, f"/imports/{during['id']}"))["state"] == state
+        seen.clear()
+        go_on.clear()

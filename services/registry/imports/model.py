@@ -25,6 +25,19 @@ class ImportKind(StrEnum):
     SUCCESSION = "succession"
 
 
+class ImportState(StrEnum):
+    """Running, all of it loaded, refused whole, or left by whoever ran it; only a loaded one changed anything."""
+
+    RUNNING = "running"
+    LOADED = "loaded"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+
+
+FIRST_REFUSED = 100
+"""So many refused rows stand in the import itself; all of them are a list of their own."""
+
+
 class ImportNotFound(NotFound):
     """No such import."""
 
@@ -41,6 +54,9 @@ class Import(Versioned, Base):
 
     id: Mapped[Code] = mapped_column(primary_key=True)
     kind: Mapped[ImportKind] = mapped_column(text_enum(ImportKind))
+    state: Mapped[ImportState] = mapped_column(text_enum(ImportState))
+    stage: Mapped[Words]
+    reason: Mapped[Words | None]
     file_name: Mapped[Words]
     sha256: Mapped[str]
     published_on: Mapped[date]
@@ -53,3 +69,11 @@ class Import(Versioned, Base):
     changes: Mapped[dict[str, int]] = mapped_column(JSONB)
     imported_at: Mapped[Timestamp]
     imported_by: Mapped[Words]
+
+    @property
+    def refused_rows(self) -> int:
+        return len(self.refused)
+
+    @property
+    def first_refused(self) -> list[dict[str, Any]]:
+        return self.refused[:FIRST_REFUSED]

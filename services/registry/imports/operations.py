@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.model import Placement, Succession
-from services.registry.imports.model import Import, ImportKind, NewerFileImported
+from services.registry.imports.model import Import, ImportKind, ImportState, NewerFileImported
+from services.registry.imports.progress import Progress, hold
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.networks.operations import lock_register
@@ -29,8 +30,7 @@ from services.registry.ods.succession import load_succession
 from services.registry.practices.model import Practice, PracticeCommissioner, PracticeEntry
 from shared.audit import audit
 from shared.clock import london_day
-from shared.database import new_id
-from shared.errors import Fault, Invalid
+from shared.errors import DomainError, Fault, Invalid
 from shared.messaging import announce_many
 
 OF_ONE_DAY = (
@@ -85,6 +85,7 @@ async def import_file(
     snapshot: date | None,
     by: str,
     now: datetime,
+    progress: Progress,
 ) -> Import:
     """Take in one register file: good rows load, bad ones are reported, the same bytes again change nothing.
 
@@ -94,64 +95,88 @@ async def import_file(
     if published_on > london_day(now):
         fault = Fault("published_on", "in_the_future", f"{published_on} has not come yet.")
         raise Invalid("The file cannot have been published yet.", errors=[fault])
-    # two files at once would both compare themselves with the register as it was before either
-    await lock_register(session)
-    digest = hashlib.sha256(upload.data)
-    if partners is not None:
-        digest.update(partners.data)
-    record = Import(
-        id=new_id("imp"),
+    await hold(session, progress.id)
+    await progress.begun(
         kind=kind,
         file_name=upload.name if partners is None else f"{upload.name} + {partners.name}",
-        sha256=digest.hexdigest(),
+        sha256=_digest(upload, partners),
         published_on=published_on,
         snapshot=snapshot,
-        refused=[],
-        differences=[],
-        changes={},
         imported_at=now,
         imported_by=by,
     )
+    # two files at once would both compare themselves with the register as it was before either
+    await lock_register(session)
+    record = await session.get_one(Import, progress.id)
+    try:
+        await _load(session, record, upload, partners, now, progress)
+    except DomainError as error:
+        await progress.was_refused(error)
+        raise
+    record.state, record.stage = ImportState.LOADED, "loaded"
+    return record
+
+
+def _digest(upload: Upload, partners: Upload | None) -> str:
+    digest = hashlib.sha256(upload.data)
+    if partners is not None:
+        digest.update(partners.data)
+    return digest.hexdigest()
+
+
+async def _load(
+    session: AsyncSession,
+    record: Import,
+    upload: Upload,
+    partners: Upload | None,
+    now: datetime,
+    progress: Progress,
+) -> None:
     same = await session.scalar(
         select(Import)
-        .where(Import.kind == kind, Import.sha256 == record.sha256, Import.published_on == published_on)
-        .where(Import.snapshot.is_not_distinct_from(snapshot))
+        .where(Import.kind == record.kind, Import.sha256 == record.sha256, Import.published_on == record.published_on)
+        .where(Import.snapshot.is_not_distinct_from(record.snapshot), Import.state == ImportState.LOADED)
         .order_by(Import.id)
         .limit(1)
     )
     if same is not None:
         record.rows, record.loaded, record.unchanged = same.rows, 0, same.loaded + same.unchanged
         record.refused, record.differences = same.refused, same.differences
-        session.add(record)
-        return record
-    latest = await _latest(session, kind, snapshot)
-    if latest is not None and latest.published_on > published_on:
+        return
+    latest = await _latest(session, record.kind, record.snapshot)
+    if latest is not None and latest.published_on > record.published_on:
         raise NewerFileImported(
             f"{latest.file_name}, published {latest.published_on}, is on the register already ({latest.id})."
         )
-    published = datetime.combine(published_on, time(), tzinfo=UTC)
-    outcome = await LOADERS[kind](session, Source(upload, partners, published_on, published, snapshot), now)
+    published = datetime.combine(record.published_on, time(), tzinfo=UTC)
+    await progress.came_to("reading")
+    source = Source(upload, partners, record.published_on, published, record.snapshot, progress.came_to)
+    outcome = await LOADERS[record.kind](session, source, now)
     outcome.events.extend(await end_with_entries(session, published, now))
+    # before the record is written to: a row this transaction holds could not be written to from beside it
+    await progress.came_to("announcing", outcome.rows)
     record.rows, record.loaded, record.unchanged = outcome.rows, outcome.loaded, outcome.unchanged
     record.refused = [asdict(refusal) for refusal in outcome.refused]
     record.differences, record.changes = outcome.differences, dict(outcome.changes)
-    session.add(record)
     audit(
         session,
         action="import",
         record=f"imports/{record.id}",
-        after={"kind": kind, "file": record.file_name, "sha256": record.sha256, "changes": record.changes},
+        after={
+            "kind": record.kind,
+            "file": record.file_name,
+            "sha256": record.sha256,
+            "changes": record.changes,
+        },
     )
     await announce_many(session, outcome.events)
-    if outcome.loaded < MANY_ROWS:
-        return record
-    # without fresh statistics the next readers of so many new rows would wait for bad plans
-    await session.execute(text(f"ANALYZE {', '.join(CHANGED_TABLES)}"))
-    return record
+    if outcome.loaded >= MANY_ROWS:
+        # without fresh statistics the next readers of so many new rows would wait for bad plans
+        await session.execute(text(f"ANALYZE {', '.join(CHANGED_TABLES)}"))
 
 
 async def _latest(session: AsyncSession, kind: ImportKind, snapshot: date | None) -> Import | None:
-    of_kind = select(Import).where(Import.kind == kind)
+    of_kind = select(Import).where(Import.kind == kind, Import.state == ImportState.LOADED)
     if kind is ImportKind.SUCCESSION:
         return None  # each file is of its own days; what one says of a predecessor again puts that right
     if kind in OF_ONE_DAY:

@@ -51,6 +51,7 @@ async def load_hierarchy(session: AsyncSession, source: Source, now: datetime) -
             rows_of[place_of(cell, placed)] += 1
         except BadCell as error:
             outcome.refuse(table.sheet, line, error)
+    await source.was_read(outcome.rows)
     if not placed:
         raise refused("no_rows", "The file holds no commissioner that can be read.")
     changed = await place(session, placed, source.snapshot or source.published_on, source, now, outcome)

@@ -78,6 +78,7 @@ async def load_map(session: AsyncSession, source: Source, now: datetime) -> Outc
             days.setdefault(str(cell("day")), line)
         except BadCell as error:
             outcome.refuse(table.sheet, line, error)
+    await source.was_read(outcome.rows)
     if not rows:
         raise refused("no_rows", "The file holds no practice that can be read.")
     first = extracted_on(days, source)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.pieces import handed_over
 from services.registry.networks.model import Membership, Network, NetworkEntry
+from services.registry.ods.heirs import with_heirs
 from services.registry.ods.network_events import NetworkRow, tell_changes
 from services.registry.ods.practice_events import PracticeRow, tell_practices
 from services.registry.ods.practices import register_practices
@@ -30,7 +31,7 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
-from services.registry.ods.reconcile import Piece, Span, from_day_on, held_pieces, reconcile
+from services.registry.ods.reconcile import Key, Piece, Span, from_day_on, held_pieces, reconcile
 from services.registry.practices.model import Practice, PracticeStatus
 from shared.facts import ONE_DAY, as_at, currently_known
 
@@ -94,6 +95,7 @@ async def load_networks(session: AsyncSession, source: Source, now: datetime) ->
             partner_rows.append(partner)
         except BadCell as error:
             outcome.refuse(partners.sheet, line, error)
+    await source.was_read(outcome.rows)
     if not networks:
         raise refused("no_rows", "The file holds no network that can be read.")
     decided_later = await decided_after(session, source.published_on)
@@ -230,17 +232,16 @@ async def _store(
         await session.execute(insert(Network), fresh)
     values = ("name", "commissioner")
     held = await held_pieces(session, NetworkEntry, "network", values, list(networks))
+    read: dict[Key, list[Piece]] = {
+        (row.code,): from_day_on(held.get(row.code, []), source.published_on, row.span, (row.name, row.commissioner))
+        for row in networks.values()
+    }
     entries = await reconcile(
         session,
         NetworkEntry,
         key=("network",),
         values=values,
-        desired={
-            (row.code,): from_day_on(
-                held.get(row.code, []), source.published_on, row.span, (row.name, row.commissioner)
-            )
-            for row in networks.values()
-        },
+        desired=await with_heirs(session, read, held, values.index("commissioner")),
         published=source.published,
         now=now,
     )

@@ -95,6 +95,7 @@ async def load_adjusted_populations(session: AsyncSession, source: Source, now: 
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
         outcome.rows += 1
+    await source.was_read(outcome.rows)
     await enter_unknown(session, lines, source, snapshot, now, outcome)
     words = f"PCN adjusted populations, lists of {snapshot}"
     await store(session, lines, source, snapshot, now, outcome, words, Confidence.ONE_SOURCE)
@@ -121,6 +122,7 @@ async def load_practice_totals(session: AsyncSession, source: Source, now: datet
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
     snapshot = extracted_on(days, source)
+    await source.was_read(outcome.rows)
     await enter_unknown(session, lines, source, snapshot, now, outcome)
     words = f"Patients registered at a GP practice, totals of {snapshot}"
     await store(session, lines, source, snapshot, now, outcome, words, Confidence.ONE_SOURCE)
@@ -150,6 +152,7 @@ async def load_average_lists(session: AsyncSession, source: Source, now: datetim
             keep(lines, line)
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
+    await source.was_read(outcome.rows)
     await enter_unknown(session, lines, source, snapshot, now, outcome)
     words = f"Average patients of practice payments, a stand-in for the unpublished lists of {snapshot}"
     await store(session, lines, source, snapshot, now, outcome, words, Confidence.DERIVED)
@@ -179,6 +182,7 @@ async def load_weighted_lists(session: AsyncSession, source: Source, now: dateti
                 contracts[line.practice] = cell("contract").upper()
         except BadCell as error:
             outcome.refuse(table.sheet, number, error)
+    await source.was_read(outcome.rows)
     lines = await _with_a_list(session, lines, snapshot, outcome)
     words = f"Weighted patients of practice payments, a stand-in for the unpublished weighted list of {snapshot}"
     await store(session, lines, source, snapshot, now, outcome, words, Confidence.DERIVED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Text, any_, literal, select, union, update
@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership
-from services.registry.ods.practice_events import PracticeRow, publish_practices
+from services.registry.ods.heirs import with_heirs
+from services.registry.ods.practice_events import PracticeRow, tell_practices_held
 from services.registry.ods.readers import BadCell, Outcome, Source, day, open_sheets, organisation, refused, text
 from services.registry.ods.reconcile import Key, Piece, Reconciled, from_day, held_pieces, reconcile
 from services.registry.practices.model import (
@@ -22,6 +23,7 @@ from services.registry.practices.model import (
     PracticeEntry,
     PracticeStatus,
 )
+from shared.events.registry import PracticeClosed
 from shared.facts import ONE_DAY
 
 FIELDS = 27
@@ -87,10 +89,11 @@ async def load_practices(session: AsyncSession, source: Source, now: datetime) -
             rows[row.code] = row
         except BadCell as error:
             outcome.refuse(sheet, line, error)
-    changed = await register_practices(session, rows.values(), source, now)
+    await source.was_read(outcome.rows)
+    changed = await register_practices(session, rows.values(), source, now, outcome=outcome)
     outcome.loaded, outcome.unchanged = len(changed), len(rows) - len(changed)
     outcome.changes["practices entered or changed"] = len(changed)
-    outcome.events.extend(publish_practices([rows[code] for code in sorted(changed)], source.published_on))
+    outcome.events[:0] = await tell_practices_held(session, sorted(changed), source.published_on)
     return outcome
 
 
@@ -100,9 +103,12 @@ async def _known_elsewhere(session: AsyncSession) -> set[str]:
 
 
 async def register_practices(
-    session: AsyncSession, rows: Iterable[PracticeRow], source: Source, now: datetime, *, first: date | None = None
+    session: AsyncSession, rows: Iterable[PracticeRow], source: Source, now: datetime, *, outcome: Outcome | None = None
 ) -> set[str]:
-    """Enter practices and what is dated about them; gives the codes of those that were new or changed."""
+    """Enter practices and what is dated about them; gives the codes of those that were new or changed.
+
+    What became of those entered before (closed, open again, renamed) is noted in the outcome, closings as events too.
+    """
     rows = list(rows)
     if not rows:
         return set()
@@ -122,17 +128,38 @@ async def register_practices(
     moved = [row for row in rows if row.code in settings and settings[row.code] != row.setting and row.setting]
     for row in moved:
         await session.execute(update(Practice).where(Practice.code == row.code).values(setting=row.setting))
-    entries = await _entries(session, rows, source, now, first or source.published_on)
+    entries = await _entries(session, rows, source, now)
     commissioners = await _commissioners(session, rows, source, now)
+    if outcome is not None:
+        _note_changes(rows, entries, commissioners, outcome)
     return {row.code for row in new} | {k[0] for k in entries.changed | commissioners.changed}
 
 
-async def _entries(
-    session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime, first: date
-) -> Reconciled:
+def _note_changes(rows: list[PracticeRow], entries: Reconciled, commissioners: Reconciled, outcome: Outcome) -> None:
+    """Count what became of practices the register had already, and tell of those that closed."""
+    for row in rows:
+        key = (row.code,)
+        before = entries.before.get(key, [])
+        if key in entries.changed and before:
+            last = max(before, key=lambda piece: piece.span[0])
+            closed = row.open_span[1]
+            if last.span[1] is None and closed is not None:
+                outcome.changes["practices closed"] += 1
+                outcome.events.append(
+                    PracticeClosed(practice=row.code, commissioner=row.commissioner, closed_on=closed - ONE_DAY)
+                )
+            elif last.span[1] is not None and closed is None:
+                outcome.changes["practices open again"] += 1
+            outcome.changes["practices renamed"] += last.values[0] != row.name
+        if key in commissioners.changed and commissioners.before.get(key):
+            outcome.changes["practices that changed commissioner"] += 1
+
+
+async def _entries(session: AsyncSession, rows: list[PracticeRow], source: Source, now: datetime) -> Reconciled:
     held = await held_pieces(session, PracticeEntry, "practice", ("name", "status"), [row.code for row in rows])
     desired: dict[Key, list[Piece]] = {
-        (row.code,): from_day(held.get(row.code, []), first, row.open_span, (row.name, row.status)) for row in rows
+        (row.code,): from_day(held.get(row.code, []), source.published_on, row.open_span, (row.name, row.status))
+        for row in rows
     }
     return await reconcile(
         session,
@@ -160,7 +187,7 @@ async def _commissioners(session: AsyncSession, rows: list[PracticeRow], source:
         PracticeCommissioner,
         key=("practice",),
         values=("commissioner",),
-        desired=desired,
+        desired=await with_heirs(session, desired, held, 0),
         published=source.published,
         now=now,
     )

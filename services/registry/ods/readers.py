@@ -7,7 +7,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -64,6 +64,10 @@ class Sheet:
     rows: Sequence[Cells]
 
 
+Note = Callable[[str, int], Awaitable[None]]
+"""Lets others know how far an import has come: its stage, and the rows read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One file to take in. `published` is the instant from which its contents count as known."""
@@ -73,6 +77,11 @@ class Source:
     published_on: date
     published: datetime
     snapshot: date | None
+    came_to: Note
+
+    async def was_read(self, rows: int) -> None:
+        """So many rows have been read; what they say is now compared with the register."""
+        await self.came_to("comparing", rows)
 
 
 @dataclass(slots=True)

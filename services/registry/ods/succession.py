@@ -65,6 +65,7 @@ async def load_succession(session: AsyncSession, source: Source, now: datetime) 
         plans, lines, sheet = await _listed(session, listed, source, outcome)
     else:
         plans, lines, sheet = _through_the_years(sheets, source, outcome)
+    await source.was_read(outcome.rows)
     if not plans:
         raise refused("no_rows", "The file holds no succession that can be read.")
     recording = Recording(BY, source.published, now, partly=True)

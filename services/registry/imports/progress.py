@@ -1,0 +1,61 @@
+"""What others see of an import while it runs. The file itself is one transaction, invisible until it is whole; how far
+it has come is noted in short ones of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.imports.model import Import, ImportState
+from shared.errors import DomainError, Fault
+
+Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+
+
+def _running(id: str) -> Any:
+    return func.hashtextextended(f"import {id}", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Notes how far one import has come."""
+
+    begin: Sessions
+    id: str
+
+    async def begun(self, **what: Any) -> None:
+        nothing = {"rows": 0, "loaded": 0, "unchanged": 0, "refused": [], "differences": [], "changes": {}}
+        state = {"state": ImportState.RUNNING, "stage": "waiting", "version": 1}
+        row = insert(Import).values(id=self.id, **state, **nothing, **what)
+        async with self.begin() as session:
+            await session.execute(row)
+
+    async def came_to(self, stage: str, rows: int | None = None) -> None:
+        values: dict[str, Any] = {"stage": stage} | ({} if rows is None else {"rows": rows})
+        async with self.begin() as session:
+            await session.execute(update(Import).where(Import.id == self.id).values(**values))
+
+    async def was_refused(self, error: DomainError) -> None:
+        """Nothing of the file was loaded; what was wrong with it stays to be read."""
+        first = error.errors[0] if error.errors else Fault("file", error.code, str(error))
+        why = {"file": "", "line": 0, "column": first.field, "code": first.code, "reason": first.message}
+        values = {"state": ImportState.REFUSED, "stage": "refused", "reason": str(error), "refused": [why]}
+        async with self.begin() as session:
+            await session.execute(update(Import).where(Import.id == self.id).values(**values))
+
+
+async def hold(session: AsyncSession, id: str) -> None:
+    """As long as this transaction lives, the import is running; whatever ends it lets go."""
+    await session.execute(select(func.pg_advisory_xact_lock(_running(id))))
+
+
+async def still_runs(session: AsyncSession, id: str) -> bool:
+    """Whether somebody holds an import; if nobody does, whoever ran it died."""
+    return not await session.scalar(select(func.pg_try_advisory_xact_lock_shared(_running(id))))
