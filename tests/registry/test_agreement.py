@@ -302,6 +302,51 @@ async def test_a_member_that_joins_must_sign_before_the_network_is_live_again(ap
     assert len(await told(app, events.AgreementSigned)) == 1
 
 
+async def test_who_signed_the_version_before_has_not_signed_this_one_and_neighbours_answer_for_themselves(
+    app: Harness,
+) -> None:
+    await signed_on_paper(app)
+    two = await sent(app, in_force_from="2022-10-01", named_partners={"Z80011": ["Dr Ash (invented)"]})
+    for who in MEMBERS[1:]:
+        await sign(app, who, two, lead(app), **on_paper("2022-09-15"))
+    assert await live(app, "2022-10-01"), "the first version goes on while the second waits"
+    await sign(app, "Z80011", two, lead(app), person="Dr Ash (invented)", **on_paper("2022-09-20"))
+    assert (await read(app, f"{HOME}?as_at=2022-10-01"))["agreement"] == 2
+    path = f"{HOME}/agreement/signatures?number=2&as_at=2022-10-01"
+    (mistake,) = [s["id"] for s in (await read(app, path))["items"] if s["practice"] == "Z80012"]
+    async with app.session() as session:
+        from services.registry.periods import ALWAYS
+        from services.registry.signatures.model import Signature
+        from shared.facts import withdraw
+
+        await withdraw(session, Signature, now=datetime.now(UTC), days=ALWAYS, id=mistake)
+    assert not await live(app, "2022-10-01"), "Z80012 signed the first version and not the second"
+    assert (await read(app, f"{HOME}/agreement?as_at=2022-10-01"))["complete"] is False
+    listed = (await read(app, f"{V1}/networks?as_at=2022-10-01&live=false"))["items"]
+    assert {n["code"] for n in listed} >= {"U90001", "U90002", "U90003"}
+    taken = await app.put(f"{HOME}/agreement/signatures/{mistake}/withdrawal", {"reason": "Not given."}, lead(app))
+    assert taken.status_code == 200
+    again = await app.put(f"{HOME}/agreement/signatures/{mistake}/withdrawal", {"reason": "Not given."}, lead(app))
+    assert said(again) == (409, "SignatureTakenBack")
+
+
+async def test_a_late_paper_signature_puts_the_agreement_in_force_from_the_earlier_day(app: Harness) -> None:
+    number = await sent(app)
+    for who in MEMBERS[:2]:
+        await sign(app, who, number, lead(app), **on_paper("2022-03-15"))
+    assert (await sign(app, "Z80013", number, lead(app), **on_paper("2022-06-01"))).status_code == 201
+    assert [await live(app, day) for day in ("2022-05-31", "2022-06-01")] == [False, True]
+    (late,) = [s["id"] for s in (await read(app, f"{HOME}/agreement/signatures"))["items"] if s["practice"] == "Z80013"]
+    path = f"{HOME}/agreement/signatures/{late}/withdrawal"
+    assert (await app.put(path, {"reason": "The day was wrong."}, lead(app))).status_code == 200
+    assert not await live(app, "2022-06-01")
+    assert (await sign(app, "Z80013", number, lead(app), **on_paper("2022-03-20"))).status_code == 201
+    assert [await live(app, day) for day in ("2022-03-31", "2022-04-01")] == [False, True]
+    force = await app.put(f"{HOME}/agreement/versions/{number}/force", None, network(app))
+    assert force.status_code == 200
+    assert [e.in_force_from for e in await told(app, events.AgreementSigned)] == [date(2022, 6, 1), date(2022, 4, 1)]
+
+
 async def test_an_agreement_ends_when_no_other_takes_its_place(app: Harness) -> None:
     await signed_on_paper(app)
     ending = {"last_day": "2022-12-31", "reason": "The network dissolves."}

@@ -231,7 +231,7 @@ class AgreementInForce(Dated, Base):
         ForeignKeyConstraint(["network", "number"], ["agreement_versions.network", "agreement_versions.number"]),
     )
 
-    network: Mapped[Code]
+    network: Mapped[Code] = mapped_column(index=True)
     number: Mapped[int]
 
     def concerns(self) -> Iterable[str]:

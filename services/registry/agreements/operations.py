@@ -12,6 +12,7 @@ from services.registry.agreements.model import (
     AgreementStatus,
     AgreementVersion,
     NamedPartner,
+    Party,
     in_force_on_days,
 )
 from services.registry.agreements.queries import find_version, parties_of, sees_as_party
@@ -123,6 +124,8 @@ async def send_version(session: AsyncSession, version: AgreementVersion, *, by: 
 async def bring_into_force(session: AsyncSession, version: AgreementVersion, *, now: datetime) -> None:
     """Make a version, signed by every party, the network's agreement from its day on. Raises `SignaturesMissing`."""
     first = version.require_complete(await parties_of(session, version.network, version.number, None))
+    if first == version.in_force_since:
+        return
     terms = Terms.model_validate(version.terms)
     event = version.come_into_force(
         first,
@@ -134,17 +137,30 @@ async def bring_into_force(session: AsyncSession, version: AgreementVersion, *, 
     announce(session, event)
 
 
-async def settle_signatures(session: AsyncSession, version: AgreementVersion, reason: str, *, now: datetime) -> None:
-    """Bring the version into force if its last party has signed; take it out if a signature it needed is gone."""
+async def settle(session: AsyncSession, version: AgreementVersion, *, now: datetime) -> None:
+    """A party has signed: bring the version into force if that was the last one, or from an earlier day if it was so.
+
+    Who signs because they joined later changes nothing: the agreement stays in force between the others.
+    """
     first = (await parties_of(session, version.network, version.number, None)).complete_from(version.in_force_from)
-    if first is not None:
-        since_first = version.in_force_since is not None and first <= version.in_force_since
-        if version.status is AgreementStatus.SENT or not since_first:
-            await bring_into_force(session, version, now=now)
-    elif version.in_force_since is not None:
-        lead = await lead_for(session, version.network, version.in_force_since, now)
-        announce(session, version.fall_back(reason, commissioner=lead))
-        await _believe_in_force(session, version.network, now)
+    if first is not None and (version.in_force_since is None or first < version.in_force_since):
+        await bring_into_force(session, version, now=now)
+
+
+async def unsettle(
+    session: AsyncSession, version: AgreementVersion, party: Party, reason: str, *, now: datetime
+) -> None:
+    """A party never signed: if it was one on the day the version came into force, that day was another or none."""
+    since_day = version.in_force_since
+    parties = await parties_of(session, version.network, version.number, None)
+    if since_day is None or party not in parties.on(since_day):
+        return
+    if parties.complete_from(version.in_force_from) is not None:
+        await bring_into_force(session, version, now=now)
+        return
+    lead = await lead_for(session, version.network, since_day, now)
+    announce(session, version.fall_back(reason, commissioner=lead))
+    await _believe_in_force(session, version.network, now)
 
 
 async def end_version(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.agreements.model import (
@@ -18,7 +18,7 @@ from services.registry.agreements.model import (
 from services.registry.networks.model import Membership, Network, Payee
 from services.registry.partners.model import PartnerTerm
 from services.registry.signatures.model import Signature
-from shared.facts import as_at, believed
+from shared.facts import as_at, believed, of_key
 from shared.identity import Caller, Role
 
 Day = date | BindParameter[date]
@@ -28,43 +28,66 @@ Known = datetime | BindParameter[datetime] | None
 def agreement_on(day: Day, known_at: Known) -> ColumnElement[Any]:
     """The number of a network's agreement on a day; null where none is in force."""
     held = select(AgreementInForce.number).where(
-        AgreementInForce.network == Network.code, as_at(AgreementInForce, day, known_at)
+        of_key(AgreementInForce.network, Network.code), as_at(AgreementInForce, day, known_at)
     )
     return held.scalar_subquery()
 
 
 def live_on(day: Day, known_at: Known) -> ColumnElement[bool]:
-    """Whether a network's agreement is in force on a day and signed by every party of that day."""
-    signed = and_(
-        Signature.network == AgreementInForce.network,
-        Signature.number == AgreementInForce.number,
-        as_at(Signature, day, known_at),
+    """Whether a network's agreement is in force on a day and signed by every party of that day.
+
+    What stands two levels inside names what it is about: left to itself it would ask about every agreement there is.
+    """
+
+    def signed(*party: ColumnElement[bool]) -> ColumnElement[bool]:
+        found = select(Signature.fact_id).where(
+            of_key(Signature.network, AgreementInForce.network),
+            Signature.number == AgreementInForce.number,
+            as_at(Signature, day, known_at),
+            *party,
+        )
+        return found.correlate(AgreementInForce, Membership, NamedPartner, PartnerTerm).exists()
+
+    member = (of_key(Membership.network, AgreementInForce.network), as_at(Membership, day, known_at))
+    persons_missing = (
+        select(NamedPartner.person)
+        .where(
+            NamedPartner.network == AgreementInForce.network,
+            NamedPartner.number == AgreementInForce.number,
+            NamedPartner.practice == Membership.practice,
+            ~signed(Signature.practice == NamedPartner.practice, Signature.person == NamedPartner.person),
+        )
+        .correlate(AgreementInForce, Membership)
+        .exists()
     )
-    named = and_(
-        NamedPartner.network == AgreementInForce.network,
-        NamedPartner.number == AgreementInForce.number,
-        NamedPartner.practice == Membership.practice,
+    unsigned = (
+        select(Membership.fact_id)
+        .where(*member, or_(~signed(Signature.practice == Membership.practice), persons_missing))
+        .correlate(AgreementInForce)
+        .exists()
     )
-    by_person = exists().where(
-        signed, Signature.practice == NamedPartner.practice, Signature.person == NamedPartner.person
+    left_out = (
+        select(PartnerTerm.fact_id)
+        .where(
+            of_key(PartnerTerm.network, AgreementInForce.network),
+            PartnerTerm.party,
+            as_at(PartnerTerm, day, known_at),
+            ~signed(Signature.partner == PartnerTerm.partner),
+        )
+        .correlate(AgreementInForce)
+        .exists()
     )
-    member = and_(Membership.network == AgreementInForce.network, as_at(Membership, day, known_at))
-    unsigned = exists().where(
-        member,
-        or_(~exists().where(signed, Signature.practice == Membership.practice), exists().where(named, ~by_person)),
-    )
-    left_out = exists().where(
-        PartnerTerm.network == AgreementInForce.network,
-        PartnerTerm.party,
-        as_at(PartnerTerm, day, known_at),
-        ~exists().where(signed, Signature.partner == PartnerTerm.partner),
-    )
-    return exists().where(
-        AgreementInForce.network == Network.code,
-        as_at(AgreementInForce, day, known_at),
-        exists().where(member),
-        ~unsigned,
-        ~left_out,
+    return (
+        select(AgreementInForce.fact_id)
+        .where(
+            of_key(AgreementInForce.network, Network.code),
+            as_at(AgreementInForce, day, known_at),
+            select(Membership.fact_id).where(*member).correlate(AgreementInForce).exists(),
+            ~unsigned,
+            ~left_out,
+        )
+        .correlate(Network)
+        .exists()
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base
@@ -23,6 +23,10 @@ class NotYoursToSign(Forbidden):
     """A party signs for itself; its commissioner may record a signature given on paper."""
 
 
+class SignatureTakenBack(Refused):
+    """A signature is taken back once."""
+
+
 class SignatureNotFound(NotFound):
     """No such signature, or none the caller may see."""
 
@@ -34,6 +38,7 @@ class Signature(Dated, Base):
     __table_args__ = (
         no_overlap("agreement_signatures", "network", "number", "party"),
         ForeignKeyConstraint(["network", "number"], ["agreement_versions.network", "agreement_versions.number"]),
+        Index("ix_agreement_signatures_version", "network", "number"),
         CheckConstraint("(practice is null) <> (partner is null)", name="one_party"),
     )
 

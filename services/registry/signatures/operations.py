@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.agreements.model import AgreementVersion, Parties, Party
-from services.registry.agreements.operations import require_reader, settle_signatures
+from services.registry.agreements.operations import require_reader, settle, unsettle
 from services.registry.agreements.queries import find_version, parties_of
 from services.registry.networks.queries import speaks_for
 from services.registry.partners.model import Partner
@@ -16,6 +16,7 @@ from services.registry.signatures.model import (
     NotYoursToSign,
     Signature,
     SignatureNotFound,
+    SignatureTakenBack,
     SignedAlready,
 )
 from services.registry.voice import act_for, lock_network
@@ -75,7 +76,7 @@ async def sign_version(
     async with refused_by(session, "ex_agreement_signatures_overlap", SignedAlready(f"{party.key} has signed.")):
         session.add(made)
     version.changed_at = network.changed_at = now
-    await settle_signatures(session, version, "", now=now)
+    await settle(session, version, now=now)
     await session.flush()
     return made
 
@@ -127,10 +128,13 @@ async def take_back_signature(
     signature = await find_signature(session, code, id)
     version = await find_version(session, code, signature.number)
     require_match(version, if_match)
+    if signature.withdrawn_reason is not None:
+        raise SignatureTakenBack(f"The signature {id} was taken back: {signature.withdrawn_reason}")
     signature.withdrawn_reason = reason
     version.changed_at = network.changed_at = now
     await session.flush()
     await withdraw(session, Signature, now=now, days=ALWAYS, id=signature.id)
-    await settle_signatures(session, version, reason, now=now)
+    party = Party(signature.practice, signature.person, signature.partner)
+    await unsettle(session, version, party, reason, now=now)
     await session.flush()
     return signature, version

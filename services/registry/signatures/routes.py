@@ -19,6 +19,7 @@ from services.registry.signatures.model import (
     NotYoursToSign,
     Signature,
     SignatureNotFound,
+    SignatureTakenBack,
     SignedAlready,
 )
 from services.registry.voice import NotYoursToActFor
@@ -175,7 +176,7 @@ async def read_signature(
 @router.put(
     "/networks/{code}/agreement/signatures/{id}/withdrawal",
     response_model=SignatureOut,
-    responses=refusals(AgreementNotFound, SignatureNotFound, NetworkNotFound, NotYoursToActFor),
+    responses=refusals(AgreementNotFound, SignatureNotFound, NetworkNotFound, NotYoursToActFor, SignatureTakenBack),
 )
 async def take_back(
     code: str,
