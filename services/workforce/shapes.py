@@ -54,7 +54,16 @@ def _day(value: date) -> date:
     return value
 
 
+def _past(value: date) -> date:
+    if not 1940 <= value.year <= 2100:
+        raise ValueError("the year must lie between 1940 and 2100")
+    return value
+
+
 Day = Annotated[date, AfterValidator(_day)]
+Past = Annotated[date, AfterValidator(_past)]
+"""A day of a person's working life, which may lie before networks began."""
+
 OrganisationCode = Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
 RoleCode = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^[a-z0-9_]+$")]
 Month = Annotated[years.Month, AfterValidator(_month)]

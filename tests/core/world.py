@@ -10,7 +10,7 @@ from typing import Any
 from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
 from shared.facts import days, since
 from shared.identity import Role
-from tests.core import network_life, register_life
+from tests.core import claims_life, network_life, register_life
 from tests.funding import builders as funding
 from tests.funding.test_bank_details import approved
 from tests.funding.test_journey import an_area, paid
@@ -445,6 +445,7 @@ async def a_funding(app: Harness) -> World:
                 f"{v1}/payment-instructions/{instructions['A00001']['id']}"
             ),
             f"{v1}/bank-details/{{details_id}}": f"{v1}/bank-details/{details.json()['id']}",
+            **await claims_life.things(app),
             **_parked(v1),
         },
         bodies={
@@ -494,6 +495,7 @@ async def a_funding(app: Harness) -> World:
                 "valid_to": "2023-03-31",
             },
             f"PUT {v1}/claims/{{claim_id}}/rejection": {"code": "no_evidence", "reason": "The payroll is missing."},
+            **claims_life.bodies(),
             f"POST {v1}/tariffs": {
                 "kind": "stream",
                 "code": "core_registered",
@@ -515,8 +517,9 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/entitlements": {"network": funding.NETWORK, "contract_year": "2022-23"},
             f"{v1}/statements": {"payee": "A00001", "month": "2022-04"},
             f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
+            **claims_life.ASKED,
         },
-        public=frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),
+        public=claims_life.PUBLIC | frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),
     )
 
 
@@ -546,6 +549,7 @@ async def a_workforce(app: Harness) -> World:
         assert cost.status_code == 201, cost.text
     claimed = await app.post(f"{v1}/claims", {"network": workforce.NETWORK, "month": "2022-06"}, mine)
     assert claimed.status_code == 201, claimed.text
+    claim = claimed.json()["claims"][0]["id"]
     return World(
         app,
         own={
@@ -573,7 +577,8 @@ async def a_workforce(app: Harness) -> World:
             f"{v1}/posts/{{post_id}}/costs/{{month}}": f"{v1}/posts/{post['id']}/costs/2022-07",
             f"{v1}/baselines/{{baseline_id}}": f"{v1}/baselines/{baseline.json()['id']}",
             f"{v1}/candidates/{{candidate_id}}": f"{v1}/candidates/{post['candidate']}",
-            f"{v1}/claims/{{claim_id}}": f"{v1}/claims/{claimed.json()['claims'][0]['id']}",
+            f"{v1}/claims/{{claim_id}}": f"{v1}/claims/{claim}",
+            **await claims_life.arrears_at(app, claim),
             **_parked(v1),
         },
         bodies={
@@ -626,6 +631,7 @@ async def a_workforce(app: Harness) -> World:
             },
             f"PUT {v1}/baselines/{{baseline_id}}/vacancy": {"vacant_from": "2022-05-01", "filled_on": "2022-06-01"},
             f"POST {v1}/claims": {"network": workforce.NETWORK, "month": "2022-07"},
+            **claims_life.bodies_of_workforce(claim),
         },
         asked={
             f"{v1}/claimability": {

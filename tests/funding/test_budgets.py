@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -151,6 +151,22 @@ async def test_a_sum_that_falls_below_what_was_approved_shows_it_and_touches_no_
     assert (now["amount"], now["approved"], now["over_committed"]) == ("2267.10", "4000.00", "1732.90")
     claim = (await app.client.get(f"{CLAIMS}/claim-1", headers=commissioner(app))).json()
     assert (claim["status"], claim["payable"]) == ("approved", "4000.00")
+
+
+async def test_a_sum_is_told_as_it_was_known(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area_in(app, 2023, weighted=200)
+    await app.deliver(a_month_claimed(1, "2023-09", "clinical_pharmacist", "4000.00"))
+    then = datetime.now(UTC).isoformat()
+    await app.put(f"{CLAIMS}/claim-1/approval", None, commissioner(app))
+    await app.deliver(list_sizes("weighted", {"A00001": 100}, snapshot=date(2023, 1, 1)))
+    asked = {"contract_year": "2023-24", "network": NETWORK}
+    shown = []
+    for known in ({"known_at": "2020-01-01T00:00:00Z"}, {"known_at": then}, {}):
+        found = await app.client.get("/funding/v1/budgets", params={**asked, **known}, headers=commissioner(app))
+        assert found.status_code == 200, found.text
+        shown.append([(b["amount"], b["approved"], b["waiting"]) for b in found.json()["items"]])
+    assert shown == [[], [("4534.20", "0.00", "4000.00")], [("2267.10", "4000.00", "0.00")]]
 
 
 async def test_a_role_agreed_with_the_commissioner_is_paid_up_to_its_ceiling_and_only_to_that_network(

@@ -21,6 +21,7 @@ from tests.funding.builders import (
     some_practices,
 )
 from tests.funding.test_claims import commissioner
+from tests.funding.test_queries import a_paid_claim, raised
 from tests.harness import Harness
 
 CLAIM = "/funding/v1/claims/claim-1"
@@ -153,6 +154,18 @@ async def test_news_of_a_succession_may_come_twice_late_and_corrected(funding_ap
     await app.deliver(succeeded(COMMISSIONER, "T6Y0W"), position=901)
     assert (await app.put(f"{CLAIM}/approval", None, commissioner(app, "D7T5G"))).status_code == 404
     assert (await app.put(f"{CLAIM}/approval", None, commissioner(app, "T6Y0W"))).status_code == 200
+
+
+async def test_a_query_left_open_is_answered_by_the_successor(funding_app: Harness) -> None:
+    app = funding_app
+    line = await a_paid_claim(app)
+    query = await raised(app, line["id"])
+    await app.deliver(succeeded(COMMISSIONER, "D7T5G", day=date(2022, 7, 1)))
+    answer = {"kind": "explanation", "answer": "The claim was cut at the ceiling."}
+    before = await app.put(f"/funding/v1/queries/{query['id']}/answer", answer, commissioner(app, COMMISSIONER))
+    assert (before.status_code, before.json()["code"]) == (403, "NotYoursToDecide")
+    after = await app.put(f"/funding/v1/queries/{query['id']}/answer", answer, commissioner(app, "D7T5G"))
+    assert after.status_code == 200, after.text
 
 
 def links(*pairs: tuple[str, str, str]) -> list[Succession]:

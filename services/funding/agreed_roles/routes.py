@@ -33,6 +33,7 @@ from shared.http import (
     service_router,
 )
 
+Day = Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
 router = service_router("funding", tags=["claims"])
 
 
@@ -43,9 +44,9 @@ class AgreedRoleIn(In):
     short: Annotated[str, Field(min_length=2, max_length=14, pattern=r"^[a-z_]+$")]
     name: Annotated[str, Field(min_length=3, max_length=200)]
     ceiling: Annotated[MoneyIn, Field(gt=0, le=500_000)]
-    valid_from: date
-    valid_to: date | None = None
-    agreed_on: date
+    valid_from: Day
+    valid_to: Day | None = None
+    agreed_on: Day
     note: Annotated[str, Field(max_length=1000)] = ""
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import BigInteger, Identity, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,6 +44,24 @@ class Budget(Base, Versioned):
 
     def concerns(self) -> Iterable[str]:
         return [self.network, self.commissioner]
+
+
+class BudgetVersion(Base):
+    """A sum as it was set at a moment: what was known of it until it was set again."""
+
+    __tablename__ = "budget_versions"
+    __table_args__ = (Index("ix_budget_versions_network", "network", "contract_year", "scope", "set_at"),)
+
+    version_id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    network: Mapped[Code]
+    contract_year: Mapped[Code]
+    scope: Mapped[Code]
+    commissioner: Mapped[Code]
+    amount: Mapped[Money | None]
+    held_code: Mapped[str | None]
+    held_reason: Mapped[Words | None]
+    trace: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    set_at: Mapped[Timestamp]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.budgets.model import Budget, Sum, sum_by_head, sum_by_posts, with_moves
+from services.funding.budgets.model import Budget, BudgetVersion, Sum, sum_by_head, sum_by_posts, with_moves
 from services.funding.claims.operations import recheck_waiting
 from services.funding.networks.model import Network
 from services.funding.payments.heads import Headcount, Hold, Populations, Serving
@@ -126,6 +126,8 @@ async def set_budgets(
             ),
             values,
         )
+        versions = [{name: value for name, value in row.items() if name != "version"} for row in values]
+        await session.execute(insert(BudgetVersion), versions)
     events = [
         _announcement(network, grouped[network, year][0].commissioner, year, sums)
         for (network, year), sums in changed.items()

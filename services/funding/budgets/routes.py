@@ -4,15 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, FromClause, func, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.funding.arrears.model import ArrearsClaim
-from services.funding.budgets.model import Budget
+from services.funding.budgets.model import Budget, BudgetVersion
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
-from shared.http import MoneyOut, Out, Page, Paging, Reading, page, service_router
+from shared.http import KnownAt, MoneyOut, Out, Page, Paging, Reading, page, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear
 
@@ -37,18 +38,48 @@ class BudgetOut(Out):
     set_at: datetime
 
 
-def _summed(model: type[Claim] | type[ArrearsClaim], *statuses: ClaimStatus) -> Any:
+def _held(known_at: datetime | None) -> FromClause:
+    """The sums as they stand, or as they had been set at a moment."""
+    if known_at is None:
+        return Budget.__table__
+    key = (BudgetVersion.network, BudgetVersion.contract_year, BudgetVersion.scope)
+    newest = select(BudgetVersion).where(BudgetVersion.set_at <= known_at).ext(distinct_on(*key))
+    return newest.order_by(*key, BudgetVersion.set_at.desc(), BudgetVersion.version_id.desc()).subquery()
+
+
+def _summed(model: type[Claim] | type[ArrearsClaim], held: FromClause, which: ColumnElement[bool]) -> Any:
     return (
         select(func.coalesce(func.sum(model.payable), 0))
         .where(
-            model.network == Budget.network,
-            model.contract_year == Budget.contract_year,
-            model.scope == Budget.scope,
-            model.status.in_(statuses),
+            model.network == held.c.network,
+            model.contract_year == held.c.contract_year,
+            model.scope == held.c.scope,
+            which,
         )
-        .correlate(Budget)
+        .correlate(held)
         .scalar_subquery()
     )
+
+
+def _taken(held: FromClause, known_at: datetime | None) -> Any:
+    """What had been decided by then."""
+
+    def decided(model: type[Claim] | type[ArrearsClaim]) -> ColumnElement[bool]:
+        by_then = true() if known_at is None else model.decided_at <= known_at
+        return model.status.in_(TAKES) & by_then
+
+    return _summed(Claim, held, decided(Claim)) + _summed(ArrearsClaim, held, decided(ArrearsClaim))
+
+
+def _waiting(held: FromClause, known_at: datetime | None) -> Any:
+    """What was waiting to be decided then, at what it was worth when it was last checked."""
+
+    def undecided(model: type[Claim] | type[ArrearsClaim]) -> ColumnElement[bool]:
+        if known_at is None:
+            return model.status == ClaimStatus.SUBMITTED
+        return (model.submitted_at <= known_at) & or_(model.decided_at.is_(None), model.decided_at > known_at)
+
+    return _summed(Claim, held, undecided(Claim)) + _summed(ArrearsClaim, held, undecided(ArrearsClaim))
 
 
 @router.get("/budgets", summary="The most a network may be reimbursed for additional roles")
@@ -59,32 +90,37 @@ async def list_budgets(
     network: Annotated[str | None, Query(max_length=32)] = None,
     contract_year: ContractYear | None = None,
     held: bool | None = None,
+    known_at: KnownAt = None,
 ) -> Page[BudgetOut]:
-    """Sums by network and year with what claims have taken of them; `held=true` gives those that cannot be computed."""
-    taken = _summed(Claim, *TAKES) + _summed(ArrearsClaim, *TAKES)
+    """Sums by network and year with what claims have taken of them, as known now or at a moment.
+
+    `held=true` gives those that cannot be computed.
+    """
+    sums = _held(known_at)
+    taken = _taken(sums, known_at)
     statement = (
         select(
-            Budget.network,
-            Budget.contract_year,
-            Budget.scope,
-            Budget.commissioner,
-            Budget.amount,
-            Budget.held_code,
-            Budget.held_reason,
+            sums.c.network,
+            sums.c.contract_year,
+            sums.c.scope,
+            sums.c.commissioner,
+            sums.c.amount,
+            sums.c.held_code,
+            sums.c.held_reason,
             taken.label("approved"),
-            (_summed(Claim, ClaimStatus.SUBMITTED) + _summed(ArrearsClaim, ClaimStatus.SUBMITTED)).label("waiting"),
-            func.greatest(taken - Budget.amount, 0).label("over_committed"),
-            Budget.trace,
-            Budget.set_at,
+            _waiting(sums, known_at).label("waiting"),
+            func.greatest(taken - sums.c.amount, 0).label("over_committed"),
+            sums.c.trace,
+            sums.c.set_at,
         )
-        .join(Network, Network.code == Budget.network)
+        .join(Network, Network.code == sums.c.network)
         .where(networks_seen(caller))
     )
     if network is not None:
-        statement = statement.where(Budget.network == network)
+        statement = statement.where(sums.c.network == network)
     if contract_year is not None:
-        statement = statement.where(Budget.contract_year == contract_year)
+        statement = statement.where(sums.c.contract_year == contract_year)
     if held is not None:
-        statement = statement.where(Budget.amount.is_(None) if held else Budget.amount.is_not(None))
-    found, following = await page(session, statement, [Budget.network, Budget.contract_year, Budget.scope], paging)
+        statement = statement.where(sums.c.amount.is_(None) if held else sums.c.amount.is_not(None))
+    found, following = await page(session, statement, [sums.c.network, sums.c.contract_year, sums.c.scope], paging)
     return Page(items=[BudgetOut.model_validate(row) for row in found], next=following)

@@ -156,12 +156,16 @@ async def decide_claims(
 
     They are taken in the order in which their months and claims were made, so that a sum that does not reach for all
     pays the earlier ones. A decision that stands already is answered as repeated and has no second effect.
+
+    Raises `ClaimNotFound` where the caller may see none of them.
     """
     ids = [one.claim for one in wanted]
     statement = select(Claim).where(Claim.id.in_(ids))
     if not caller.everywhere:
         statement = statement.where(Claim.network.in_(network_codes_seen(caller)))
     found = {claim.id: claim for claim in (await session.scalars(statement)).all()}
+    if not found:
+        raise ClaimNotFound("No such claims.")
     await lock_sums(session, [(claim.network, claim.contract_year) for claim in found.values()])
     asked = {one.claim: one for one in wanted}
     answers: dict[str, Answer] = {

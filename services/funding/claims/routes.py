@@ -248,7 +248,7 @@ async def return_claim(
     return await _close(session, response, claim_id, if_match, Decision.RETURNED, returning, caller, now)
 
 
-@router.post("/claim-decisions", responses=refusals(Invalid), summary="Decide many claims")
+@router.post("/claim-decisions", responses=refusals(ClaimNotFound, Invalid), summary="Decide many claims")
 async def decide_claims(
     decisions: DecisionsIn, session: Transaction, caller: Decides, now: Now, _: Idempotent
 ) -> AnswersOut:

@@ -91,8 +91,13 @@ async def keep_tenure(session: AsyncSession, network: str, commissioner: str, va
 
 
 async def deciders(session: AsyncSession, network: str, today: date) -> frozenset[str]:
-    """The commissioners that decide for a network on a day: its own, or the heirs of its own."""
+    """The commissioners that decide for a network on a day: its own, or the heirs of its own.
+
+    A practice outside every network stands for itself where its lines are paid.
+    """
     held = await session.scalar(select(Network.commissioner).where(Network.code == network))
+    if held is None:
+        held = await session.scalar(select(Practice.commissioner).where(Practice.code == network))
     if held is None:
         return frozenset()
     successions = (await session.scalars(select(Succession))).all()

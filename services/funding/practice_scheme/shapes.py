@@ -25,6 +25,8 @@ Sessions = Annotated[Decimal, BeforeValidator(_no_float), Field(ge=0, le=9, max_
 Hours = Annotated[Decimal, BeforeValidator(_no_float), Field(ge=0, le=200, max_digits=6, decimal_places=3)]
 NumberOut = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Amount = Annotated[MoneyIn, Field(ge=0)]
+WorkingDay = Annotated[date, Field(ge=date(1940, 1, 1), le=date(2099, 3, 31))]
+"""A day of a person's working life."""
 
 
 class PracticeClaimContentIn(In):
@@ -36,14 +38,14 @@ class PracticeClaimContentIn(In):
     person: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
     zone: Literal["national", "london"] = "national"
     engagement: Engagement
-    worked_from: date
-    worked_to: date
+    worked_from: WorkingDay
+    worked_to: WorkingDay
     sessions: Annotated[Sessions, Field(gt=0)]
     sessions_before: Sessions = Decimal(0)
     contracted_sessions: Annotated[Sessions, Field(gt=0)]
     hours: Hours = Decimal(0)
-    started_on: date
-    employed_here_until: date | None = None
+    started_on: WorkingDay
+    employed_here_until: WorkingDay | None = None
     only_as_cover: bool = False
     funded_before: Literal["capacity_and_access", "test_site"] | None = None
     salary: Amount

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.bank_holidays.operations import working_days
+from services.funding.heirs.operations import must_decide
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.queries.model import (
     AnswerKind,
@@ -111,11 +112,12 @@ async def answer_query(
 ) -> PaymentQuery:
     """Answer a query; an adjustment is only proposed and needs a second person.
 
-    Raises `QueryClosed`, `AmountIsByRule` and `NothingToAdjust`.
+    Raises `NotYoursToDecide`, `QueryClosed`, `AmountIsByRule` and `NothingToAdjust`.
     """
     query = await query_seen(session, query_id, caller, lock=True)
-    require_match(query, if_match)
     today = london_day(now)
+    await must_decide(session, caller, query.network, today)
+    require_match(query, if_match)
     if kind is AnswerKind.ADJUSTMENT and amount_due is not None:
         query.propose(amount_due, await _adjusted(session, query), answer, by=caller.subject, on=today)
     else:

@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
+from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.payments.model import SamePerson
 from services.funding.queries import operations
 from services.funding.queries.model import (
@@ -208,7 +209,13 @@ async def read_query(session: Reading, response: Response, caller: Seen, today: 
 @router.put(
     "/queries/{query_id}/answer",
     responses=refusals(
-        QueryNotFound, QueryClosed, AmountIsByRule, NothingToAdjust, PreconditionFailed, PreconditionMissing
+        QueryNotFound,
+        QueryClosed,
+        AmountIsByRule,
+        NothingToAdjust,
+        NotYoursToDecide,
+        PreconditionFailed,
+        PreconditionMissing,
     ),
     summary="Answer a query",
 )

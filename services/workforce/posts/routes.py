@@ -21,7 +21,7 @@ from services.workforce.posts.model import (
     StandingAfterStart,
     SupplierFeeNotAllowed,
 )
-from services.workforce.shapes import Cost, Day, Month, Number
+from services.workforce.shapes import Cost, Day, Month, Number, Past
 from shared.errors import NotFound, PreconditionFailed, PreconditionMissing
 from shared.events.workforce import Standing
 from shared.http import (
@@ -88,9 +88,9 @@ class StandingIn(In):
     """
 
     person: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
-    qualified_on: date | None = None
+    qualified_on: Past | None = None
     employed_before: bool | None = None
-    employed_here_until: date | None = None
+    employed_here_until: Past | None = None
     more_senior: bool = False
 
 
