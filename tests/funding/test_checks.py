@@ -245,6 +245,7 @@ async def test_rows_that_cannot_be_read_are_refused_with_line_and_reason_and_the
         (b'network,stream,amount\n"' + b"x" * 200_000 + b'",a,1\n', "not_csv"),
         (gzip.compress(b"\n" * 33_600_000), "too_large"),
     ],
+    ids=["empty", "columns", "odd bytes", "nul", "cut", "nonsense", "head alone", "no amount", "quoted", "bomb"],
 )
 async def test_a_file_that_cannot_be_read_is_refused_whole(app: Harness, content: bytes, code: str) -> None:
     reply = await sent(app, app.token(Role.NATIONAL), content, "2022-23")
