@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.achievement_overrides import routes as achievement_overrides
 from services.funding.achievements import routes as achievements
 from services.funding.agreed_roles import routes as agreed_roles
 from services.funding.arrears import routes as arrears
@@ -11,6 +12,7 @@ from services.funding.bank_holidays import routes as bank_holidays
 from services.funding.base import Base
 from services.funding.beds import routes as beds
 from services.funding.budgets import routes as budgets
+from services.funding.check_lines import routes as check_lines
 from services.funding.checks import routes as checks
 from services.funding.claims import routes as claims
 from services.funding.consents import routes as consents
@@ -76,7 +78,9 @@ def service(settings: Settings) -> Service:
             beds.router,
             accounts.router,
             achievements.router,
+            achievement_overrides.router,
             checks.router,
+            check_lines.router,
             indicators.router,
             what_ifs.router,
             budgets.router,

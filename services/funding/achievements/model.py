@@ -23,10 +23,6 @@ class AchievementNotFound(NotFound):
     """No such achievement, or none the caller may see."""
 
 
-class OverrideNotFound(NotFound):
-    """No such override."""
-
-
 class AchievementDeclared(Conflict):
     """The network has declared this indicator for the year; change that declaration."""
 
@@ -53,18 +49,6 @@ class AcceptedTooLate(Refused):
 
 class NothingElseEarned(Refused):
     """Assessed again the achievement comes to the same; there is nothing to pay or take back."""
-
-
-class OverrideStands(Conflict):
-    """The indicator is overridden for that year already."""
-
-
-class OverrideDecided(Refused):
-    """The override is in effect already."""
-
-
-class SamePersonProposed(Refused):
-    """Whoever proposed an override may not put it into effect."""
 
 
 class AchievementStatus(StrEnum):
@@ -205,34 +189,3 @@ class AchievementAmount(Base):
 
     def concerns(self) -> Iterable[str]:
         return [self.network]
-
-
-class OverrideStatus(StrEnum):
-    PROPOSED = "proposed"
-    IN_EFFECT = "in-effect"
-
-
-class Override(Base, Versioned):
-    """A national decision that everybody fully achieved an indicator of a year, whatever was measured."""
-
-    __tablename__ = "achievement_overrides"
-    __table_args__ = (UniqueConstraint("contract_year", "indicator"),)
-
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    contract_year: Mapped[Code]
-    indicator: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[Words]
-    status: Mapped[OverrideStatus] = mapped_column(text_enum(OverrideStatus))
-    proposed_by: Mapped[Words]
-    proposed_at: Mapped[Timestamp]
-    approved_by: Mapped[Words | None]
-    approved_at: Mapped[Timestamp | None]
-    networks: Mapped[int]
-
-    def approve(self, *, by: str, at: datetime) -> None:
-        """A second person puts the override into effect. Raises `OverrideDecided` and `SamePersonProposed`."""
-        if self.status is OverrideStatus.IN_EFFECT:
-            raise OverrideDecided("The override is in effect already.")
-        if by == self.proposed_by:
-            raise SamePersonProposed(f"{by} proposed this override; somebody else must put it into effect.")
-        self.status, self.approved_by, self.approved_at = OverrideStatus.IN_EFFECT, by, at

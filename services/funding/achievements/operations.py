@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.achievement_overrides.model import Override, OverrideStatus
 from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of
 from services.funding.achievements.model import (
     Achievement,
@@ -20,8 +21,6 @@ from services.funding.achievements.model import (
     AchievementNotFound,
     AchievementStatus,
     NothingElseEarned,
-    Override,
-    OverrideStatus,
 )
 from services.funding.achievements.rules import assess
 from services.funding.indicators.model import Indicator, IndicatorKind

@@ -1,4 +1,4 @@
-"""Achievements over HTTP: declared by the network, approved by its commissioner, overridden nationally."""
+"""Achievements over HTTP: declared by the network, approved by its commissioner."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from fastapi import Path, Query, Response
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
-from services.funding.achievements import operations, overriding
+from services.funding.achievements import operations
 from services.funding.achievements.model import (
     AcceptedTooLate,
     Achievement,
@@ -18,13 +18,7 @@ from services.funding.achievements.model import (
     AchievementNotFound,
     AchievementStatus,
     NothingElseEarned,
-    Override,
-    OverrideDecided,
-    OverrideNotFound,
-    OverrideStands,
-    OverrideStatus,
     SamePersonDeclared,
-    SamePersonProposed,
     YearNotOver,
 )
 from services.funding.achievements.operations import NetworkNotFound
@@ -54,11 +48,9 @@ from shared.years import ContractYear
 router = service_router("funding", tags=["achievements"])
 
 AchievementId = Annotated[str, Path(max_length=64)]
-OverrideId = Annotated[str, Path(max_length=64)]
 Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
 Declares = Annotated[Caller, allow(Role.NETWORK, Role.NATIONAL)]
 Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
-National = Annotated[Caller, allow(Role.NATIONAL)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
@@ -102,11 +94,6 @@ class AchievementReturnIn(In):
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
-class OverrideIn(AchievementReturnIn):
-    contract_year: ContractYear
-    indicator: Annotated[str, Field(min_length=1, max_length=16)]
-
-
 class AchievementHoldOut(Out):
     code: str
     message: str
@@ -148,19 +135,6 @@ class StandingOut(Out):
     points: Decimal | None
     amount: MoneyOut | None
     holds: list[AchievementHoldOut]
-
-
-class OverrideOut(Out):
-    id: str
-    contract_year: str
-    indicator: str
-    reason: str
-    status: OverrideStatus
-    proposed_by: str
-    proposed_at: datetime
-    approved_by: str | None
-    approved_at: datetime | None
-    networks: int
 
 
 def _out(achievement: Achievement) -> AchievementOut:
@@ -358,62 +332,3 @@ async def assess_again(
     achievement = await operations.assess_again(session, achievement_id, if_match, caller=caller, now=now)
     tag(response, achievement)
     return _out(achievement)
-
-
-@router.post(
-    "/achievement-overrides",
-    status_code=201,
-    responses=refusals(IndicatorUnknown, OverrideStands),
-    summary="Propose that everybody achieved an indicator",
-)
-async def propose(
-    given: OverrideIn, session: Transaction, response: Response, caller: National, now: Now, _: Idempotent
-) -> OverrideOut:
-    """For data faults that cannot be put right network by network; a second person puts it into effect."""
-    override = await overriding.propose_override(
-        session, given.contract_year, given.indicator, given.reason, by=caller.subject, now=now
-    )
-    response.headers["Location"] = f"/funding/v1/achievement-overrides/{override.id}"
-    tag(response, override)
-    return OverrideOut.model_validate(override)
-
-
-@router.get("/achievement-overrides", summary="National overrides")
-async def list_overrides(session: Reading, paging: Paging, caller: Seen) -> Page[OverrideOut]:
-    """Every override, proposed or in effect."""
-    found, following = await page(session, select(Override), [Override.id], paging)
-    return Page(items=[OverrideOut.model_validate(row[0]) for row in found], next=following)
-
-
-@router.get("/achievement-overrides/{override_id}", responses=refusals(OverrideNotFound), summary="One override")
-async def read_override(session: Reading, response: Response, caller: Seen, override_id: OverrideId) -> OverrideOut:
-    """A national decision, its reason and how many networks it reached."""
-    override = await overriding.override_seen(session, override_id)
-    tag(response, override)
-    return OverrideOut.model_validate(override)
-
-
-@router.put(
-    "/achievement-overrides/{override_id}/approval",
-    responses=refusals(
-        OverrideNotFound,
-        OverrideDecided,
-        SamePersonProposed,
-        IndicatorUnknown,
-        PreconditionFailed,
-        PreconditionMissing,
-    ),
-    summary="Put an override into effect",
-)
-async def approve_override(
-    session: Transaction,
-    response: Response,
-    caller: National,
-    now: Now,
-    override_id: OverrideId,
-    if_match: IfMatch = None,
-) -> OverrideOut:
-    """Every network of the year gets all points; what that adds to what was paid is paid with cause `override`."""
-    override = await overriding.approve_override(session, override_id, if_match, by=caller.subject, now=now)
-    tag(response, override)
-    return OverrideOut.model_validate(override)

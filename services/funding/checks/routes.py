@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import ValidationError
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from starlette.datastructures import UploadFile
 
 from services.funding.checks import operations
 from services.funding.checks.files import FileKind, PaymentFileRefused
 from services.funding.checks.model import (
     Check,
-    CheckLine,
     CheckNotFound,
     CheckStatus,
-    ComparisonNotFound,
     FileCheckedBefore,
 )
 from services.funding.comparisons.cases import Difference, Evidence
@@ -51,7 +47,6 @@ from shared.years import ContractYear, Month, year_of
 router = service_router("funding", tags=["checks"])
 
 CheckId = Annotated[str, Path(max_length=64)]
-Which = Annotated[int | None, Query(ge=1, le=100_000, description="An earlier comparison; the newest unless given")]
 Users = (Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK, Role.PRACTICE, Role.PAYEE)
 Seen = Annotated[Caller, allow(*Users)]
 
@@ -116,22 +111,6 @@ class CheckOut(CheckBrief):
     refused: list[RefusedRowOut]
     rests_on: list[str]
     totals: list[TotalsOut]
-
-
-class CheckLineOut(Out):
-    """One payment: what was due, its class, the test that decided, and the sums."""
-
-    id: str
-    payment: str
-    practice: str | None
-    network: str | None
-    commissioner: str | None
-    paid: MoneyOut
-    due: MoneyOut | None
-    difference: Difference
-    evidence: Evidence
-    months: int | None
-    said: list[str]
 
 
 _FORM: dict[str, Any] = {
@@ -294,83 +273,3 @@ async def compare_again(
     check = await operations.compare_again(session, check_id, if_match, caller=caller, now=now)
     tag(response, check)
     return await _out(session, check, caller)
-
-
-def _lines(
-    check: Check,
-    caller: Caller,
-    comparison: int,
-    payment: str | None,
-    difference: Difference | None,
-    evidence: Evidence | None,
-) -> Select[CheckLine]:
-    statement = select(CheckLine).where(
-        CheckLine.check == check.id, CheckLine.comparison == comparison, operations.lines_seen(check, caller)
-    )
-    for column, wanted in (
-        (CheckLine.payment, payment),
-        (CheckLine.difference, difference),
-        (CheckLine.evidence, evidence),
-    ):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
-    return statement
-
-
-@router.get(
-    "/checks/{check_id}/lines",
-    responses=refusals(CheckNotFound, ComparisonNotFound),
-    summary="The payments of a check, each with its class",
-)
-async def list_lines(
-    session: Reading,
-    paging: Paging,
-    caller: Seen,
-    check_id: CheckId,
-    comparison: Which = None,
-    payment: Annotated[str | None, Query(max_length=64)] = None,
-    difference: Difference | None = None,
-    evidence: Evidence | None = None,
-    practice: Annotated[str | None, Query(max_length=32)] = None,
-    network: Annotated[str | None, Query(max_length=32)] = None,
-) -> Page[CheckLineOut]:
-    """The lines the caller may see, with the facts that decided and the sums."""
-    check = await operations.check_seen(session, check_id, caller)
-    number = operations.comparison_asked(check, comparison)
-    statement = _lines(check, caller, number, payment, difference, evidence)
-    if practice is not None:
-        statement = statement.where(CheckLine.practice == practice)
-    if network is not None:
-        statement = statement.where(CheckLine.network == network)
-    found, following = await page(session, statement, [CheckLine.id], paging)
-    return Page(items=[CheckLineOut.model_validate(row[0]) for row in found], next=following)
-
-
-@router.get(
-    "/checks/{check_id}/table",
-    response_class=Response,
-    responses={200: {"content": {"text/csv": {}}}, **refusals(CheckNotFound, ComparisonNotFound)},
-    summary="The payments of a check as CSV",
-)
-async def read_table(
-    session: Reading,
-    caller: Seen,
-    check_id: CheckId,
-    comparison: Which = None,
-    payment: Annotated[str | None, Query(max_length=64)] = None,
-    difference: Difference | None = None,
-    evidence: Evidence | None = None,
-) -> Response:
-    """The same lines in one table."""
-    check = await operations.check_seen(session, check_id, caller)
-    number = operations.comparison_asked(check, comparison)
-    statement = _lines(check, caller, number, payment, difference, evidence).order_by(CheckLine.id)
-    names = [name for name in CheckLineOut.model_fields if name != "id"]
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(names)
-    for line in (await session.scalars(statement)).all():
-        values = CheckLineOut.model_validate(line).model_dump(mode="json")
-        table.writerow(["; ".join(values[name]) if name == "said" else values[name] for name in names])
-    headers = {"Content-Disposition": f'attachment; filename="{check.id}.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)

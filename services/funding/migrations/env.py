@@ -1,6 +1,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from services.funding.achievement_overrides import model as achievement_overrides  # noqa: F401
 from services.funding.achievements import model as achievements  # noqa: F401
 from services.funding.base import Base
 from services.funding.budgets import model as budgets  # noqa: F401

@@ -10,15 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.achievement_overrides.model import Override, OverrideNotFound, OverrideStands, OverrideStatus
 from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of
-from services.funding.achievements.model import (
-    Achievement,
-    AchievementAmount,
-    Override,
-    OverrideNotFound,
-    OverrideStands,
-    OverrideStatus,
-)
+from services.funding.achievements.model import Achievement, AchievementAmount
 from services.funding.achievements.rules import assess
 from services.funding.indicators.operations import indicator_of, indicators_of
 from shared.clock import london_day

@@ -1,0 +1,1 @@
+"""National decisions that everybody fully achieved an indicator, whatever was measured."""
