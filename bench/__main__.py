@@ -23,6 +23,7 @@ RESULTS = Path(__file__).with_name("results.json")
 ROWS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "point": reads.point,
     "import": imports.england,
+    "history": imports.history,
     "run": money.month_run,
     "year": money.year_run,
     "events": events.embedded,

@@ -127,13 +127,20 @@ def _records(sheets: Sequence[readers.Sheet], headings: Any) -> Iterator[Any]:
 
 def real_files(data: Path) -> list[RegisterFile]:
     """The files of the manifest for all of England, in its order."""
-    manifest = yaml.safe_load((ROOT / "deploy" / "england.yaml").read_text("utf-8"))
+    return listed_files("england.yaml", data)
+
+
+def listed_files(manifest: str, data: Path) -> list[RegisterFile]:
+    """The files of a manifest in its order; those of `here` lie beside it."""
+    deploy = ROOT / "deploy"
+    listed = yaml.safe_load((deploy / manifest).read_text("utf-8"))["files"]
+    paths = [deploy / entry["here"] if "here" in entry else data / entry["path"] for entry in listed]
     return [
         RegisterFile(
-            {name: str(value) for name, value in entry.items() if name != "path"},
-            {"file": (Path(entry["path"]).name, (data / entry["path"]).read_bytes())},
+            {name: str(value) for name, value in entry.items() if name not in ("path", "here")},
+            {"file": (path.name, path.read_bytes())},
         )
-        for entry in manifest["files"]
+        for entry, path in zip(listed, paths, strict=True)
     ]
 
 
