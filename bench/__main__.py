@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import events, growth, imports, money, reads, reports, stack
+from bench import events, growth, imports, money, reads, reports, rounds, stack
 from bench.ground import Ground
 from bench.measure import HEAD, Row
 from shared import log
@@ -33,6 +33,7 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "reports": reports.reports,
     "growth": growth.growth,
     "list": reads.lists,
+    "round": rounds.decision,
     "stack": stack.start_and_memory,
 }
 WIDTHS = [34, 9, 9, 8, 9, 7, 26, 7]
