@@ -115,7 +115,7 @@ async def decision(ground: Ground) -> list[Row]:
         async with ground.lent("registry") as bench:
             round, decider = await ready(bench)
             async with await connect(bench.url) as connection:
-                before = (await (await connection.execute("SELECT now(), max(position) FROM outbox")).fetchone()) or ()
+                before: Any = await (await connection.execute("SELECT now(), max(position) FROM outbox")).fetchone()
                 begun = time.perf_counter()
                 decided = await bench.put(f"{V1}/rounds/{round}/decision", decider, {"decided_on": "2022-03-28"})
                 samples.append(time.perf_counter() - begun)

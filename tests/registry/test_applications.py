@@ -406,3 +406,39 @@ async def test_a_list_allocated_after_its_practice_applied_is_not_served_twice(a
         answer = await decide(app, round, headers, override_reason=why)
         assert (answer.status_code, answer.json()["code"]) == (409, "PatientsCoveredTwice")
         assert [e["field"] for e in answer.json()["errors"]] == ["Z80001"]
+
+
+async def test_a_practice_its_network_lets_go_is_allocated_before_the_decision(app: Harness) -> None:
+    round = await open_round(app, commissioner="SB2")
+    headers = commissioner(app, "SB2")
+    staying = ("Z80018", "Z80019")
+    wanted = {
+        "round": round,
+        "network_name": "INVENTED HILLTOP PCN",
+        "network": "U90003",
+        "practices": [{"practice": code} for code in staying],
+        "clinical_director": {"name": "Dr C", "practice": staying[0]},
+        "payee": staying[0],
+        "agreement_signed_by": list(staying),
+        "area_description": "The hilltop",
+        "size_waiver_reason": "Hills",
+    }
+    made = await draft(app, wanted, headers)
+    outside = {
+        "practice": "Z80020",
+        "application": made["id"],
+        "round": round,
+        "valid_from": "2022-04-01",
+        "reason": "It stays out.",
+    }
+    early = await app.post(f"{V1}/allocations", outside, headers)
+    assert (early.status_code, early.json()["code"]) == (409, "PracticeIsMember")
+    path = f"{V1}/applications/{made['id']}"
+    assert (await app.put(f"{path}/submission", {"received_on": "2022-02-14"}, headers)).status_code == 200
+    assert (await decide(app, round, headers)).json()["code"] == "CoverageIncomplete"
+    assert (await app.post(f"{V1}/allocations", outside, headers)).status_code == 201
+    assert (await app.put(f"{path}/return", {"reason": "One more look."}, headers)).status_code == 200
+    assert (await app.put(f"{path}/submission", {"received_on": "2022-02-14"}, headers)).status_code == 200
+    assert (await decide(app, round, headers)).status_code == 200
+    served = (await read(app, "allocations", as_at="2022-04-01"))["items"]
+    assert [(one["practice"], one["network"]) for one in served] == [("Z80020", "U90003")]

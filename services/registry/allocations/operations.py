@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, exists, false, or_, select, true
@@ -13,7 +14,8 @@ from services.registry.allocations.model import (
     PracticeAlreadyAllocated,
     PracticeIsMember,
 )
-from services.registry.applications.model import ApplicationStatus
+from services.registry.applications.form import ApplicationPractice
+from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.queries import find_application
 from services.registry.networks.model import Membership, NetworkEntry, NetworkNotFound
 from services.registry.practices.model import Practice, PracticeCommissioner
@@ -95,6 +97,7 @@ async def allocate_patients(
     await _lock_rounds(session, commissioner)
     if round is not None:
         (await find_round(session, round, caller, london_day(now))).require_open()
+    let_go: frozenset[str] = frozenset()
     if network is not None:
         await _require_network(session, network, first)
     else:
@@ -105,8 +108,11 @@ async def allocate_patients(
             fault = Fault("application", "refused", "The application was refused.")
             raise Invalid("A refused application serves nobody.", errors=[fault])
         else:
-            (await session.get_one(Round, applied.round)).require_open()
-    await _refuse_members(session, practice, first, last)
+            its_round = await session.get_one(Round, applied.round)
+            its_round.require_open()
+            if first >= its_round.starts_on:
+                let_go = await _let_go(session, its_round.id, practice)
+    await _refuse_members(session, practice, first, last, but=let_go)
     made = Allocation(
         id=new_id("all"),
         practice=practice,
@@ -270,10 +276,27 @@ async def _lock_rounds(session: AsyncSession, commissioner: str) -> None:
     )
 
 
-async def _refuse_members(session: AsyncSession, practice: str, first: date, last: date | None) -> None:
+async def _let_go(session: AsyncSession, round: str, practice: str) -> frozenset[str]:
+    """Networks that apply in a round to go on without this practice: it is theirs only until the area is decided."""
+    keeps = exists().where(ApplicationPractice.application == Application.id, ApplicationPractice.practice == practice)
+    statement = select(Application.network).where(
+        Application.round == round,
+        Application.status == ApplicationStatus.SUBMITTED,
+        Application.network.is_not(None),
+        ~keeps,
+    )
+    return frozenset(code for code in await session.scalars(statement) if code)
+
+
+async def _refuse_members(
+    session: AsyncSession, practice: str, first: date, last: date | None, *, but: Collection[str] = ()
+) -> None:
     network = await session.scalar(
         select(Membership.network).where(
-            currently_known(Membership), Membership.practice == practice, Membership.valid.overlaps(days(first, last))
+            currently_known(Membership),
+            Membership.practice == practice,
+            Membership.valid.overlaps(days(first, last)),
+            Membership.network.not_in(but),
         )
     )
     if network is not None:

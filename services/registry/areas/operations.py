@@ -31,8 +31,7 @@ from shared.http import require_match
 from shared.identity import Caller, Role
 
 
-async def draw_area(
-    session: AsyncSession,
+def area_of_network(
     network: str,
     geometry: Mapping[str, Any],
     *,
@@ -40,12 +39,11 @@ async def draw_area(
     reason: str,
     by: str,
     application: str | None,
-    now: datetime,
 ) -> NetworkArea:
-    """Keep the area of a network on some days, wound as RFC 7946 asks."""
+    """The area of a network on some days, wound as RFC 7946 asks."""
     shape = shape_of(geometry)
     west, south, east, north = shape.bounds
-    made = NetworkArea(
+    return NetworkArea(
         network=network,
         geometry=wound(shape),
         west=west,
@@ -58,8 +56,6 @@ async def draw_area(
         made_by=by,
         valid=days,
     )
-    await record(session, made, key=["network"], now=now)
-    return made
 
 
 async def record_area(
@@ -101,9 +97,8 @@ async def record_area(
     open_ones = [finding.fault("exceptions") for finding in found if finding.holds]
     if open_ones:
         raise FindingsNotAccepted(f"{len(open_ones)} findings are not excepted with a reason.", errors=open_ones)
-    made = await draw_area(
-        session, code, geometry, days=days, reason=reason, by=caller.subject, application=None, now=now
-    )
+    made = area_of_network(code, geometry, days=days, reason=reason, by=caller.subject, application=None)
+    await record(session, made, key=["network"], now=now)
     for finding in found:
         if finding.blocking and finding.key in exceptions:
             waiver = Waiver(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.applications.form import ApplicationKind
 from services.registry.applications.model import Application
 from services.registry.applications.refusals import NetworkNotWhollyDivided
-from services.registry.areas.operations import draw_area
+from services.registry.areas.operations import area_of_network
 from services.registry.localities.operations import arrange_localities
 from services.registry.networks.model import Membership, Network, NetworkEntry, Payee
 from services.registry.rounds.model import Round
@@ -21,7 +21,7 @@ from shared.database import new_id
 from shared.errors import Fault
 from shared.events import Event
 from shared.events.registry import NetworkClosed
-from shared.facts import ONE_DAY, as_at, currently_known, days, record, withdraw
+from shared.facts import ONE_DAY, as_at, currently_known, days, record, record_many, withdraw
 
 
 async def require_wholly_divided(session: AsyncSession, round: Round, approved: Sequence[Application]) -> None:
@@ -49,19 +49,21 @@ async def settle_forms(
 ) -> None:
     """Draw the areas, arrange the localities and keep the exceptions of the approved, under their networks' codes."""
     rule = await rule_on(session, round.starts_on)
+    areas = [
+        area_of_network(
+            codes[application.id],
+            application.area,
+            days=days(round.starts_on),
+            reason=application.area_description or "As applied for.",
+            by=by,
+            application=application.id,
+        )
+        for application in approved
+        if application.area is not None
+    ]
+    await record_many(session, areas, key="network", now=now)
     for application in approved:
         network = codes[application.id]
-        if application.area is not None:
-            await draw_area(
-                session,
-                network,
-                application.area,
-                days=days(round.starts_on),
-                reason=application.area_description or "As applied for.",
-                by=by,
-                application=application.id,
-                now=now,
-            )
         if application.localities:
             placed = [(locality["name"], locality["practices"]) for locality in application.localities]
             why = "As applied for."

@@ -26,14 +26,15 @@ from services.registry.networks.model import (
     Payee,
     PracticeAlreadyMember,
 )
-from services.registry.networks.queries import lead_of, member_histories
+from services.registry.networks.queries import leads_of, member_histories
 from services.registry.rounds.consequences import close_empty, require_wholly_divided, settle_forms
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
 from shared.events import Event
 from shared.events.registry import Member, NetworkApproved, PracticeLeft
-from shared.facts import ONE_DAY, as_at, currently_known, days, record, withdraw
+from shared.facts import ONE_DAY, as_at, currently_known, days, record_many, withdraw, withdraw_many
 from shared.messaging import announce
+from shared.messaging.outbox import announce_many
 
 
 async def put_into_effect(
@@ -57,19 +58,18 @@ async def put_into_effect(
         if "ex_memberships_overlap" in str(error.orig):
             raise PracticeAlreadyMember("A practice would be a member of two networks at once.") from error
         raise
-    payees: list[Event] = []
-    for application in approved:
-        payees.extend(await _appoint_payee(session, round, application, codes[application.id], now))
-    announce(session, *moves)
+    payees = await _appoint_payees(session, round, approved, codes, now)
+    await announce_many(session, moves)
     await settle_forms(session, round, approved, codes, lead, by, now)
     left = {event.network: event.commissioner for event in moves if isinstance(event, PracticeLeft)}
     announce(session, *await close_empty(session, round, left, now))
     histories = await member_histories(session, list(codes.values()))
+    lives = await _lives(session, codes.values())
+    told: list[Event] = []
     for application in approved:
         code = codes[application.id]
-        opened, closes = await _life(session, code)
-        announce(
-            session,
+        opened, closes = lives[code]
+        told.append(
             NetworkApproved(
                 network=code,
                 network_name=application.network_name,
@@ -86,8 +86,9 @@ async def put_into_effect(
                 decided_by="round",
                 round=round.id,
                 application=application.id,
-            ),
+            )
         )
+    await announce_many(session, told)
     for application in approved:
         await _appoint_directors(session, round, application, codes[application.id], by, now)
     announce(session, *payees, *await settle_allocations(session, codes, [a.id for a in refused], now))
@@ -105,29 +106,30 @@ async def _name_networks(
         if code is None:
             raise NetworkCodeTaken("No local network code is free.")
         taken.add(code)
-        held = await session.get(Network, code, with_for_update=True)
-        if application.network and held is None:
+        codes[application.id] = code
+    there = select(Network).where(Network.code.in_(codes.values())).order_by(Network.code).with_for_update()
+    held = {network.code: network for network in await session.scalars(there)}
+    current = select(NetworkEntry).where(NetworkEntry.network.in_(held), as_at(NetworkEntry, round.starts_on))
+    entries = {entry.network: entry for entry in await session.scalars(current)}
+    renamed = []
+    for application in approved:
+        code = codes[application.id]
+        if application.network and code not in held:
             raise NetworkNotFound(f"No network {code}.")
-        if held is not None and not application.network:
+        if code in held and not application.network:
             raise NetworkCodeTaken(f"The code {code} belongs to another network.")
-        if held is None:
-            session.add(Network(code=code, changed_at=now))
+        if code in held:
+            held[code].changed_at = now
         else:
-            held.changed_at = now
-        current = await session.scalar(
-            select(NetworkEntry).where(NetworkEntry.network == code, as_at(NetworkEntry, round.starts_on))
-        )
-        if current is None or (current.name, current.commissioner) != (application.network_name, lead):
-            entry = NetworkEntry(
-                network=code,
-                name=application.network_name,
-                commissioner=lead,
-                valid=days(round.starts_on),
-            )
-            await record(session, entry, key=["network"], now=now)
+            session.add(Network(code=code, changed_at=now))
+        entry = entries.get(code)
+        if entry is None or (entry.name, entry.commissioner) != (application.network_name, lead):
+            name, valid = application.network_name, days(round.starts_on)
+            renamed.append(NetworkEntry(network=code, name=name, commissioner=lead, valid=valid))
         application.approve(code, on=on, by=by)
         session.add(application.step(Step.APPROVED, at=now, on=on, by=by))
-        codes[application.id] = code
+    await session.flush()
+    await record_many(session, renamed, key="network", now=now)
     return codes
 
 
@@ -173,20 +175,20 @@ async def _move_members(
         stays = membership.network not in again and (membership.practice, membership.network) not in leaving
         if stays and membership.share < 1 and share + membership.share <= 1:
             wanted[membership.practice].append(_continued(membership, share, round))
+    moving = [p for p in sorted(set(wanted) | set(holds)) if not _same(holds[p], wanted[p])]
+    leads = await leads_of(session, {m.network for p in moving for m in holds[p]}, round.starts_on)
     events: list[Event] = []
-    for practice in sorted(set(wanted) | set(holds)):
-        now_in, goes_to = holds[practice], wanted[practice]
-        if _same(now_in, goes_to):
-            continue
-        for membership in now_in:
-            left_with = await lead_of(session, membership.network, round.starts_on) or lead
-            events.append(membership.left(left_with, max(round.starts_on - ONE_DAY, membership.valid_from - ONE_DAY)))
-        await withdraw(session, Membership, now=now, days=from_then, practice=practice)
-        for membership in goes_to:
-            membership.known = Range(now, None)
-            session.add(membership)
-            events.append(membership.joined(lead))
-        await session.flush()
+    for practice in moving:
+        for membership in holds[practice]:
+            last = max(round.starts_on, membership.valid_from) - ONE_DAY
+            events.append(membership.left(leads.get(membership.network, lead), last))
+        events += [membership.joined(lead) for membership in wanted[practice]]
+    spans = dict.fromkeys(moving, from_then)
+    await withdraw_many(session, Membership, now=now, days=spans, key="practice")
+    for membership in [m for p in moving for m in wanted[p]]:
+        membership.known = Range(now, None)
+        session.add(membership)
+    await session.flush()
     return events
 
 
@@ -209,18 +211,24 @@ def _same(held: Sequence[Membership], wanted: Sequence[Membership]) -> bool:
     ) and all(m.valid_to is None and m.valid_from <= w.valid_from for m, w in zip(held, wanted, strict=False))
 
 
-async def _appoint_payee(
-    session: AsyncSession, round: Round, application: Application, code: str, now: datetime
+async def _appoint_payees(
+    session: AsyncSession, round: Round, approved: Sequence[Application], codes: dict[str, str], now: datetime
 ) -> list[Event]:
-    network = await session.get_one(Network, code)
-    current = await session.scalar(
-        select(Payee.payee).where(Payee.network == code, as_at(Payee, round.starts_on), func.upper_inf(Payee.valid))
+    """Who an application names receives its network's money, unless they do so already."""
+    current = select(Payee.network, Payee.payee).where(
+        Payee.network.in_(codes.values()), as_at(Payee, round.starts_on), func.upper_inf(Payee.valid)
     )
-    if application.payee is None or current == application.payee:
-        return []
-    payee = Payee(network=code, payee=application.payee, valid=days(round.starts_on))
-    await record(session, payee, key=["network"], now=now)
-    return [network.appoint_payee(application.payee, round.starts_on, None)]
+    held = dict((await session.execute(current)).all())
+    payees = [
+        Payee(network=codes[a.id], payee=a.payee, valid=days(round.starts_on))
+        for a in approved
+        if a.payee is not None and held.get(codes[a.id]) != a.payee
+    ]
+    await record_many(session, payees, key="network", now=now)
+    return [
+        (await session.get_one(Network, payee.network)).appoint_payee(payee.payee, round.starts_on, None)
+        for payee in payees
+    ]
 
 
 async def _appoint_directors(
@@ -247,12 +255,17 @@ async def _appoint_directors(
     await take_office(session, code, directors, application=application.id, by=by, now=now)
 
 
-async def _life(session: AsyncSession, code: str) -> tuple[date, date | None]:
-    pieces = (
-        await session.scalars(select(NetworkEntry).where(NetworkEntry.network == code, currently_known(NetworkEntry)))
-    ).all()
-    last = None if any(p.valid_to is None for p in pieces) else max(p.valid_to for p in pieces if p.valid_to)
-    return min(p.valid_from for p in pieces), last
+async def _lives(session: AsyncSession, codes: Iterable[str]) -> dict[str, tuple[date, date | None]]:
+    """The first and the last day of each network, over all that is believed of it."""
+    entries = select(NetworkEntry).where(NetworkEntry.network.in_(list(codes)), currently_known(NetworkEntry))
+    pieces: dict[str, list[NetworkEntry]] = defaultdict(list)
+    for piece in await session.scalars(entries):
+        pieces[piece.network].append(piece)
+    found = {}
+    for code, held in pieces.items():
+        last = None if any(p.valid_to is None for p in held) else max(p.valid_to for p in held if p.valid_to)
+        found[code] = (min(p.valid_from for p in held), last)
+    return found
 
 
 async def settle_allocations(
