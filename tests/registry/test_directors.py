@@ -152,6 +152,9 @@ async def test_a_late_correction_leaves_what_was_believed_answerable(app: Harnes
     assert [d["name"] for d in await on(app, "2022-02-01")] == ["Dr Real (invented)"]
     assert await on(app, "2022-02-01", f"&known_at={before}") == []
     assert [d["name"] for d in await on(app, "2022-04-01", f"&known_at={before}")] == ["Dr Jo Sample (invented)"]
+    then = await read(app, f"{path}?as_at=2022-04-01&known_at={before}")
+    assert [t["practice"] for t in then["terms"]] == ["Z80011"]
+    assert (await read(app, f"{path}?as_at=2022-01-31"))["terms"] == []
     (left,) = await told(app, events.ClinicalDirectorLeft)
     assert (left.valid_from, left.valid_to) == (date(2022, 4, 1), date(2022, 3, 31))
     assert [e.valid_from for e in await told(app, events.ClinicalDirectorAppointed)] == [

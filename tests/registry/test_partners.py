@@ -104,6 +104,9 @@ async def test_a_late_correction_leaves_what_was_believed_answerable(app: Harnes
     assert [t["valid_from"] for t in corrected.json()["terms"]] == ["2022-02-01"]
     assert len(await partners(app, "as_at=2022-02-01")) == 1
     assert await partners(app, f"as_at=2022-02-01&known_at={before}") == []
+    then = await read(app, f"{path}?known_at={before}")
+    assert [(t["valid_from"], t["party"]) for t in then["terms"]] == [("2022-04-01", False)]
+    assert (await read(app, f"{path}?as_at=2022-01-31"))["terms"] == []
 
 
 async def test_a_partnership_ends_after_its_last_day_or_is_taken_back(app: Harness) -> None:

@@ -141,6 +141,9 @@ async def test_a_sign_up_is_corrected_ended_and_taken_back(app: Harness) -> None
         ("Z80012", "2022-02-01", "2022-03-31")
     ]
     assert [s["practice"] for s in await on(app, "2022-04-01", f"&known_at={before}")] == ["Z80011"]
+    then = await read(app, f"{path}?known_at={before}")
+    assert [t["practice"] for t in then["terms"]] == ["Z80011"]
+    assert (await read(app, f"{path}?as_at=2022-04-01"))["terms"] == []
     ending = {"last_day": "2022-02-28", "reason": "Given up."}
     assert (await app.put(f"{path}/ending", ending, network(app))).status_code == 200
     assert said(await app.put(f"{path}/ending", ending, network(app))) == (409, "SignUpNotRunning")
@@ -178,6 +181,8 @@ async def test_the_national_team_publishes_and_corrects_the_menu(app: Harness) -
     assert corrected.json()["terms"][0]["actual_start"] == "2027-10-01"
     assert "falls-prevention" not in await menu(app, "as_at=2027-04-01")
     assert "falls-prevention" in await menu(app, f"as_at=2027-04-01&known_at={before}")
+    then = await read(app, f"{path}?as_at=2027-04-01&known_at={before}")
+    assert [t["actual_start"] for t in then["terms"]] == [None]
     tag = corrected.headers["etag"]
     gone = await app.put(f"{path}/withdrawal", {"reason": "Never agreed."}, national(app), match=tag)
     assert gone.json()["terms"] == []

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -134,10 +134,18 @@ def _shown(row: Any, *, inside: bool) -> DirectorOut:
 
 
 async def _record(
-    session: AsyncSession, appointment: Appointment, response: Response, *, inside: bool
+    session: AsyncSession,
+    appointment: Appointment,
+    response: Response,
+    *,
+    inside: bool,
+    day: date | None = None,
+    known_at: datetime | None = None,
 ) -> AppointmentOut:
     tag(response, appointment)
-    held = directors_of(appointment.network, None).where(DirectorTerm.appointment == appointment.id)
+    held = directors_of(appointment.network, known_at).where(DirectorTerm.appointment == appointment.id)
+    if day is not None:
+        held = held.where(DirectorTerm.valid.contains(day))
     rows = (await session.execute(held.order_by(DirectorTerm.valid))).all()
     return AppointmentOut(
         id=appointment.id, network=appointment.network, terms=[_shown(row, inside=inside) for row in rows]
@@ -177,11 +185,19 @@ async def list_directors(
     "/networks/{code}/clinical-directors/{id}", response_model=AppointmentOut, responses=refusals(DirectorNotFound)
 )
 async def read_director(
-    code: str, id: str, session: Reading, response: Response, caller: Anyone, today: Today
+    code: str,
+    id: str,
+    session: Reading,
+    response: Response,
+    caller: Anyone,
+    today: Today,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
 ) -> AppointmentOut:
-    """One appointment, over all its days."""
+    """One appointment, on all its days or on one, as known then or now."""
     found = await operations.find_appointment(session, code, id)
-    return await _record(session, found, response, inside=await speaks_for(session, code, caller, today))
+    inside = await speaks_for(session, code, caller, today)
+    return await _record(session, found, response, inside=inside, day=as_at, known_at=known_at)
 
 
 @router.post("/networks/{code}/clinical-directors", response_model=AppointmentOut, status_code=201, responses=_APPOINT)

@@ -1,3 +1,4 @@
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -102,9 +103,15 @@ def _shown(row: Any) -> ServiceOut:
     )
 
 
-async def _record(session: AsyncSession, held: SignUp, response: Response) -> SignUpOut:
+async def _record(
+    session: AsyncSession,
+    held: SignUp,
+    response: Response,
+    day: date | None = None,
+    known_at: datetime | None = None,
+) -> SignUpOut:
     tag(response, held)
-    statement = operations.services_on(held.network, None, None).where(SignUpTerm.sign_up == held.id)
+    statement = operations.services_on(held.network, day, known_at).where(SignUpTerm.sign_up == held.id)
     rows = (await session.execute(statement.order_by(SignUpTerm.valid))).all()
     return SignUpOut(id=held.id, network=held.network, terms=[_shown(row) for row in rows])
 
@@ -130,9 +137,11 @@ async def list_services(
 
 
 @router.get("/networks/{code}/services/{id}", response_model=SignUpOut, responses=refusals(SignUpNotFound))
-async def read_service(code: str, id: str, session: Reading, response: Response, _: Anyone) -> SignUpOut:
-    """One service the network took on."""
-    return await _record(session, await operations.find_sign_up(session, code, id), response)
+async def read_service(
+    code: str, id: str, session: Reading, response: Response, _: Anyone, as_at: AsAt = None, known_at: KnownAt = None
+) -> SignUpOut:
+    """One service the network took on, on all its days or on one, as known then or now."""
+    return await _record(session, await operations.find_sign_up(session, code, id), response, as_at, known_at)
 
 
 @router.post(

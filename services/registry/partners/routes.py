@@ -1,3 +1,4 @@
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -103,9 +104,15 @@ async def list_partners(
     return {"items": [PartnerOut.model_validate(row) for row in rows], "next": following}
 
 
-async def _record(session: AsyncSession, partner: Partner, response: Response) -> PartnerRecordOut:
+async def _record(
+    session: AsyncSession,
+    partner: Partner,
+    response: Response,
+    day: date | None = None,
+    known_at: datetime | None = None,
+) -> PartnerRecordOut:
     tag(response, partner)
-    held = operations.partners_on(partner.network, None, None).where(PartnerTerm.partner == partner.id)
+    held = operations.partners_on(partner.network, day, known_at).where(PartnerTerm.partner == partner.id)
     rows = (await session.execute(held.order_by(PartnerTerm.valid))).all()
     return PartnerRecordOut(
         id=partner.id,
@@ -120,9 +127,11 @@ async def _record(session: AsyncSession, partner: Partner, response: Response) -
     response_model=PartnerRecordOut,
     responses=refusals(PartnerNotFound),
 )
-async def read_partner(code: str, id: str, session: Reading, response: Response, _: Anyone) -> PartnerRecordOut:
-    """One partner of a network, with every part it is known to have played."""
-    return await _record(session, await operations.find_partner(session, code, id), response)
+async def read_partner(
+    code: str, id: str, session: Reading, response: Response, _: Anyone, as_at: AsAt = None, known_at: KnownAt = None
+) -> PartnerRecordOut:
+    """One partner of a network, with every part it played, or the one of a day, as known then or now."""
+    return await _record(session, await operations.find_partner(session, code, id), response, as_at, known_at)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -97,9 +97,15 @@ class MenuItemOut(Out):
     terms: list[MenuTermOut]
 
 
-async def _record(session: AsyncSession, item: MenuItem, response: Response) -> MenuItemOut:
+async def _record(
+    session: AsyncSession,
+    item: MenuItem,
+    response: Response,
+    day: date | None = None,
+    known_at: datetime | None = None,
+) -> MenuItemOut:
     tag(response, item)
-    statement = operations.menu_of(item.contract_year, None, None).where(MenuTerm.item == item.id)
+    statement = operations.menu_of(item.contract_year, day, known_at).where(MenuTerm.item == item.id)
     rows = (await session.execute(statement)).all()
     return MenuItemOut(
         id=item.id,
@@ -128,9 +134,11 @@ async def read_menu(
 
 
 @router.get("/services/{id}", response_model=MenuItemOut, responses=refusals(ServiceNotFound))
-async def read_item(id: str, session: Reading, response: Response, _: Anyone) -> MenuItemOut:
-    """One service on the menu of a year."""
-    return await _record(session, await operations.find_item(session, id), response)
+async def read_item(
+    id: str, session: Reading, response: Response, _: Anyone, as_at: AsAt = None, known_at: KnownAt = None
+) -> MenuItemOut:
+    """One service on the menu of a year, on all its days or on one, as known then or now."""
+    return await _record(session, await operations.find_item(session, id), response, as_at, known_at)
 
 
 @router.post("/services", response_model=MenuItemOut, status_code=201, responses=refusals(ServicePublishedAlready))
