@@ -11,6 +11,7 @@ from services.funding.accounts.operations import appoint_payee, open_account, re
 from services.funding.arrears.operations import take_arrears
 from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
+from services.funding.distributions.agreement import note_agreement, note_agreement_ended
 from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
 from services.funding.networks import operations as networks
@@ -19,6 +20,8 @@ from services.funding.populations.operations import keep_populations
 from shared.clock import london_day
 from shared.events.base import Event
 from shared.events.registry import (
+    AgreementEnded,
+    AgreementSigned,
     AllocationEnded,
     CommissionerRegistered,
     CommissionerSucceeded,
@@ -157,6 +160,14 @@ async def know_post_ended(session: AsyncSession, event: PostEnded, arrival: Arri
     await end_post(session, event, arrival.envelope.position)
 
 
+async def know_agreement(session: AsyncSession, event: AgreementSigned, arrival: Arrival) -> None:
+    await note_agreement(session, event, arrival.envelope.position)
+
+
+async def know_agreement_ended(session: AsyncSession, event: AgreementEnded, arrival: Arrival) -> None:
+    await note_agreement_ended(session, event, arrival.envelope.position)
+
+
 def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[str], *, only: bool = False) -> None:
     """Have budgets of these networks set when the transaction's events are handled.
 
@@ -194,6 +205,8 @@ HANDLERS: dict[type[Event], Handler] = {
     EntitlementWithdrawn: stop_paying,
     EntitlementRestored: pay_again,
     PayeeAppointed: pay_another,
+    AgreementSigned: know_agreement,
+    AgreementEnded: know_agreement_ended,
     ClaimMade: take_claim,
     ArrearsClaimed: take_arrears_claim,
     RoleRecruited: know_post,

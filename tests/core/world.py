@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
+from shared.events import registry as registry_events
 from shared.facts import days, since
 from shared.identity import Role
 from tests.core import claims_life, network_life, register_life
@@ -409,6 +410,13 @@ async def a_funding(app: Harness) -> World:
     }
     agreed = await app.post(f"{v1}/distribution-rules", rule, nina)
     assert agreed.status_code == 201, agreed.text
+    terms = registry_events.FinanceTerms(rule="equal")
+    for code, area in ((funding.NETWORK, funding.COMMISSIONER), ("U54321", "00N")):
+        await app.deliver(
+            registry_events.AgreementSigned(
+                network=code, commissioner=area, agreement_version=1, in_force_from=date(2022, 4, 1), finance=terms
+            )
+        )
     divided = await app.post(f"{v1}/distributions", {"run": run["id"], "network": funding.NETWORK}, nina)
     assert divided.status_code == 201, divided.text
     query = await app.post(f"{v1}/queries", {"line": line, "reason": "Why?"}, nina)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.funding.distributions.sharing import HUNDRED, Method, NothingToShareBy, OverDistributed, split
+from shared.events.registry import AgreementEnded, AgreementSigned, FinanceTerms, MemberShare
 from shared.identity import Role
 from tests.funding.builders import NETWORK, list_sizes
 from tests.funding.test_journey import an_area, calculated, paid
@@ -258,3 +259,56 @@ async def test_the_database_refuses_parts_that_do_not_add_up(funding_live: Harne
     await divided(funding_live, await paid(funding_live, "2022-04"))
     with pytest.raises(DBAPIError, match="do not add up"):
         await another(funding_live, more)
+
+
+def signed(version: int, first: date, finance: FinanceTerms | None) -> AgreementSigned:
+    return AgreementSigned(
+        network=NETWORK, commissioner="00L", agreement_version=version, in_force_from=first, finance=finance
+    )
+
+
+async def test_a_signed_agreement_only_suggests_a_rule(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    terms = FinanceTerms(
+        rule="shares",
+        shares=[
+            MemberShare(practice="A00001", share=Decimal("0.6")),
+            MemberShare(practice="A00002", share=Decimal("0.4")),
+        ],
+    )
+    await funding_app.deliver(
+        signed(1, date(2022, 4, 1), terms),
+        signed(2, date(2023, 4, 1), FinanceTerms(rule="weighted")),
+        AgreementEnded(
+            network=NETWORK, commissioner="00L", agreement_version=1, last_day=date(2023, 3, 31), reason="renewed"
+        ),
+    )
+    await funding_app.deliver(signed(1, date(2022, 4, 1), terms))
+
+    async def suggested(day: str, headers: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+        path = "/funding/v1/distribution-suggestions"
+        items = (await funding_app.client.get(path, params={"as_at": day}, headers=headers)).json()["items"]
+        return [(item["method"], item["parts"]) for item in items]
+
+    assert await suggested("2022-06-01", network(funding_app)) == [("custom", {"A00001": "60", "A00002": "40"})]
+    assert await suggested("2023-06-01", network(funding_app)) == [("weighted", {})]
+    practice = funding_app.token(Role.PRACTICE, organisations=["A00002"])
+    assert len(await suggested("2022-06-01", practice)) == 1
+    assert await suggested("2022-06-01", network(funding_app, "U54321")) == []
+    run = await paid(funding_app, "2022-04")
+    reply = await funding_app.post(DISTRIBUTIONS, {"run": run["id"], "network": NETWORK}, network(funding_app))
+    assert reply.json()["code"] == "NoRuleAgreed", "nothing is divided by it until the network says so"
+
+
+async def test_the_end_of_an_agreement_may_be_heard_of_first(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(
+        AgreementEnded(
+            network=NETWORK, commissioner="00L", agreement_version=1, last_day=date(2022, 6, 30), reason="dissolved"
+        ),
+        signed(1, date(2022, 4, 1), FinanceTerms(rule="equal")),
+    )
+    path = "/funding/v1/distribution-suggestions"
+    for day, count in (("2022-06-30", 1), ("2022-07-01", 0)):
+        reply = await funding_app.client.get(path, params={"as_at": day}, headers=network(funding_app))
+        assert len(reply.json()["items"]) == count

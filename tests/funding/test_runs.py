@@ -501,6 +501,25 @@ async def test_no_line_goes_beyond_the_control_totals_even_while_a_run_is_calcul
                     await session.execute(text(statement))
 
 
+async def ended(app: Harness, statement: str) -> None:
+    """Have the server end the one connection that waits in a statement like this; fails if none comes to it."""
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        async with app.session() as session:
+            stopped = await session.scalar(
+                text(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND query LIKE :statement AND query NOT LIKE 'LOCK%'"
+                ),
+                {"statement": statement},
+            )
+        if stopped:
+            assert stopped == 1
+            return
+    pytest.fail(f"nothing came to {statement}")
+
+
 async def test_a_calculation_killed_in_the_middle_is_made_again_with_the_same_result(funding_live: Harness) -> None:
     """The server ends the connection while the lines are being written; the same request then does it all once."""
     await an_area(funding_live)
@@ -508,19 +527,7 @@ async def test_a_calculation_killed_in_the_middle_is_made_again_with_the_same_re
     async with funding_live.runtime.engine.connect() as blocker:
         await blocker.execute(text("LOCK TABLE payment_lines IN SHARE ROW EXCLUSIVE MODE"))
         killed = asyncio.create_task(funding_live.post(RUNS, {"month": "2022-04"}, headers))
-        stopped = 0
-        for _ in range(200):
-            await asyncio.sleep(0.05)
-            async with funding_live.session() as session:
-                stopped = await session.scalar(
-                    text(
-                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND datname = current_database() AND query LIKE 'COPY%payment_lines%'"
-                    )
-                )
-            if stopped:
-                break
-        assert stopped == 1, "the calculation never came to its lines"
+        await ended(funding_live, "COPY%payment_lines%")
         reply = await killed
         assert reply.status_code == 503, reply.text
         await blocker.rollback()
@@ -544,20 +551,7 @@ async def test_an_issue_killed_in_the_middle_pays_once(funding_live: Harness) ->
     async with funding_live.runtime.engine.connect() as blocker:
         await blocker.execute(text("LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"))
         killed = asyncio.create_task(funding_live.client.put(f"{path}/issue", headers=match))
-        stopped = 0
-        for _ in range(200):
-            await asyncio.sleep(0.05)
-            async with funding_live.session() as session:
-                stopped = await session.scalar(
-                    text(
-                        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND datname = current_database() AND query LIKE '%outbox%' AND query NOT LIKE 'LOCK%'"
-                        " AND pid <> pg_backend_pid()"
-                    )
-                )
-            if stopped:
-                break
-        assert stopped == 1, "the issue never came to its events"
+        await ended(funding_live, "%outbox%")
         reply = await killed
         assert reply.status_code == 503, reply.text
         await blocker.rollback()

@@ -19,6 +19,7 @@ from services.funding.bank_details.model import (
     PayeeAccount,
 )
 from services.funding.bank_details.operations import DetailsNotFound, PayeeNotFound, payees_seen
+from services.funding.dated import Day
 from services.funding.payments.model import SamePerson
 from services.funding.settings import Settings
 from shared.errors import PreconditionFailed, PreconditionMissing
@@ -79,7 +80,7 @@ class DetailsIn(In):
     sort_code: SortCode
     account_number: AccountNumber
     roll_number: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./ -]{0,17}$")] = None
-    valid_from: Annotated[date | None, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))] = None
+    valid_from: Day | None = None
 
 
 class DetailsApprovalIn(In):

@@ -141,6 +141,26 @@ class DistributionPart(Base):
     amount: Mapped[Money]
 
 
+class AgreedTerms(Base):
+    """The finance schedule of a version of a network's agreement; the newest word on a version counts.
+
+    Its end may be heard of first: then the rest is still empty.
+    """
+
+    __tablename__ = "agreed_terms"
+
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    agreement_version: Mapped[int] = mapped_column(primary_key=True)
+    in_force_from: Mapped[date | None]
+    last_day: Mapped[date | None]
+    method: Mapped[Code | None]
+    parts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    points_weighted: Mapped[bool]
+    costs_first: Mapped[bool]
+    position: Mapped[int] = mapped_column(BigInteger)
+    ended_position: Mapped[int] = mapped_column(BigInteger)
+
+
 UNITS: Mapping[Method, str] = {
     Method.EQUAL: "equal shares",
     Method.REGISTERED: "registered patients",

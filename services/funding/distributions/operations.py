@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -47,10 +48,9 @@ class DistributionNotFound(NotFound):
     """No such distribution, or none the caller may see."""
 
 
-def rules_seen(caller: Caller) -> ColumnElement[bool]:
-    """True of the rules of the caller's own network, of networks it is payee or member of."""
-    codes = sorted(caller.organisations)
-    rule, seen = DistributionRule.network, []
+def rules_seen(caller: Caller, rule: Any = DistributionRule.network) -> ColumnElement[bool]:
+    """True of what the caller's own network agreed, and networks it is payee or member of; `rule` is their code."""
+    codes, seen = sorted(caller.organisations), []
     if caller.has(Role.NETWORK):
         seen.append(rule.in_(codes))
     if caller.has(Role.PAYEE):

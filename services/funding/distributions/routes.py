@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.dated import DatedIn, Day
 from services.funding.distributions import operations
 from services.funding.distributions.model import (
     GIVEN,
     UNITS,
+    AgreedTerms,
     AlreadyDistributed,
     Distribution,
     DistributionPart,
@@ -63,7 +65,6 @@ Divides = Annotated[Caller, allow(Role.NETWORK, Role.PAYEE)]
 Sees = Annotated[Caller, allow(Role.NETWORK, Role.PAYEE, Role.PRACTICE)]
 Code = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Z0-9]+$")]
 NetworkCode = Annotated[str, Field(pattern=r"^U[0-9]{5}$")]
-Day = Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
 Weight = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=4)]
 
 
@@ -74,7 +75,7 @@ class CostIn(In):
     amount: Annotated[MoneyIn, Field(gt=0)]
 
 
-class DistributionRuleIn(In):
+class DistributionRuleIn(DatedIn):
     """`parts` gives each practice's pounds a payment (fixed), per cent (custom) or points; other methods have none."""
 
     network: NetworkCode
@@ -83,8 +84,6 @@ class DistributionRuleIn(In):
     costs: Annotated[list[CostIn], Field(max_length=50)] = []
     agreed_on: Day
     note: Annotated[str, Field(max_length=1000)] = ""
-    valid_from: Day
-    valid_to: Day | None = None
 
     @model_validator(mode="after")
     def as_the_method_wants(self) -> "DistributionRuleIn":
@@ -92,8 +91,6 @@ class DistributionRuleIn(In):
             raise ValueError("fixed, custom and points, and only those, say each practice's part")
         if self.method is Method.FIXED and any(part.as_tuple().exponent < -2 for part in self.parts.values()):  # type: ignore[operator]
             raise ValueError("fixed parts are pounds with two decimal places")
-        if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError("valid_to lies before valid_from")
         return self
 
 
@@ -112,6 +109,19 @@ class DistributionRuleOut(Out):
     valid_from: date
     valid_to: date | None
     set_by: str
+
+
+class SuggestionOut(Out):
+    """A rule as a signed agreement would have it; points and costs are agreed month by month and not in it."""
+
+    network: str
+    agreement_version: int
+    in_force_from: date
+    last_day: date | None
+    method: Method
+    parts: dict[str, Decimal]
+    points_weighted: bool
+    costs_first: bool
 
 
 class DistributionIn(In):
@@ -221,6 +231,29 @@ async def list_rules(
         statement = statement.where(DistributionRule.network == network)
     found, following = await page(session, statement, [DistributionRule.fact_id], paging)
     return Page(items=[DistributionRuleOut.model_validate(row[0]) for row in found], next=following)
+
+
+@router.get("/distribution-suggestions", summary="What network agreements say of dividing money")
+async def list_suggestions(
+    session: Reading,
+    paging: Paging,
+    caller: Sees,
+    today: Today,
+    network: Annotated[str | None, Query(max_length=32)] = None,
+    as_at: AsAt = None,
+) -> Page[SuggestionOut]:
+    """The finance schedules of agreements in force on the day `as_at`, as rules a network may agree to."""
+    day = as_at or today
+    statement = select(AgreedTerms).where(
+        AgreedTerms.method.is_not(None),
+        AgreedTerms.in_force_from <= day,
+        or_(AgreedTerms.last_day.is_(None), AgreedTerms.last_day >= day),
+        rules_seen(caller, AgreedTerms.network),
+    )
+    if network is not None:
+        statement = statement.where(AgreedTerms.network == network)
+    found, following = await page(session, statement, [AgreedTerms.network, AgreedTerms.agreement_version], paging)
+    return Page(items=[SuggestionOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from services.funding.bank_details.operations import payees_seen
+from services.funding.dated import Day
 from services.funding.instructions import operations
 from services.funding.instructions.model import (
     InstructionNotReturned,
@@ -48,7 +49,6 @@ InstructionId = Annotated[str, Path(max_length=80)]
 Finance = Annotated[Caller, allow(Role.NATIONAL)]
 Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 Sees = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.PAYEE, Role.PRACTICE, Role.NETWORK)]
-Day = Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
 
 
 class InstructionOut(Out):

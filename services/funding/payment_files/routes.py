@@ -5,11 +5,11 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
-from pydantic import Field
 from sqlalchemy import select
 
 from services.funding.bank_details.keys import KeysMissing
 from services.funding.bank_details.routes import Keys
+from services.funding.dated import Day
 from services.funding.instructions.model import RunNotIssued
 from services.funding.payment_files import operations
 from services.funding.payment_files.bacs import Originator
@@ -51,7 +51,7 @@ MEDIA = {Layout.BACS: ("text/plain; charset=us-ascii", "txt"), Layout.CSV: ("tex
 class FileIn(In):
     """The working day Bacs is to process the file on; the next one unless given."""
 
-    processing_day: Annotated[date | None, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))] = None
+    processing_day: Day | None = None
 
 
 class FileOut(Out):

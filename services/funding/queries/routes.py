@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
+from services.funding.dated import DatedIn
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.payments.model import SamePerson
 from services.funding.queries import operations
@@ -93,19 +94,11 @@ class QueryReasonIn(In):
     reason: Text
 
 
-class ClockIn(In):
+class ClockIn(DatedIn):
     """Within how many working days queries raised on these days are to be answered."""
 
     working_days: Annotated[int, Field(ge=1, le=250, strict=True)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
-    valid_from: Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
-    valid_to: Annotated[date | None, Field(le=date(2099, 3, 31))] = None
-
-    @model_validator(mode="after")
-    def in_order(self) -> "ClockIn":
-        if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError("valid_to lies before valid_from")
-        return self
 
 
 class ClockOut(Out):

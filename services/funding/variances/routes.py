@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import Field, model_validator
+from pydantic import Field
 from sqlalchemy import select
 
+from services.funding.dated import DatedIn
 from services.funding.payments.operations import RunNotFound, run_seen
 from services.funding.variances import operations
 from services.funding.variances.model import Finding, FindingKind, VarianceThreshold
@@ -16,7 +17,6 @@ from shared.facts import days
 from shared.http import (
     AsAt,
     Idempotent,
-    In,
     KnownAt,
     MoneyIn,
     MoneyOut,
@@ -55,21 +55,13 @@ class FindingOut(Out):
     reason: str | None
 
 
-class ThresholdIn(In):
+class ThresholdIn(DatedIn):
     """A change is asked about when it is at least `amount` pounds and at least `percent` of the month before."""
 
     kind: FindingKind
     percent: Annotated[Decimal, Field(ge=0, le=1000, max_digits=8, decimal_places=3)]
     amount: Annotated[MoneyIn, Field(ge=0)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
-    valid_from: Annotated[date, Field(ge=date(2019, 4, 1), le=date(2099, 3, 31))]
-    valid_to: Annotated[date | None, Field(le=date(2099, 3, 31))] = None
-
-    @model_validator(mode="after")
-    def in_order(self) -> "ThresholdIn":
-        if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError("valid_to lies before valid_from")
-        return self
 
 
 class ThresholdOut(Out):
