@@ -56,7 +56,7 @@ async def note_agreement_ended(session: AsyncSession, event: AgreementEnded, pos
     }
     await session.execute(
         insert(AgreedTerms)
-        .values(**key, **values, **nothing, points_weighted=False, costs_first=True, position=0)
+        .values(**key, **values, **nothing, position=0)
         .on_conflict_do_update(
             index_elements=["network", "agreement_version"], set_=values, where=AgreedTerms.ended_position < position
         )
