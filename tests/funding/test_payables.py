@@ -46,6 +46,8 @@ async def test_the_database_refuses_a_reference_that_left_before(funding_app: Ha
     await paid(funding_app, "2022-04")
     may = await calculated(funding_app, "2022-05")
     async with funding_app.session() as session:
+        # the totals of the run would refuse the line first
+        await session.execute(text("ALTER TABLE payment_lines DISABLE TRIGGER payment_lines_within_totals"))
         await session.execute(
             text(
                 "INSERT INTO payment_lines SELECT :run || '-x', :run, network, practice, payee, stream, month,"

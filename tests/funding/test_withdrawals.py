@@ -12,6 +12,7 @@ from tests.funding.asking import amounts, entitled, explained
 from tests.funding.builders import COMMISSIONER, NETWORK
 from tests.funding.test_journey import an_area, paid
 from tests.funding.test_membership_rules import published
+from tests.funding.test_payables import an_approved_claim
 from tests.funding.test_runs import lines_of
 from tests.harness import Harness
 
@@ -100,3 +101,17 @@ async def test_withdrawal_and_return_count_in_any_order_and_however_often_they_c
     run = await paid(funding_app, "2022-06")
     months = {line["month"] for line in await lines_of(funding_app, run, stream="core_registered")}
     assert months == {"2022-04", "2022-06"}
+
+
+async def test_a_claim_of_a_month_without_the_right_waits_until_the_right_comes_back(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await an_approved_claim(funding_app)
+    await funding_app.deliver(withdrawn(date(2022, 4, 1)))
+    april = await paid(funding_app, "2022-04")
+    (line,) = await lines_of(funding_app, april, stream="arrs")
+    assert (line["amount"], line["held_code"], line["reference"]) == (None, "right-withdrawn", "claims/claim-1")
+    assert "nothing was delivered" in (await explained(funding_app, line))["sentence"]
+    assert april["held"]["right-withdrawn"] == 1
+    await funding_app.deliver(restored(date(2022, 4, 1)))
+    may = await paid(funding_app, "2022-05")
+    assert await amounts(funding_app, may, stream="arrs") == {("2022-04", "claim-late"): "3730.00"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,10 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.entitlements.queries import last_traces, load_year
 from services.funding.lines.capitation import causes_of, circumstances, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
+from services.funding.networks.model import Withdrawal
+from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.engine import Due, Held, differences
+from services.funding.payments.payables import Payable
 from services.funding.payments.sources import SOURCES
 from services.funding.variances.model import FindingKind
-from shared.years import year_of
+from shared.facts import days
+from shared.years import FIRST_MONTH, first_day, last_day, year_of
 
 COLUMNS = (
     "id",
@@ -38,6 +42,8 @@ COLUMNS = (
     "reference",
     "trace",
 )
+
+RIGHT_WITHDRAWN = "right-withdrawn"
 
 
 @dataclass
@@ -182,32 +188,50 @@ def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
         amount=None,
         cause="held",
         held_code=held.hold.code,
-        trace={
-            "kind": "held",
-            "month": held.months[-1],
-            "months": list(held.months),
-            "code": held.hold.code,
-            "detail": held.hold.detail,
-        },
+        trace=held_trace(held.months, held.hold.code, held.hold.detail),
     )
+
+
+def held_trace(months: Sequence[str], code: str, detail: str) -> Trace:
+    """What a line remembers that pays nothing yet."""
+    return {"kind": "held", "month": months[-1], "months": list(months), "code": code, "detail": detail}
+
+
+def _right_withdrawn(payable: Payable, withdrawals: Iterable[Withdrawal]) -> str | None:
+    """Why a network's amount waits: it had no right to be paid on the first of the month. What is asked back never
+    waits, and what a practice claims for itself rests on another contract."""
+    if payable.practice is not None or payable.amount <= 0:
+        return None
+    for fact in withdrawals:
+        if fact.practice is None and fact.valid.contains(first_day(payable.month)):
+            return f"The network's right to be paid was withdrawn from {fact.withdrawn_from}: {fact.reason}"
+    return None
 
 
 async def draft_payables(
     session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str], now: datetime
 ) -> None:
-    """Write down everything other nouns have to pay for this month or an earlier one."""
+    """Write down everything other nouns have to pay for this month or an earlier one.
+
+    What a network would get for a month it had no right to be paid for waits, until the right comes back.
+    """
+    withdrawn = await withdrawals_of(session, days(first_day(FIRST_MONTH), last_day(month)), None, None)
     for source in SOURCES:
         for payable in await source.unpaid(session, month, now):
+            detail = _right_withdrawn(payable, withdrawn.get(payable.network, ()))
             drafted.add(
                 network=payable.network,
                 practice=payable.practice,
                 payee=payable.payee or payees.get(payable.network, payable.network),
                 stream=payable.stream,
                 month=payable.month,
-                amount=payable.amount,
-                cause=payable.cause,
+                amount=payable.amount if detail is None else None,
+                cause=payable.cause if detail is None else "held",
+                held_code=None if detail is None else RIGHT_WITHDRAWN,
                 reference=payable.reference,
-                trace=payable.trace,
+                trace=payable.trace if detail is None else held_trace([payable.month], RIGHT_WITHDRAWN, detail),
             )
+            if detail is not None:
+                continue
             if payable.trace.get("tariff"):
                 drafted.doubt(payable.trace["tariff"], payable.trace.get("confidence"))
