@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlencode
 
 from bench import imports, money
 from bench.country import invented, invented_files
@@ -123,16 +124,22 @@ async def beside(name: str, bench: Bench, ground: Ground, path: str, floor: str)
     return Row(name, "req/s", samples, Target(ratio_at_least=0.60), floors)
 
 
-async def point(ground: Ground) -> list[Row]:
-    """A network's account from funding and a network from the registry, by code."""
-    funding = await money.england_paid_to_april(ground)
+async def england_registered(ground: Ground) -> Bench:
+    """The register of England by its own imports."""
 
     async def registered() -> Bench:
         bench = await ground.open("registry")
         await imports.take_in(bench, imports.files_of(ground))
         return bench
 
-    registry: Bench = await ground.once("registry of England", registered)
+    bench: Bench = await ground.once("registry of England", registered)
+    return bench
+
+
+async def point(ground: Ground) -> list[Row]:
+    """A network's account from funding and a network from the registry, by code."""
+    funding = await money.england_paid_to_april(ground)
+    registry = await england_registered(ground)
     rows = []
     for name, bench, table, path, floor in (
         ("point read, account", funding, "accounts ORDER BY network", "/funding/v1/accounts/{}", "floor-account"),
@@ -144,6 +151,32 @@ async def point(ground: Ground) -> list[Row]:
         code = next(value for value in found if isinstance(value, str) and value.startswith("U"))
         rows.append(await beside(name, bench, ground, path.format(code) + "?as_at=2022-04-01", floor))
     return rows
+
+
+THEN = {"as_at": "2022-04-01", "known_at": "2022-06-01T00:00:00Z"}
+"""A day of the past as it was believed at an instant of the past, when England's files were on the register."""
+NOW = {"as_at": "2022-04-01"}
+
+
+async def as_then_known(ground: Ground) -> list[Row]:
+    """What was believed then beside what is believed now: a network by its code, and lists of both."""
+    registry = await england_registered(ground)
+    headers = registry.token(Role.NATIONAL)
+    path = "/registry/v1/networks/U00070"
+    async with serving("registry", registry.url, ground.issuer.jwks_url, ground.home / "serve.log") as port:
+        then, now = (Asking.of(port, f"{path}?{urlencode(asked)}", headers) for asked in (THEN, NOW))
+        assert await then.body() == await now.body(), "nothing of it was put right since"
+        samples, floors = [], []
+        for turn in range(ROUNDS + 1):
+            rates = await then.per_second(ROUND_SECONDS), await now.per_second(ROUND_SECONDS)
+            if turn:  # the first warms both
+                samples.append(rates[0])
+                floors.append(rates[1])
+    return [
+        Row("point read, as then known", "req/s", samples, Target(ratio_at_least=0.80), floors),
+        await by_turns("networks, as then known", registry, "/registry/v1/networks", THEN, NOW),
+        await by_turns("practices, as then known", registry, "/registry/v1/practices", THEN, NOW),
+    ]
 
 
 async def tenfold_funding(ground: Ground) -> Bench:
@@ -186,10 +219,15 @@ async def last_cursor(bench: Bench, path: str, headers: dict[str, str]) -> str:
 
 async def pages(name: str, bench: Bench, path: str) -> Row:
     """Milliseconds of the last full page beside those of the first, by turns."""
-    headers = bench.token(Role.NATIONAL)
-    cursor = await last_cursor(bench, path, headers)
+    cursor = await last_cursor(bench, path, bench.token(Role.NATIONAL))
+    return await by_turns(name, bench, path, {"cursor": cursor}, {})
 
-    async def took(**params: str) -> float:
+
+async def by_turns(name: str, bench: Bench, path: str, asked: dict[str, str], floor: dict[str, str]) -> Row:
+    """Milliseconds of a full page asked for in one way beside those of another, by turns."""
+    headers = bench.token(Role.NATIONAL)
+
+    async def took(params: dict[str, str]) -> float:
         begun = time.perf_counter()
         page = await bench.get(path, headers, limit="100", **params)
         taken = (time.perf_counter() - begun) * 1000
@@ -197,12 +235,12 @@ async def pages(name: str, bench: Bench, path: str) -> Row:
         return taken
 
     for _ in range(7):  # the driver prepares a statement at its fifth use
-        await took()
-        await took(cursor=cursor)
+        await took(floor)
+        await took(asked)
     samples, floors = [], []
     for _ in range(LIST_REPEATS):
-        floors.append(await took())
-        samples.append(await took(cursor=cursor))
+        floors.append(await took(floor))
+        samples.append(await took(asked))
     # single requests are short: a hiccup of the machine in one of a pair says nothing of the list
     return Row(name, "ms", [median(samples)], Target(ratio_at_most=1.2), [median(floors)], {"pages": samples})
 

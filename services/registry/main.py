@@ -16,6 +16,7 @@ from services.registry.localities.routes import router as localities
 from services.registry.members.routes import router as members
 from services.registry.network_services.routes import router as network_services
 from services.registry.networks.routes import router as networks
+from services.registry.notices.routes import router as notices
 from services.registry.partners.routes import router as partners
 from services.registry.payees.routes import router as payees
 from services.registry.practice_life.routes import router as practice_life
@@ -27,6 +28,7 @@ from services.registry.service_menu.routes import router as service_menu
 from services.registry.settings import Settings
 from services.registry.signatures.routes import router as signatures
 from services.registry.size_rules.routes import router as size_rules
+from services.registry.splits.routes import router as splits
 from services.registry.statistics.routes import router as statistics
 from services.registry.waivers.routes import router as waivers
 from services.registry.what_ifs.routes import router as what_ifs
@@ -47,6 +49,8 @@ def service(settings: Settings) -> Service:
             successions,
             practices,
             practice_life,
+            splits,
+            notices,
             networks,
             members,
             payees,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.identity import Role
 from tests.core.surface import doors_of
 from tests.harness import Harness
-from tests.registry.builders import V1, open_window
+from tests.registry.builders import V1, national, open_window
 
 NETWORK = f"{V1}/networks/{{code}}"
 MEMBER = f"{NETWORK}/members/{{practice}}/{{first_day}}"
@@ -20,15 +21,33 @@ PUBLIC = (
 )
 """The register itself is read by anybody."""
 REASON = {"reason": "It was entered by mistake."}
+A_NOTICE = {
+    "kind": "leave",
+    "network": "U90055",
+    "practice": "Z80009",
+    "effective_on": "2023-03-31",
+    "reason": "We go our own way.",
+}
+HALVES = {
+    "parts": [{"network": "U90001", "share": "0.5"}, {"network": "U90002", "share": "0.5"}],
+    "valid_from": "2025-01-01",
+    "valid_to": None,
+    "reason": "Two branches in two towns.",
+}
 DAYS = {"valid_from": "2022-04-01", "valid_to": "2023-03-31", "reason": "As decided."}
 
 
 async def things(app: Harness) -> dict[str, str]:
     """A thing of every kind, by the path that leads to one."""
     window = await open_window(app)
+    notice = await app.post(f"{V1}/notices", A_NOTICE, app.token(Role.PRACTICE, organisations=["Z80009"]))
+    assert notice.status_code == 201, notice.text
+    halves = await app.put(f"{V1}/practices/Z80001/split", HALVES, national(app))
+    assert halves.status_code == 200, halves.text
     return {
         MEMBER: f"{V1}/networks/U90001/members/Z80011/2019-10-01",
         f"{V1}/windows/{{id}}": f"{V1}/windows/{window['id']}",
+        f"{V1}/notices/{{id}}": f"{V1}/notices/{notice.json()['id']}",
     }
 
 
@@ -61,6 +80,12 @@ def bodies() -> dict[str, Any]:
         f"PUT {PRACTICE}/reopening": {"reopened_on": "2022-09-01", "reason": "The building is ready."},
         f"PUT {PRACTICE}/commissioner": {"commissioner": "SB2", **DAYS},
         f"PUT {PRACTICE}/contract": {"contract": "PMS", **DAYS},
+        f"PUT {PRACTICE}/split": HALVES,
+        f"PUT {PRACTICE}/split/ending": {"last_day": "2023-09-30", "network": "U90002", "reason": "It is whole again."},
+        f"POST {V1}/notices": A_NOTICE,
+        f"PUT {V1}/notices/{{id}}/acceptance": REASON,
+        f"PUT {V1}/notices/{{id}}/refusal": REASON,
+        f"PUT {V1}/notices/{{id}}/withdrawal": REASON,
         f"PUT {NETWORK}/payee/withdrawal": DAYS,
         f"PUT {NETWORK}/closure": {"closed_on": "2023-03-31", "reason": "Its practices went elsewhere."},
         f"PUT {NETWORK}/closure/withdrawal": REASON,

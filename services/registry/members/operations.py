@@ -93,7 +93,7 @@ async def put_member(
 ) -> None:
     """Believe in this membership from now on, in place of the one it replaces, and tell whoever must know."""
     before = await spells_of(session, [membership.practice])
-    await _fit(session, membership, share, besides=replaces)
+    await fit_member(session, membership, share, besides=replaces)
     if replaces is not None:
         await _forget(session, replaces, now)
     membership.known = since(now)
@@ -114,7 +114,9 @@ async def _forget(session: AsyncSession, membership: Membership, now: datetime) 
     )
 
 
-async def _fit(session: AsyncSession, membership: Membership, share: Decimal, *, besides: Membership | None) -> None:
+async def fit_member(
+    session: AsyncSession, membership: Membership, share: Decimal, *, besides: Membership | None = None
+) -> None:
     """Refuse a membership that cannot be: outside the life of practice or network, or of a list that goes elsewhere."""
     practice, valid = membership.practice, membership.valid
 

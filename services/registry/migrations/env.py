@@ -12,6 +12,7 @@ from services.registry.list_sizes import model as list_sizes
 from services.registry.localities import model as localities
 from services.registry.network_services import model as network_services
 from services.registry.networks import model as networks
+from services.registry.notices import model as notices
 from services.registry.partners import model as partners
 from services.registry.practices import model as practices
 from services.registry.rounds import model as rounds
@@ -19,6 +20,7 @@ from services.registry.seats import model as seats
 from services.registry.service_menu import model as service_menu
 from services.registry.signatures import model as signatures
 from services.registry.size_rules import model as size_rules
+from services.registry.splits import model as splits
 from services.registry.waivers import model as waivers
 from services.registry.what_ifs import model as what_ifs
 from services.registry.windows import model as windows
@@ -29,7 +31,7 @@ MODELS = (
     *(allocations, applications, hierarchy, imports, list_sizes, networks, practices, rounds, withdrawals),
     *(agreements, partners, signatures, clinical_directors, elections),
     *(contacts, seats, service_menu, network_services),
-    windows,
+    *(windows, splits, notices),
     *(areas, localities, size_rules, waivers, what_ifs),
 )
 

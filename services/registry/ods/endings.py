@@ -14,6 +14,7 @@ from services.registry.base import Rooted
 from services.registry.members.moves import moves_since, spells_of
 from services.registry.networks.model import Membership, NetworkEntry, Payee
 from services.registry.practices.model import PracticeEntry
+from services.registry.splits.model import Split
 from shared.events import Event
 from shared.facts import currently_known, parts_outside, withdraw
 
@@ -23,6 +24,7 @@ RESTS_ON: tuple[tuple[type[Rooted], str, type[Rooted]], ...] = (
     (Allocation, "practice", PracticeEntry),
     (Allocation, "network", NetworkEntry),
     (Payee, "network", NetworkEntry),
+    (Split, "practice", PracticeEntry),
 )
 
 
@@ -53,7 +55,7 @@ def _key(fact: Rooted) -> dict[str, str]:
         return {"id": fact.id}
     if isinstance(fact, Membership):
         return {"network": fact.network, "practice": fact.practice}
-    return {"network": fact.network} if isinstance(fact, Payee) else {}
+    return {"network": fact.network} if isinstance(fact, Payee) else {"practice": getattr(fact, "practice", "")}
 
 
 async def _outliving(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Text, any_, func, literal, select
+from sqlalchemy import Text, and_, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.pieces import handed_over
-from services.registry.networks.model import Membership, Network, NetworkEntry
+from services.registry.networks.model import WHOLE, Membership, Network, NetworkEntry
 from services.registry.ods.heirs import with_heirs
 from services.registry.ods.network_events import NetworkRow, tell_changes
 from services.registry.ods.practice_events import PracticeRow, tell_practices
@@ -101,7 +101,7 @@ async def load_networks(session: AsyncSession, source: Source, now: datetime) ->
     decided_later = await decided_after(session, source.published_on)
     memberships = _without_overlaps(partner_rows, partners.sheet, outcome, decided_later)
     await _register_members(session, memberships, source, now, outcome)
-    gone = await _no_longer_named(session, networks, named, source, outcome)
+    gone = await _no_longer_named(session, networks, named | set(decided_later), source, outcome)
     await _store(session, networks, memberships, gone, source, now, outcome)
     return outcome
 
@@ -139,7 +139,9 @@ def _without_overlaps(
     by_practice: dict[str, list[PartnerRow]] = defaultdict(list)
     for row in rows:
         if row.practice in decided_later:
-            reason = f"A round decided the membership of {row.practice} from {decided_later[row.practice]} on."
+            reason = (
+                f"The register knows the membership of {row.practice} better from {decided_later[row.practice]} on."
+            )
             outcome.refuse(sheet, row.line, BadCell("practice", "decided_later", reason))
             continue
         clash = next((held for held in by_practice[row.practice] if _overlap(held.span, row.span)), None)
@@ -157,9 +159,22 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 async def decided_after(session: AsyncSession, published_on: date) -> dict[str, date]:
+    """Practices of whose membership the register knows better than a file of that day, and from when.
+
+    A round or a person has decided later days, or recorded something since; or the list is split: no file can say so.
+    """
+    comes = func.lower(Membership.valid) > published_on
+    learnt = func.lower(Membership.known) > datetime.combine(published_on, time(), tzinfo=UTC)
     statement = (
         select(Membership.practice, func.min(func.lower(Membership.valid)))
-        .where(currently_known(Membership), Membership.round.is_not(None), func.lower(Membership.valid) > published_on)
+        .where(
+            currently_known(Membership),
+            or_(
+                and_(Membership.round.is_not(None), comes),
+                and_(Membership.recorded_by.is_not(None), or_(comes, learnt)),
+                Membership.portion != WHOLE,
+            ),
+        )
         .group_by(Membership.practice)
     )
     return dict((await session.execute(statement)).all())

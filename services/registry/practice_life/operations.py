@@ -29,13 +29,16 @@ from services.registry.practices.model import (
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide
 from services.registry.rounds.queries import require_decider
+from services.registry.splits.model import Split
 from shared.clock import london_day
 from shared.errors import Fault, Invalid
 from shared.events import Event
-from shared.facts import ONE_DAY, amend, as_at, currently_known, days, record, since, withdraw
+from shared.facts import ONE_DAY, Dated, amend, as_at, currently_known, days, record, since, withdraw
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.messaging import announce
+
+ENDS_WITH_PRACTICE: tuple[type[Dated], ...] = (Membership, PracticeCommissioner, Allocation, Split)
 
 
 async def commissioner_of(session: AsyncSession, code: str, day: date) -> str | None:
@@ -49,7 +52,7 @@ async def commissioner_of(session: AsyncSession, code: str, day: date) -> str | 
     return found
 
 
-async def _own(
+async def change_practice(
     session: AsyncSession, code: str, caller: Caller, day: date, if_match: str | None, now: datetime
 ) -> Practice:
     """A practice the caller decides about on a day, locked, for a change by version."""
@@ -138,7 +141,7 @@ async def close_practice(
 
     Raises `PracticeNotFound`, `NotYoursToDecide`, `Invalid`.
     """
-    practice = await _own(session, code, caller, closed_on, if_match, now)
+    practice = await change_practice(session, code, caller, closed_on, if_match, now)
     await _ends(session, practice, closed_on, Change(reason, caller.subject, now))
     return practice
 
@@ -150,7 +153,7 @@ async def reopen_closed(
 
     Raises `PracticeNotFound`, `PracticeNotClosed`, `NotYoursToDecide`.
     """
-    practice = await _own(session, code, caller, london_day(now), if_match, now)
+    practice = await change_practice(session, code, caller, london_day(now), if_match, now)
     last = await last_entry(session, PracticeEntry, practice=code)
     if last is None or last.valid_to is None:
         raise PracticeNotClosed(f"{code} has no closing day.")
@@ -175,13 +178,13 @@ async def _ends(session: AsyncSession, practice: Practice, closed_on: date | Non
     events: list[Event] = []
     ended = await move_ending(session, PracticeEntry, closed_on, change, practice=code)
     if ended is not None:
-        for model in (Membership, PracticeCommissioner, Allocation):
+        for model in ENDS_WITH_PRACTICE:
             await go_on(session, model, ended, closed_on, place="practice", change=change, practice=code)
         again = select(Allocation).where(Allocation.practice == code, func.lower(Allocation.known) == change.now)
         events += [a.served_by(a.network) for a in await session.scalars(again) if a.network is not None]
     elif closed_on is not None:
         events += await _allocations_end(session, code, closed_on)
-        for model in (Membership, PracticeCommissioner, Allocation):
+        for model in ENDS_WITH_PRACTICE:
             await end_with(session, model, closed_on, change, practice=code)
     await settle_register(session)
     announce(session, *await moves_since(session, before, [code]), *events)
@@ -220,7 +223,7 @@ async def succeed_practice(
     Raises `PracticeNotFound`, `PracticeSucceedsItself`, `PracticeNotOpen`, `NotYoursToDecide`.
     """
     last_day = succeeded_on - ONE_DAY
-    practice = await _own(session, code, caller, last_day, if_match, now)
+    practice = await change_practice(session, code, caller, last_day, if_match, now)
     if successor == code:
         raise PracticeSucceedsItself(f"{code} cannot go over into itself.")
     for who, day in ((successor, succeeded_on), (code, last_day)):
@@ -259,7 +262,7 @@ async def set_status(
     Raises `PracticeNotFound`, `PracticeNotOpen`, `NotYoursToDecide`, `Invalid`.
     """
     _span(first, last, "valid_to")
-    practice = await _own(session, code, caller, first, if_match, now)
+    practice = await change_practice(session, code, caller, first, if_match, now)
     ending = await last_entry(session, PracticeEntry, practice=code)
     explained = {"status": status, "reason": reason, "recorded_by": caller.subject}
     if status is PracticeStatus.ACTIVE and ending.valid_to is not None and ending.valid_to < first:
@@ -292,7 +295,7 @@ async def move_practice(
     Raises `PracticeNotFound`, `PracticeNotOpen`, `CommissionerNotFound`, `NotYoursToDecide`, `Invalid`.
     """
     _span(first, last, "valid_to")
-    practice = await _own(session, code, caller, first, if_match, now)
+    practice = await change_practice(session, code, caller, first, if_match, now)
     if await session.get(Commissioner, commissioner) is None:
         raise CommissionerNotFound(f"No commissioner {commissioner}.")
     ending = await last_entry(session, PracticeEntry, practice=code)
@@ -325,7 +328,7 @@ async def set_contract(
     Raises `PracticeNotFound`, `NotACoreContract` for a core member, `NotYoursToDecide`, `Invalid`.
     """
     _span(first, last, "valid_to")
-    practice = await _own(session, code, caller, first, if_match, now)
+    practice = await change_practice(session, code, caller, first, if_match, now)
     valid = days(first, last)
     if contract not in CORE_CONTRACTS:
         network = await session.scalar(

@@ -12,7 +12,8 @@ from services.registry.applications.refusals import AgreementIsNoGround, Network
 from services.registry.areas.model import FindingsNotAccepted
 from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.model import CommissionerNotFound
-from services.registry.networks.model import NetworkCodeTaken, PracticeAlreadyMember
+from services.registry.networks.model import NetworkCodeTaken, NetworkNotOpen, PracticeAlreadyMember
+from services.registry.practices.model import PracticeNotOpen
 from services.registry.rounds import operations
 from services.registry.rounds.model import (
     Cover,
@@ -247,6 +248,8 @@ async def list_coverage(
         AgreementIsNoGround,
         NetworkNotWhollyDivided,
         NetworkCodeTaken,
+        NetworkNotOpen,
+        PracticeNotOpen,
         PracticeAlreadyMember,
     ),
 )
