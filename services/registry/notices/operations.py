@@ -196,12 +196,13 @@ async def decide_notice(
 async def withdraw_notice(
     session: AsyncSession, id: str, *, reason: str, caller: Caller, if_match: str | None, now: datetime
 ) -> Notice:
-    """Who gave a notice takes it back before it took effect.
+    """Who gave a notice takes it back before it took effect, or the national team for them.
 
     Raises `NoticeNotFound`, `NotYoursToGive`, `NoticeSettled`.
     """
     notice = await find_notice(session, id, caller, london_day(now), lock=True)
-    if not _speaks(caller, notice.side, notice.practice if notice.side is Side.PRACTICE else notice.network):
+    giver = notice.practice if notice.side is Side.PRACTICE else notice.network
+    if not caller.has(Role.NATIONAL) and not _speaks(caller, notice.side, giver):
         raise NotYoursToGive(f"The notice {id} is withdrawn by who gave it.")
     require_match(notice, if_match)
     notice.settle(NoticeStatus.WITHDRAWN, london_day(now), caller.subject, reason)

@@ -217,7 +217,7 @@ async def withdraw(
     why: NoticeReasonIn,
     session: Transaction,
     response: Response,
-    caller: Giver,
+    caller: Annotated[Caller, allow(Role.NATIONAL, Role.NETWORK, Role.PRACTICE)],
     now: Now,
     if_match: IfMatch = None,
 ) -> Notice:
