@@ -22,7 +22,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 ROWS: dict[str, Callable[[Ground], Awaitable[list[Row]]]] = {
     "point": reads.point,
-    "history": reads.as_then_known,
+    "known": reads.as_then_known,
     "import": imports.england,
     "history": imports.history,
     "run": money.month_run,
