@@ -104,6 +104,8 @@ async def knock(world: World, door: Door, **more: Any) -> httpx.Response:
         more["json"] = body
     elif "content" in more:
         headers["Content-Type"] = "application/json"
+    elif door.name in world.forms:
+        more = {**world.forms[door.name], **more}
     extra = more.pop("headers", {})
     without = more.pop("without", ())
     headers = {k: v for k, v in {**headers, **extra}.items() if k not in without}

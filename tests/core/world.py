@@ -11,7 +11,7 @@ from services.registry.networks.model import WHOLE, Membership, Network, Network
 from shared.events import registry as registry_events
 from shared.facts import days, since
 from shared.identity import Role
-from tests.core import claims_life, network_life, register_life
+from tests.core import claims_life, money_life, network_life, register_life
 from tests.funding import builders as funding
 from tests.funding.test_bank_details import approved
 from tests.funding.test_journey import an_area, paid
@@ -37,6 +37,8 @@ class World:
     """Where a thing stands: a path ending in a parameter, and the path of one that exists."""
     bodies: Mapping[str, Any] = field(default_factory=dict)
     """What may be sent: `METHOD path` and a body that is well formed."""
+    forms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is sent as a form with a file: `METHOD path` and its `files` and `data`."""
     asked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Questions that cannot be asked without these parameters."""
     public: frozenset[str] = frozenset()
@@ -242,6 +244,7 @@ async def a_registry(app: Harness) -> World:
             **network_life.bodies(),
             **register_life.bodies(),
         },
+        asked={f"{v1}/statistics/changes": {"since": "2021-04-01"}},
         public=frozenset(
             f"{v1}/{path}"
             for path in (
@@ -454,6 +457,7 @@ async def a_funding(app: Harness) -> World:
             ),
             f"{v1}/bank-details/{{details_id}}": f"{v1}/bank-details/{details.json()['id']}",
             **await claims_life.things(app),
+            **await money_life.things(app),
             **_parked(v1),
         },
         bodies={
@@ -504,6 +508,7 @@ async def a_funding(app: Harness) -> World:
             },
             f"PUT {v1}/claims/{{claim_id}}/rejection": {"code": "no_evidence", "reason": "The payroll is missing."},
             **claims_life.bodies(),
+            **money_life.bodies(),
             f"POST {v1}/tariffs": {
                 "kind": "stream",
                 "code": "core_registered",
@@ -526,8 +531,12 @@ async def a_funding(app: Harness) -> World:
             f"{v1}/statements": {"payee": "A00001", "month": "2022-04"},
             f"{v1}/populations": {"snapshot": "2022-01-01", "basis": "registered"},
             **claims_life.ASKED,
+            **money_life.ASKED,
         },
-        public=claims_life.PUBLIC | frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),
+        forms=money_life.forms(),
+        public=claims_life.PUBLIC
+        | money_life.PUBLIC
+        | frozenset({f"{v1}/tariffs", f"{v1}/bank-holidays", f"{v1}/query-clocks"}),
     )
 
 

@@ -1,0 +1,147 @@
+"""Local variations, beds, achievements and checks of payments, here and next door, and well-formed requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from shared.identity import Role
+from tests.funding import builders as funding
+from tests.funding.test_achievements import declared
+from tests.funding.test_achievements import network as of_network
+from tests.funding.test_checks import CHECKS
+from tests.funding.test_variations import VARIATIONS, a_variation, consent
+from tests.harness import Harness
+
+V1 = "/funding/v1"
+OTHER = "U54321"
+ELSEWHERE = "00N"
+PUBLIC = frozenset(
+    f"{V1}/{path}"
+    for path in ("membership-rules", "indicators", "achievement-overrides", "achievement-overrides/{override_id}")
+)
+"""Rules and decisions for all of England."""
+ASKED = {f"{V1}/achievements/standing": {"network": funding.NETWORK, "contract_year": "2021-22"}}
+RATIO = {"numerator": 7203, "denominator": 9900, "adjustments": 100}
+
+
+def a_file(network: str = funding.NETWORK, practice: str = "A00001", amount: str = "1056.60") -> dict[str, Any]:
+    """What a payee was paid, as it sends it."""
+    rows = f"network,practice,stream,amount\n{network},{practice},network_participation,{amount}\n"
+    return {
+        "files": {"file": ("payments.csv", rows.encode())},
+        "data": {"contract_year": "2022-23", "through": "2022-06"},
+    }
+
+
+def _made(answer: httpx.Response) -> str:
+    assert answer.status_code == 201, answer.text
+    return str(answer.json().get("id"))
+
+
+async def things(app: Harness) -> dict[str, str]:
+    """A thing of every kind on both sides; the paths of those on this one."""
+    found = {}
+    for commissioner, network, practice in (
+        (funding.COMMISSIONER, funding.NETWORK, "A00001"),
+        (ELSEWHERE, OTHER, "B00001"),
+    ):
+        carol = app.token(Role.COMMISSIONER, organisations=[commissioner], subject=f"carol-{commissioner}")
+        nina = of_network(app, network, f"nina-{network}")
+        asked = a_variation(commissioner=commissioner, practices=[practice])
+        variation = _made(await app.post(VARIATIONS, asked, carol))
+        _made(await consent(app, {"id": variation}, practice))
+        beds = {"month": "2022-04", "counts": [{"network": network, "beds": 100}]}
+        _made(await app.post(f"{V1}/beds", beds, carol))
+        achieved = await declared(app, "VI-02", "2021-22", nina, network=network, **RATIO)
+        check = _made(await app.post(CHECKS, None, nina, **a_file(network, practice)))
+        found[network] = {
+            f"{V1}/variations/{{variation_id}}": f"{VARIATIONS}/{variation}",
+            f"{V1}/variations/{{variation_id}}/consents/{{practice}}": f"{VARIATIONS}/{variation}/consents/{practice}",
+            f"{V1}/beds/{{network}}/{{month}}": f"{V1}/beds/{network}/2022-04",
+            f"{V1}/achievements/{{achievement_id}}": f"{V1}/achievements/{achieved['id']}",
+            f"{V1}/checks/{{check_id}}": f"{CHECKS}/{check}",
+        }
+    override = {"contract_year": "2021-22", "indicator": "VI-03", "reason": "The extracts were wrong everywhere."}
+    proposed = _made(await app.post(f"{V1}/achievement-overrides", override, app.token(Role.NATIONAL)))
+    overrides = f"{V1}/achievement-overrides"
+    return {**found[funding.NETWORK], f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
+
+
+def bodies() -> dict[str, Any]:
+    """What may be sent to these doors."""
+    return {
+        f"POST {V1}/membership-rules": {
+            "kind": "days",
+            "first_month": "2022-04",
+            "last_month": "2023-03",
+            "confidence": "one_source",
+            "sources": ["a circular"],
+            "note": "As settled with the LMC.",
+        },
+        f"POST {V1}/variations": a_variation(
+            {"stream": "frailty_care", "payee": "network", "basis": "registered", "value": "2.4", "rate_period": "year"}
+        ),
+        f"PUT {V1}/variations/{{variation_id}}/refusal": {"reason": "It is too dear."},
+        f"POST {V1}/variations/{{variation_id}}/consents": {
+            "practice": "A00001",
+            "valid_from": "2022-11-01",
+            "signed_by": "Dr Okafor (invented)",
+        },
+        f"PUT {V1}/variations/{{variation_id}}/consents/{{practice}}/withdrawal": {"withdrawn_from": "2023-02-01"},
+        f"POST {V1}/beds": {
+            "month": "2022-05",
+            "counts": [{"network": funding.NETWORK, "beds": 90}],
+            "note": "From the register of homes.",
+        },
+        f"PUT {V1}/beds/{{network}}/{{month}}": {"beds": 88, "note": "Twelve belong next door."},
+        f"POST {V1}/achievements": {
+            "network": funding.NETWORK,
+            "contract_year": "2021-22",
+            "indicator": "VI-01",
+            "answer": None,
+            **RATIO,
+        },
+        f"PUT {V1}/achievements/{{achievement_id}}/declaration": {**RATIO, "answer": None},
+        f"PUT {V1}/achievements/{{achievement_id}}/approval": {"accepted_on": "2022-06-01", "earned": "0.5"},
+        f"PUT {V1}/achievements/{{achievement_id}}/return": {"reason": "The denominator is last year's."},
+        f"POST {V1}/achievement-overrides": {
+            "contract_year": "2021-22",
+            "indicator": "VI-01",
+            "reason": "The extracts were wrong everywhere.",
+        },
+        f"POST {V1}/indicators": {
+            "contract_year": "2021-22",
+            "code": "QI-99",
+            "title": "Falls assessed",
+            "kind": "ratio",
+            "points": "10",
+            "point_value": "200.00",
+            "lower": "0.5",
+            "upper": "0.9",
+            "by_prevalence": True,
+            "prevalence": "0.2",
+            "average_list": "50000",
+            "first_day": "2021-10-01",
+            "known_from": "2021-09-01",
+            "supersedes": None,
+            "confidence": "one_source",
+            "sources": ["a circular"],
+            "note": "As published.",
+        },
+        f"POST {V1}/what-ifs": {
+            "contract_year": "2022-23",
+            "through": "2022-12",
+            "networks": [funding.NETWORK],
+            "commissioner": funding.COMMISSIONER,
+            "members": [{"practice": "A00003", "joins": funding.NETWORK, "month": "2022-10", "share": "0.5"}],
+            "rates": [{"stream": "core_registered", "value": "1.6", "first": "2022-05", "last": "2022-11"}],
+            "populations": [{"practice": "A00001", "basis": "registered", "value": "31000"}],
+        },
+    }
+
+
+def forms() -> dict[str, dict[str, Any]]:
+    """What is sent as a form, with a file."""
+    return {f"POST {CHECKS}": a_file(amount="2113.20")}
