@@ -8,9 +8,9 @@ import httpx
 
 from shared.identity import Role
 from tests.funding import builders as funding
+from tests.funding.checked import CHECKS
 from tests.funding.test_achievements import declared
 from tests.funding.test_achievements import network as of_network
-from tests.funding.test_checks import CHECKS
 from tests.funding.test_variations import VARIATIONS, a_variation, consent
 from tests.harness import Harness
 

@@ -114,8 +114,8 @@ async def test_refusals_of_beds(funding_app: Harness) -> None:
     assert await refused({"month": "2098-04", "counts": [one]}) == (409, "MonthAhead", [])
     strangers = [one, {"network": "U99999", "beds": 1}, {"network": "U00000", "beds": 1}]
     assert await refused({"month": "2022-05", "counts": strangers}) == (
-        422,
-        "Invalid",
+        404,
+        "NetworksNotFound",
         ["body.counts.1.network", "body.counts.2.network"],
     )
     bad = {"month": "2022-13", "counts": [{"network": NETWORK, "beds": -1}, {"network": NETWORK, "beds": 1.5}]}

@@ -340,6 +340,6 @@ async def test_a_publication_shows_each_caller_its_own_and_a_payee_s_file_only_i
     listed = await app.client.get(CHECKS, headers=commissioner)
     assert [item["id"] for item in listed.json()["items"]] == [check["id"]]
     strange = await sent(app, stranger, content, "2022-23")
-    assert [error["code"] for error in strange.json()["errors"]] == ["not_yours"]
+    assert (strange.status_code, strange.json()["code"]) == (404, "NothingOfYours")
     nationwide = await sent(app, payee, publication(*ROWS), "2022-23")
-    assert [error["code"] for error in nationwide.json()["errors"]] == ["not_yours"]
+    assert (nationwide.status_code, nationwide.json()["code"]) == (403, "PublicationNotYours")

@@ -177,11 +177,15 @@ async def test_refusals_of_variations(funding_app: Harness) -> None:
     assert (await refused(a_variation(FRAILTY, FRAILTY)))[0] == 422
     assert (await refused(a_variation(practices=["A00001", "A00001"])))[0] == 422
     assert await refused(a_variation(last_month="2023-04")) == (422, "Invalid", {"outside_year"})
-    assert await refused(a_variation(practices=["A00001", "Z1", "Z2"])) == (422, "Invalid", {"practice_unknown"})
+    assert await refused(a_variation(practices=["A00001", "Z01", "Z02"])) == (
+        422,
+        "Invalid",
+        {"practice_unknown"},
+    )
     assert await refused(a_variation({**ACCESS, "payee": "practice"})) == (422, "Invalid", {"other_payee"})
     assert await refused(a_variation({**FRAILTY, "value": "-1"})) == (422, "Invalid", {"string_pattern_mismatch"})
     stranger = commissioner(funding_app, "11M")
-    assert await refused(a_variation(), stranger) == (422, "Invalid", {"commissioner_unknown"})
+    assert await refused(a_variation(), stranger) == (404, "CommissionerNotFound", set())
     network = funding_app.token(Role.NETWORK, organisations=[NETWORK])
     assert (await refused(a_variation(), network))[0] == 403
     unknown = a_variation({**FRAILTY, "stream": "casp", "basis": "adjusted"})

@@ -22,6 +22,7 @@ from services.funding.achievements.model import (
     YearNotOver,
 )
 from services.funding.achievements.operations import NetworkNotFound
+from services.funding.codes import OrganisationCode
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
@@ -51,7 +52,7 @@ AchievementId = Annotated[str, Path(max_length=64)]
 Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
 Declares = Annotated[Caller, allow(Role.NETWORK, Role.NATIONAL)]
 Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
-Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Count = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 
 
 class DeclarationIn(In):
@@ -78,7 +79,7 @@ class DeclarationIn(In):
 
 
 class AchievementIn(DeclarationIn):
-    network: Annotated[str, Field(min_length=1, max_length=32)]
+    network: OrganisationCode
     contract_year: ContractYear
     indicator: Annotated[str, Field(min_length=1, max_length=16)]
 

@@ -19,6 +19,7 @@ from services.funding.bank_details.model import (
     PayeeAccount,
 )
 from services.funding.bank_details.operations import DetailsNotFound, PayeeNotFound, payees_seen
+from services.funding.codes import OrganisationCode
 from services.funding.dated import Day
 from services.funding.payments.model import SamePerson
 from services.funding.settings import Settings
@@ -75,7 +76,7 @@ AccountNumber = Annotated[str, Field(pattern=r"^[0-9]{8}$", description="Eight d
 class DetailsIn(In):
     """Where a payee's money is to go. Only the format is checked, not whether number and sort code belong together."""
 
-    payee: Annotated[str, Field(min_length=1, max_length=32)]
+    payee: OrganisationCode
     account_name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9./&' -]*$")]
     sort_code: SortCode
     account_number: AccountNumber

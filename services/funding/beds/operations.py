@@ -14,7 +14,7 @@ from services.funding.beds.model import BedCount, BedsSupplied, refuse_ahead
 from services.funding.networks.model import Network
 from services.funding.payments.heads import Beds
 from services.funding.scope import networks_seen
-from shared.errors import Fault, Invalid, NotFound
+from shared.errors import Fault, NotFound
 from shared.facts import as_at, believed, days, record
 from shared.http import require_match
 from shared.identity import Caller
@@ -23,6 +23,10 @@ from shared.years import first_day, last_day
 
 class BedsNotFound(NotFound):
     """No number of beds, or none the caller may see."""
+
+
+class NetworksNotFound(NotFound):
+    """No such networks, or none the caller may see; errors lists each."""
 
 
 async def supply_beds(
@@ -37,8 +41,8 @@ async def supply_beds(
 ) -> list[BedCount]:
     """Enter the beds of some networks for a month.
 
-    Raises `MonthAhead`, `Invalid` naming every network the caller has not got, and `BedsSupplied` naming every one that
-    has a number for the month.
+    Raises `MonthAhead`, `NetworksNotFound` naming every network the caller has not got, and `BedsSupplied` naming every
+    one that has a number for the month.
     """
     refuse_ahead(month, today)
     seen = set(
@@ -50,7 +54,7 @@ async def supply_beds(
         if code not in seen
     ]
     if unknown:
-        raise Invalid("Some networks are not the caller's.", errors=unknown)
+        raise NetworksNotFound("Some networks are not the caller's.", errors=unknown)
     # two people supplying the same network at once queue up here
     await session.execute(select(Network.code).where(Network.code.in_(counts)).order_by(Network.code).with_for_update())
     there = await session.scalars(

@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased
 
 from services.funding.beds import operations
 from services.funding.beds.model import BedCount, BedsSupplied, MonthAhead
-from services.funding.beds.operations import BedsNotFound
+from services.funding.beds.operations import BedsNotFound, NetworksNotFound
+from services.funding.codes import OrganisationCode
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
@@ -42,11 +43,11 @@ router = service_router("funding", tags=["beds"])
 Supplier = Annotated[Caller, allow(Role.COMMISSIONER, Role.NATIONAL)]
 Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
 NetworkCode = Annotated[str, Path(max_length=32)]
-Beds = Annotated[int, Field(ge=0, le=100_000)]
+Beds = Annotated[int, Field(strict=True, ge=0, le=100_000)]
 
 
 class CountIn(In):
-    network: Annotated[str, Field(min_length=1, max_length=32)]
+    network: OrganisationCode
     beds: Beds
 
 
@@ -89,7 +90,7 @@ class SuppliedOut(Out):
 @router.post(
     "/beds",
     status_code=201,
-    responses=refusals(Invalid, MonthAhead, BedsSupplied),
+    responses=refusals(NetworksNotFound, MonthAhead, BedsSupplied),
     summary="Supply the care-home beds of a month",
 )
 async def supply_beds(

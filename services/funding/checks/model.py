@@ -16,7 +16,7 @@ from services.funding.base import Base
 from services.funding.checks.files import FileKind
 from services.funding.comparisons.cases import Difference, Evidence
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Forbidden, NotFound
 
 
 class CheckNotFound(NotFound):
@@ -25,6 +25,14 @@ class CheckNotFound(NotFound):
 
 class ComparisonNotFound(NotFound):
     """The check has not been compared so often."""
+
+
+class NothingOfYours(NotFound):
+    """No row of the file is about an organisation the caller may see."""
+
+
+class PublicationNotYours(Forbidden):
+    """A publication about all practices is received from national users."""
 
 
 class FileCheckedBefore(Conflict):

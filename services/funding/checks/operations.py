@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.model import AppointedPayee
 from services.funding.checks.comparing import Comparison, compare
-from services.funding.checks.files import MOST_REFUSED, FileKind, PaymentFile, RefusedRow, read_file, refused
+from services.funding.checks.files import MOST_REFUSED, FileKind, PaymentFile, RefusedRow, read_file
 from services.funding.checks.model import (
     Check,
     CheckLine,
@@ -25,6 +25,8 @@ from services.funding.checks.model import (
     CheckStatus,
     ComparisonNotFound,
     FileCheckedBefore,
+    NothingOfYours,
+    PublicationNotYours,
 )
 from services.funding.checks.queries import Facts, facts_of
 from services.funding.networks.model import Network, Practice
@@ -55,11 +57,12 @@ async def receive_file(
 ) -> Check:
     """Take in a payment file and compare it with what was due.
 
-    Raises `PaymentFileRefused` where it cannot be read, `FileCheckedBefore` for the same file once more.
+    Raises `PaymentFileRefused` where it cannot be read, `NothingOfYours` and `PublicationNotYours` where it is about
+    others, `FileCheckedBefore` for the same file once more.
     """
     read = await asyncio.to_thread(read_file, name, data)
     if read.kind is FileKind.PUBLISHED and not caller.everywhere:
-        raise refused("not_yours", "A publication about all practices is received from national users.")
+        raise PublicationNotYours("A publication about all practices is received from national users.")
     if not caller.everywhere:
         await _only_own(session, read, caller)
     owner = "" if read.kind is FileKind.PUBLISHED else ",".join(sorted(caller.organisations))
@@ -136,7 +139,7 @@ async def _only_own(session: AsyncSession, read: PaymentFile, caller: Caller) ->
         for line in sorted(strange)
     ]
     if not own:
-        raise refused("not_yours", "No row of the file is about an organisation of yours.")
+        raise NothingOfYours("No row of the file is about an organisation of yours.")
 
 
 async def compare_again(

@@ -20,6 +20,8 @@ from services.funding.checks.model import (
     CheckNotFound,
     CheckStatus,
     FileCheckedBefore,
+    NothingOfYours,
+    PublicationNotYours,
 )
 from services.funding.comparisons.cases import Difference, Evidence
 from shared.errors import Fault, Invalid, PreconditionFailed, PreconditionMissing
@@ -219,7 +221,7 @@ async def _sent(request: Request) -> tuple[CheckForm, str, bytes]:
 @router.post(
     "/checks",
     status_code=201,
-    responses=refusals(PaymentFileRefused, FileCheckedBefore),
+    responses=refusals(PaymentFileRefused, NothingOfYours, PublicationNotYours, FileCheckedBefore),
     openapi_extra=_FORM,
     summary="Have a payment file compared with what was due",
 )

@@ -95,7 +95,7 @@ class DecisionIn(In):
     """One claim's decision: `version` is the number in its ETag; code and reason are needed unless it is approved."""
 
     claim: Annotated[str, Field(max_length=64)]
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(strict=True, ge=1)]
     decision: Decision
     code: ReasonCode | None = None
     reason: Reason | None = None

@@ -134,8 +134,8 @@ async def take_back_consent(
     Raises `BelowNationalTotal` where those left in an approved variation would be paid less than nationally.
     """
     variation = await variation_seen(session, variation_id, caller, lock=True)
-    await _refuse_strangers(session, practice, caller)
     held = await consent_seen(session, variation_id, practice, caller, lock=True)
+    await _refuse_strangers(session, practice, caller)
     require_match(held, if_match)
     left = set(await consented(session, variation_id)) - {practice}
     if left and variation.status is VariationStatus.APPROVED:

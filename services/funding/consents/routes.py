@@ -7,6 +7,7 @@ from fastapi import Path, Response
 from pydantic import Field
 from sqlalchemy import select
 
+from services.funding.codes import OrganisationCode
 from services.funding.consents import operations
 from services.funding.consents.model import AnotherVariation, Consent, NotInVariation
 from services.funding.consents.operations import ConsentNotFound
@@ -48,7 +49,7 @@ PracticeCode = Annotated[str, Path(max_length=32)]
 class ConsentIn(In):
     """`valid_from` is the first day of the variation unless given; a month counts by the rule of membership."""
 
-    practice: Annotated[str, Field(min_length=1, max_length=32)]
+    practice: OrganisationCode
     valid_from: date | None = None
     signed_by: Annotated[str, Field(min_length=1, max_length=200)]
 

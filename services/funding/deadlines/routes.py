@@ -38,7 +38,7 @@ class DeadlineIn(In):
     """When claims of a year close; null is no deadline. `note` says on whose word."""
 
     contract_year: ContractYear
-    days_after_month: Annotated[int, Field(ge=0, le=366)] | None = None
+    days_after_month: Annotated[int, Field(strict=True, ge=0, le=366)] | None = None
     closes_on: Annotated[date, Field(le=date(2101, 3, 31))] | None = None
     note: Annotated[str, Field(min_length=3, max_length=500)]
 

@@ -41,7 +41,7 @@ from shared.years import ContractYear, year_end, year_start
 
 router = service_router("funding", tags=["indicators"])
 
-Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
+Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
 
 
 class IndicatorIn(In):
@@ -58,8 +58,8 @@ class IndicatorIn(In):
     by_prevalence: bool = True
     prevalence: Number | None = None
     average_list: Number | None = None
-    part: Annotated[int, Field(ge=1, le=1000)] | None = None
-    parts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    part: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    parts: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     first_day: date | None = None
     known_from: date | None = None
     supersedes: Annotated[str | None, Field(max_length=96)] = None

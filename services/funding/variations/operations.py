@@ -29,6 +29,10 @@ class VariationNotFound(NotFound):
     """No such variation, or none the caller may see."""
 
 
+class CommissionerNotFound(NotFound):
+    """No such commissioner, or none the caller may speak for."""
+
+
 def variations_seen(caller: Caller) -> ColumnElement[bool]:
     """True of the variations a caller may see: of its commissioners, or naming its practices."""
     if caller.everywhere:
@@ -51,15 +55,12 @@ def variations_seen(caller: Caller) -> ColumnElement[bool]:
 async def propose_variation(session: AsyncSession, variation: Variation, *, caller: Caller, now: datetime) -> Variation:
     """Enter a variation for approval.
 
-    Raises `IifNeverVaries`, `Invalid` naming every practice that is not the commissioner's, `NationalTotalUnknown` and
-    `BelowNationalTotal`.
+    Raises `IifNeverVaries`, `CommissionerNotFound`, `Invalid` naming every practice that is not the commissioner's,
+    `NationalTotalUnknown` and `BelowNationalTotal`.
     """
     refuse_iif(item["stream"] for item in variation.items)
     if not caller.everywhere and variation.commissioner not in caller.organisations:
-        raise Invalid(
-            "The commissioner is not the caller's.",
-            errors=[Fault("body.commissioner", "commissioner_unknown", f"No commissioner {variation.commissioner}.")],
-        )
+        raise CommissionerNotFound(f"No commissioner {variation.commissioner}.")
     own = set(
         (
             await session.scalars(

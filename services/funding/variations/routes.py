@@ -8,6 +8,7 @@ from fastapi import Path, Query, Response
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
+from services.funding.codes import OrganisationCode
 from services.funding.payments.engine import NEVER_BY_HEAD
 from services.funding.tariffs.model import Payee, RatePeriod
 from services.funding.variations import operations
@@ -21,7 +22,7 @@ from services.funding.variations.model import (
     VariationDecided,
     VariationStatus,
 )
-from services.funding.variations.operations import VariationNotFound, variations_seen
+from services.funding.variations.operations import CommissionerNotFound, VariationNotFound, variations_seen
 from shared.database import new_id
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
 from shared.http import (
@@ -85,11 +86,11 @@ class VariationIn(In):
     """`first_month` to `last_month` lie in one contract year."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    commissioner: Annotated[str, Field(min_length=1, max_length=32)]
+    commissioner: OrganisationCode
     first_month: Month
     last_month: Month
     practices: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=32)]],
+        list[OrganisationCode],
         Field(min_length=1, max_length=1000),
         AfterValidator(_each_once),
     ]
@@ -132,7 +133,7 @@ class RefusalIn(In):
 @router.post(
     "/variations",
     status_code=201,
-    responses=refusals(Invalid, IifNeverVaries, BelowNationalTotal, NationalTotalUnknown),
+    responses=refusals(CommissionerNotFound, Invalid, IifNeverVaries, BelowNationalTotal, NationalTotalUnknown),
     summary="Propose a local variation",
 )
 async def propose_variation(

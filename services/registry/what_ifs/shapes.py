@@ -48,7 +48,7 @@ class WhatIfIn(In):
     groups: Annotated[list[GroupIn], Field(min_length=1, max_length=60)]
     allocations: Annotated[list[ServedIn], Field(max_length=200)] = []
     ends: Annotated[list[NetworkCode], Field(max_length=60)] = []
-    history_years: Annotated[int, Field(ge=0, le=20)] = 5
+    history_years: Annotated[int, Field(strict=True, ge=0, le=20)] = 5
 
 
 class ApplyIn(In):
