@@ -17,6 +17,7 @@ from services.registry.applications.model import Application, Step
 from services.registry.clinical_directors.model import Method
 from services.registry.clinical_directors.operations import Director, take_office
 from services.registry.codes import local_network_code
+from services.registry.members.moves import moves_since, spells_of
 from services.registry.networks.model import (
     Membership,
     Network,
@@ -26,13 +27,14 @@ from services.registry.networks.model import (
     Payee,
     PracticeAlreadyMember,
 )
+from services.registry.networks.operations import settle_register
 from services.registry.networks.queries import leads_of, member_histories
 from services.registry.rounds.consequences import close_empty, require_wholly_divided, settle_forms
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
 from shared.events import Event
-from shared.events.registry import Member, NetworkApproved, PracticeLeft
-from shared.facts import ONE_DAY, as_at, currently_known, days, record_many, withdraw, withdraw_many
+from shared.events.registry import Member, NetworkApproved
+from shared.facts import as_at, currently_known, days, record_many, withdraw, withdraw_many
 from shared.messaging import announce
 from shared.messaging.outbox import announce_many
 
@@ -53,7 +55,7 @@ async def put_into_effect(
     codes = await _name_networks(session, round, approved, lead, on=on, by=by, now=now)
     try:
         async with session.begin_nested():
-            moves = await _move_members(session, round, approved, codes, lead, now)
+            moves, left = await _move_members(session, round, approved, codes, lead, now)
     except IntegrityError as error:
         if "ex_memberships_overlap" in str(error.orig):
             raise PracticeAlreadyMember("A practice would be a member of two networks at once.") from error
@@ -61,7 +63,6 @@ async def put_into_effect(
     payees = await _appoint_payees(session, round, approved, codes, now)
     await announce_many(session, moves)
     await settle_forms(session, round, approved, codes, lead, by, now)
-    left = {event.network: event.commissioner for event in moves if isinstance(event, PracticeLeft)}
     announce(session, *await close_empty(session, round, left, now))
     histories = await member_histories(session, list(codes.values()))
     lives = await _lives(session, codes.values())
@@ -92,6 +93,7 @@ async def put_into_effect(
     for application in approved:
         await _appoint_directors(session, round, application, codes[application.id], by, now)
     announce(session, *payees, *await settle_allocations(session, codes, [a.id for a in refused], now))
+    await settle_register(session)
 
 
 async def _name_networks(
@@ -140,8 +142,11 @@ async def _move_members(
     codes: dict[str, str],
     lead: str,
     now: datetime,
-) -> list[Event]:
-    """From the day the round takes effect, each practice is where its application puts it; what holds already stays."""
+) -> tuple[list[Event], dict[str, str]]:
+    """From the day the round takes effect, each practice is where its application puts it; what holds already stays.
+
+    Gives what readers are to be told, and the networks somebody left with who leads each.
+    """
     wanted: dict[str, list[Membership]] = defaultdict(list)
     for application in approved:
         for line in application.practices:
@@ -177,19 +182,14 @@ async def _move_members(
             wanted[membership.practice].append(_continued(membership, share, round))
     moving = [p for p in sorted(set(wanted) | set(holds)) if not _same(holds[p], wanted[p])]
     leads = await leads_of(session, {m.network for p in moving for m in holds[p]}, round.starts_on)
-    events: list[Event] = []
-    for practice in moving:
-        for membership in holds[practice]:
-            last = max(round.starts_on, membership.valid_from) - ONE_DAY
-            events.append(membership.left(leads.get(membership.network, lead), last))
-        events += [membership.joined(lead) for membership in wanted[practice]]
+    left = {m.network: leads.get(m.network, lead) for p in moving for m in holds[p]}
+    before_moving = await spells_of(session, moving)
     spans = dict.fromkeys(moving, from_then)
     await withdraw_many(session, Membership, now=now, days=spans, key="practice")
     for membership in [m for p in moving for m in wanted[p]]:
         membership.known = Range(now, None)
         session.add(membership)
-    await session.flush()
-    return events
+    return await moves_since(session, before_moving, moving), left
 
 
 def _continued(membership: Membership, taken: Decimal, round: Round) -> Membership:
