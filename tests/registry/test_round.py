@@ -19,9 +19,12 @@ from tests.registry.builders import (
     codes,
     commissioner,
     decide,
+    depart,
     draft,
     form,
+    join,
     load_sample,
+    members,
     national,
     open_round,
     practice,
@@ -285,6 +288,23 @@ async def test_a_split_list_lies_side_by_side_and_a_dropped_member_leaves(app: H
     assert [(m["practice"], Decimal(m["share"])) for m in members] == [("Z80018", 1), ("Z80019", Decimal("0.25"))]
     left = {(e.practice, e.network) for e in await app.announced() if isinstance(e, events.PracticeLeft)}
     assert left == {("Z80019", "U90003"), ("Z80020", "U90003")}
+
+
+async def test_a_membership_that_was_to_begin_later_is_taken_back_and_not_ended_before_it_began(app: Harness) -> None:
+    headers = commissioner(app, "SB2")
+    held = "U90001/members/Z80011/2019-10-01"
+    assert (await depart(app, held, last_day="2022-03-31", agreement="Agreed.")).status_code == 200
+    assert (await join(app, "U90003", "Z80011", valid_from="2022-07-01")).status_code == 201
+    wanted = await existing(app, "Z80018", "Z80019", "Z80020")
+    made = await draft(app, wanted, headers)
+    assert (await app.put(f"{V1}/applications/{made['id']}/submission", {}, headers)).status_code == 200
+    decided = await decide(app, wanted["round"], national(app), override_reason="Under discussion.")
+    assert decided.status_code == 200, decided.text
+    told = await app.announced()
+    assert [e for e in told if isinstance(e, events.PracticeLeft) and e.valid_to < e.valid_from] == []
+    assert "Z80011" not in await members(app, "U90003", as_at="2022-08-01")
+    last = [e for e in told if isinstance(e, events.NetworkApproved | events.NetworkRestated) and e.network == "U90003"]
+    assert "Z80011" not in {m.practice for m in last[-1].members}, "the last thing said of it is right"
 
 
 async def test_only_the_list_of_a_practice_outside_is_allocated_and_only_once(app: Harness) -> None:
