@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select, true
 
 from services.funding.heirs.model import Succession, SystemPlace, Tenure
-from services.funding.networks.model import Commissioner, Membership, Network
+from services.funding.networks.model import Commissioner, Membership, Network, Practice
 from shared.facts import currently_known
 from shared.identity import Caller, Role
 
@@ -67,6 +67,10 @@ def lines_seen(caller: Caller, line: Any) -> ColumnElement[bool]:
     seen: list[ColumnElement[bool]] = []
     if caller.has(Role.COMMISSIONER, Role.SYSTEM, Role.NETWORK):
         seen.append(line.network.in_(network_codes_seen(caller)))
+    # a practice outside every network stands under its own code
+    outside = commissioned_by(caller, Practice.commissioner)
+    if outside:
+        seen.append(line.network.in_(select(Practice.code).where(or_(*outside), Practice.code == line.practice)))
     if caller.has(Role.PRACTICE):
         seen.append(line.practice.in_(codes))
     if caller.has(Role.PAYEE):

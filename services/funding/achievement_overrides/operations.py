@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.achievement_overrides.model import Override, OverrideNotFound, OverrideStands, OverrideStatus
-from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of
-from services.funding.achievements.model import Achievement, AchievementAmount
+from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of, paid_by_achievement
+from services.funding.achievements.model import Achievement
 from services.funding.achievements.rules import assess
 from services.funding.indicators.operations import indicator_of, indicators_of
 from shared.clock import london_day
@@ -74,7 +73,7 @@ async def approve_override(
         .with_for_update()
     )
     achievements = {achievement.network: achievement for achievement in held}
-    paid = await _paid_by_achievement(session, [achievement.id for achievement in achievements.values()])
+    paid = await paid_by_achievement(session, [achievement.id for achievement in achievements.values()])
     amounts, events = [], []
     for network in sorted(facts.keys() | achievements.keys()):
         achievement = achievements.get(network)
@@ -97,12 +96,3 @@ async def approve_override(
     await announce_many(session, events)
     await session.flush()
     return override
-
-
-async def _paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[Decimal, int]]:
-    rows = await session.execute(
-        select(AchievementAmount.achievement, func.sum(AchievementAmount.amount), func.count())
-        .where(AchievementAmount.achievement.in_(ids))
-        .group_by(AchievementAmount.achievement)
-    )
-    return {achievement: (amount, count) for achievement, amount, count in rows}

@@ -8,12 +8,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.achievements.model import Achievement, AchievementAmount
 from services.funding.entitlements.queries import load_year
 from services.funding.indicators.model import Indicator, IndicatorKind
 from services.funding.payments.engine import Year
+from services.funding.payments.model import PaymentLine
+from services.funding.queries.model import PaymentQuery, QueryState
 from shared.years import month_of, months_of
 
 Facts = Mapping[str, Mapping[str, str | None]]
@@ -84,6 +87,31 @@ def _text(value: Decimal | int | None) -> str | None:
 def facts_about(facts: Facts, network: str) -> Mapping[str, str | None]:
     """What is known of one network; nothing where nobody was served by it."""
     return facts.get(network, {"patients": None, "adjusted": None, "rate": None})
+
+
+async def paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[Decimal, int]]:
+    """What achievements were or are to be paid, what answered queries added to it included, and by how many amounts."""
+    rows = await session.execute(
+        select(AchievementAmount.achievement, func.sum(AchievementAmount.amount), func.count())
+        .where(AchievementAmount.achievement.in_(ids))
+        .group_by(AchievementAmount.achievement)
+    )
+    added = await session.execute(
+        select(AchievementAmount.achievement, func.sum(PaymentQuery.adjustment))
+        .join(PaymentLine, PaymentLine.reference == literal("achievements/").concat(AchievementAmount.id))
+        .join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
+        .where(
+            AchievementAmount.achievement.in_(ids),
+            PaymentQuery.state == QueryState.ANSWERED,
+            PaymentQuery.adjustment.is_not(None),
+        )
+        .group_by(AchievementAmount.achievement)
+    )
+    adjusted = {achievement: amount or Decimal("0.00") for achievement, amount in added}
+    return {
+        achievement: ((amount or Decimal("0.00")) + adjusted.get(achievement, Decimal("0.00")), count)
+        for achievement, amount, count in rows
+    }
 
 
 def amount_of(

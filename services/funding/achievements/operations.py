@@ -7,15 +7,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.achievement_overrides.model import Override, OverrideStatus
-from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of
+from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of, paid_by_achievement
 from services.funding.achievements.model import (
     Achievement,
-    AchievementAmount,
     AchievementDeclared,
     AchievementNotApproved,
     AchievementNotFound,
@@ -23,6 +22,7 @@ from services.funding.achievements.model import (
     NothingElseEarned,
 )
 from services.funding.achievements.rules import assess
+from services.funding.heirs.operations import must_decide
 from services.funding.indicators.model import Indicator, IndicatorKind
 from services.funding.indicators.operations import indicator_of, indicators_of
 from services.funding.networks.model import Network
@@ -124,9 +124,10 @@ async def approve_achievement(
 ) -> Achievement:
     """The commissioner accepts what was declared; the next run pays what it earns.
 
-    Raises `AchievementDecided`, `SamePersonDeclared`, `YearNotOver` and `AcceptedTooLate`.
+    Raises `NotYoursToDecide`, `AchievementDecided`, `SamePersonDeclared`, `YearNotOver` and `AcceptedTooLate`.
     """
     achievement = await achievement_seen(session, achievement_id, caller, lock=True)
+    await must_decide(session, caller, achievement.network, london_day(now))
     require_match(achievement, if_match)
     today = london_day(now)
     indicator = await indicator_of(session, achievement.contract_year, achievement.indicator, today)
@@ -149,8 +150,12 @@ async def approve_achievement(
 async def return_achievement(
     session: AsyncSession, achievement_id: str, if_match: str | None, reason: str, *, caller: Caller, now: datetime
 ) -> Achievement:
-    """The commissioner sends a declaration back with a reason. Raises `AchievementDecided`."""
+    """The commissioner sends a declaration back with a reason.
+
+    Raises `NotYoursToDecide` and `AchievementDecided`.
+    """
     achievement = await achievement_seen(session, achievement_id, caller, lock=True)
+    await must_decide(session, caller, achievement.network, london_day(now))
     require_match(achievement, if_match)
     achievement.send_back(reason, by=caller.subject, at=now)
     await session.flush()
@@ -162,9 +167,10 @@ async def assess_again(
 ) -> Achievement:
     """An approved achievement on what is known now: thresholds published late, a list restated. The difference is paid.
 
-    Raises `AchievementNotApproved` and `NothingElseEarned`.
+    Raises `NotYoursToDecide`, `AchievementNotApproved` and `NothingElseEarned`.
     """
     achievement = await achievement_seen(session, achievement_id, caller, lock=True)
+    await must_decide(session, caller, achievement.network, london_day(now))
     require_match(achievement, if_match)
     if achievement.status not in {AchievementStatus.APPROVED, AchievementStatus.DEEMED}:
         raise AchievementNotApproved(f"The achievement is {achievement.status.value}.")
@@ -208,13 +214,7 @@ async def _pay_difference(
     """Have what the achievement earns paid, less what earlier amounts pay; false where that is nothing."""
     if achievement.amount is None:
         return False
-    paid, number = (
-        await session.execute(
-            select(func.coalesce(func.sum(AchievementAmount.amount), Decimal("0.00")), func.count()).where(
-                AchievementAmount.achievement == achievement.id
-            )
-        )
-    ).one()
+    paid, number = (await paid_by_achievement(session, [achievement.id])).get(achievement.id, (Decimal("0.00"), 0))
     amount = amount_of(achievement, indicator, paid, number, cause, now)
     if amount is None:
         return False

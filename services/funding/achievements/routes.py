@@ -23,6 +23,7 @@ from services.funding.achievements.model import (
 )
 from services.funding.achievements.operations import NetworkNotFound
 from services.funding.codes import OrganisationCode
+from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
@@ -253,6 +254,7 @@ async def change_declaration(
     responses=refusals(
         AchievementNotFound,
         AchievementDecided,
+        NotYoursToDecide,
         SamePersonDeclared,
         YearNotOver,
         AcceptedTooLate,
@@ -289,7 +291,9 @@ async def approve(
 
 @router.put(
     "/achievements/{achievement_id}/return",
-    responses=refusals(AchievementNotFound, AchievementDecided, PreconditionFailed, PreconditionMissing),
+    responses=refusals(
+        AchievementNotFound, AchievementDecided, NotYoursToDecide, PreconditionFailed, PreconditionMissing
+    ),
     summary="Send a declaration back",
 )
 async def send_back(
@@ -314,6 +318,7 @@ async def send_back(
     responses=refusals(
         AchievementNotFound,
         AchievementNotApproved,
+        NotYoursToDecide,
         NothingElseEarned,
         IndicatorUnknown,
         PreconditionFailed,

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.beds.model import BedCount, BedsSupplied, refuse_ahead
+from services.funding.heirs.operations import must_decide, must_decide_all
 from services.funding.networks.model import Network
 from services.funding.payments.heads import Beds
 from services.funding.scope import networks_seen
+from shared.clock import london_day
 from shared.errors import Fault, NotFound
 from shared.facts import as_at, believed, days, record
 from shared.http import require_match
@@ -41,8 +43,8 @@ async def supply_beds(
 ) -> list[BedCount]:
     """Enter the beds of some networks for a month.
 
-    Raises `MonthAhead`, `NetworksNotFound` naming every network the caller has not got, and `BedsSupplied` naming every
-    one that has a number for the month.
+    Raises `MonthAhead`, `NetworksNotFound` naming every network the caller has not got, `NotYoursToDecide`, and
+    `BedsSupplied` naming every one that has a number for the month.
     """
     refuse_ahead(month, today)
     seen = set(
@@ -55,6 +57,7 @@ async def supply_beds(
     ]
     if unknown:
         raise NetworksNotFound("Some networks are not the caller's.", errors=unknown)
+    await must_decide_all(session, caller, counts, today)
     # two people supplying the same network at once queue up here
     await session.execute(select(Network.code).where(Network.code.in_(counts)).order_by(Network.code).with_for_update())
     there = await session.scalars(
@@ -105,9 +108,13 @@ async def correct_beds(
     caller: Caller,
     now: datetime,
 ) -> BedCount:
-    """Put another number in place of one supplied; runs made before keep theirs, the next pays the difference."""
+    """Put another number in place of one supplied; runs made before keep theirs, the next pays the difference.
+
+    Raises `BedsNotFound` and `NotYoursToDecide`.
+    """
     await session.execute(select(Network.code).where(Network.code == network).with_for_update())
     held = await beds_seen(session, network, month, caller)
+    await must_decide(session, caller, network, london_day(now))
     require_match(held, if_match)
     made = _count(network, month, beds, note, caller=caller, now=now)
     await record(session, made, key=["network"], now=now)

@@ -12,6 +12,7 @@ from services.funding.beds import operations
 from services.funding.beds.model import BedCount, BedsSupplied, MonthAhead
 from services.funding.beds.operations import BedsNotFound, NetworksNotFound
 from services.funding.codes import OrganisationCode
+from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
@@ -90,7 +91,7 @@ class SuppliedOut(Out):
 @router.post(
     "/beds",
     status_code=201,
-    responses=refusals(NetworksNotFound, MonthAhead, BedsSupplied),
+    responses=refusals(NetworksNotFound, MonthAhead, BedsSupplied, NotYoursToDecide),
     summary="Supply the care-home beds of a month",
 )
 async def supply_beds(
@@ -153,7 +154,7 @@ async def read_beds(
 
 @router.put(
     "/beds/{network}/{month}",
-    responses=refusals(BedsNotFound, PreconditionFailed, PreconditionMissing),
+    responses=refusals(BedsNotFound, NotYoursToDecide, PreconditionFailed, PreconditionMissing),
     summary="Correct the beds of a month",
 )
 async def correct_beds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from sqlalchemy import delete, select
@@ -111,6 +112,17 @@ async def deciders(session: AsyncSession, network: str, today: date) -> frozense
         .distinct()
     )
     return who_decides(candidates, set(members.all()))
+
+
+async def must_decide_all(session: AsyncSession, caller: Caller, networks: Collection[str], today: date) -> None:
+    """Raises `NotYoursToDecide` unless the caller is national or decides for every one of these networks now."""
+    if caller.has(Role.NATIONAL):
+        return
+    rows = await session.execute(select(Network.code, Network.commissioner).where(Network.code.in_(networks)))
+    successions = (await session.scalars(select(Succession))).all()
+    for network, commissioner in rows.all():
+        if holders(commissioner, successions, today) - caller.organisations:
+            await must_decide(session, caller, network, today)
 
 
 async def must_decide(session: AsyncSession, caller: Caller, network: str, today: date) -> None:

@@ -99,10 +99,13 @@ def circumstances(year: Year, due: Due) -> Trace:
 
 
 def recompute(trace: Trace) -> Decimal:
-    """The year so far with the month, minus the year without it, minus what was paid for it before."""
+    """The year so far with the month, minus the year without it, minus what was paid for it before.
+
+    Of what is taken back from several payees, a line is its own payee's part.
+    """
     through = _cumulative(trace["steps"], trace["month"], inclusive=True)
     before = _cumulative(trace["steps"], trace["month"], inclusive=False)
-    return through - before - Decimal(trace["paid_before"] or 0)
+    return through - before - Decimal(trace["paid_before"] or 0) - Decimal(trace.get("charged_to_others", 0))
 
 
 def _cumulative(steps: Sequence[Mapping[str, Any]], month: str, *, inclusive: bool) -> Decimal:
@@ -157,6 +160,8 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
     )
     if trace["paid_before"] is not None:
         lines.append(f"Paid for {trace['month']} before: {pounds(trace['paid_before'])}")
+    if "charged_to_others" in trace:
+        lines.append(f"Others that were paid for {trace['month']} give back: {pounds(trace['charged_to_others'])}")
     lines.append(f"To pay: {pounds(trace['amount'])}")
     return lines, list(dict.fromkeys(warnings))
 

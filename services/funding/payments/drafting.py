@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.entitlements.queries import last_traces, load_year
@@ -101,6 +101,27 @@ class Drafted:
         else:
             self.lines[stream] += 1
             self.amounts[stream] += amount
+
+    def charge(self, place: int, parts: Sequence[tuple[str, Decimal]]) -> None:
+        """Charge a line to other payees, dividing it where there are several; the parts make its amount."""
+        row = dict(zip(COLUMNS, self.rows[place], strict=True))
+        whole, trace = row["amount"], row["trace"]
+        for number, (payee, part) in enumerate(parts):
+            if part != whole:
+                told = from_json(trace) | {"amount": str(part), "charged_to_others": str(whole - part)}
+                row |= {"trace": to_json(told).decode()}
+            row |= {"payee": payee, "amount": part}
+            if number == 0:
+                self.rows[place] = tuple(row.values())
+                continue
+            row |= {"id": f"{self.run}-{len(self.rows) + 1:06d}"}
+            self.rows.append(tuple(row.values()))
+            self.lines[row["stream"]] += 1
+
+    def rows_of(self, payee: str) -> Iterator[dict[str, Any]]:
+        """The lines of one payee, by column."""
+        place = COLUMNS.index("payee")
+        return (dict(zip(COLUMNS, row, strict=True)) for row in self.rows if row[place] == payee)
 
     def by_kind(self) -> dict[FindingKind, Mapping[str, Decimal]]:
         """What is paid, by stream and by payee, to be compared with the month before."""

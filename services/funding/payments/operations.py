@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.accounts.operations import payees_on
 from services.funding.entitlements.queries import totals_of, years_paid
 from services.funding.instructions.operations import make_instructions
-from services.funding.networks.model import Network
+from services.funding.networks.model import Network, Practice
 from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_payables, draft_year
 from services.funding.payments.model import (
     MonthNotBegun,
@@ -188,9 +188,11 @@ async def issue_run(session: AsyncSession, run_id: str, if_match: str | None, *,
                 PaymentLine.amount,
                 PaymentLine.cause,
                 PaymentLine.reference,
-                Network.commissioner,
+                func.coalesce(Network.commissioner, Practice.commissioner).label("commissioner"),
             )
             .outerjoin(Network, Network.code == PaymentLine.network)
+            # a practice outside every network stands under its own code
+            .outerjoin(Practice, Practice.code == PaymentLine.network)
             .where(PaymentLine.run == run_id, PaymentLine.amount.is_not(None))
             .order_by(PaymentLine.network, PaymentLine.id)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 
 from sqlalchemy import text
@@ -17,7 +18,8 @@ _KEY = [COLUMNS.index(name) for name in ("contract_year", "network", "practice",
 async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> None:
     """Turn each line that takes money back towards a payee that was paid as much for the same stream and month.
 
-    The line's payee stays where it was paid enough itself; else it is whoever was paid most.
+    The line's payee stays where it was paid enough itself; else it is whoever was paid most, and where nobody was paid
+    as much the line is divided, so that each gives back no more than it had.
     """
     taking = [
         place
@@ -48,5 +50,15 @@ async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> No
     for place in taking:
         row, had = drafted.rows[place], paid[place]
         if had and had.get(row[_PAYEE], Decimal(0)) < -row[_AMOUNT]:
-            most = max(had, key=lambda payee: (had[payee], payee))
-            drafted.rows[place] = (*row[:_PAYEE], most, *row[_PAYEE + 1 :])
+            drafted.charge(place, _parts(-row[_AMOUNT], had))
+
+
+def _parts(back: Decimal, had: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
+    """Who gives back how much of what was paid too much, whoever was paid most first."""
+    parts = []
+    for payee in sorted(had, key=lambda payee: (had[payee], payee), reverse=True):
+        part = min(back, had[payee])
+        if part > 0:
+            parts.append((payee, -part))
+            back -= part
+    return parts

@@ -8,17 +8,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from pydantic_core import from_json
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.model import AppointedPayee
 from services.funding.accounts.operations import payees_on
-from services.funding.entitlements.queries import load_year
+from services.funding.entitlements.queries import load_year, years_paid
 from services.funding.instructions.model import InstructionState, PaymentInstruction
 from services.funding.networks.model import Membership
+from services.funding.payments.drafting import Drafted, draft_payables
 from services.funding.payments.engine import differences
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
-from services.funding.payments.sources import SOURCES
+from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.queries.model import OPEN, PaymentQuery
 from services.funding.scope import lines_seen, network_codes_seen
 from shared.errors import NotFound
@@ -163,22 +165,34 @@ async def _estimate(session: AsyncSession, statement: Statement, caller: Caller,
     day = first_day(coming)
     networks = await _networks(session, statement.payee, caller, whole=statement.whole)
     payees = await payees_on(session, day)
-    amounts: dict[str, Decimal] = defaultdict(lambda: NOTHING)
+    drafted = Drafted("estimate")
     held: dict[str, list[str]] = defaultdict(list)
-    years = {(year_of(newest), newest), (year_of(coming), coming)} if year_of(newest) != year_of(coming) else None
-    for year, through in sorted(years or {(year_of(coming), coming)}):
+    for year, through in [*await years_paid(session, year_of(coming)), (year_of(coming), coming)]:
         dues, helds = differences(await load_year(session, year, through, now, networks=networks))
         for due in dues:
-            if (due.key.practice or payees.get(due.key.network, due.key.network)) == statement.payee:
-                amounts[due.key.stream] += due.amount
+            drafted.add(
+                network=due.key.network,
+                practice=due.key.practice,
+                payee=due.key.practice or payees.get(due.key.network, due.key.network),
+                stream=due.key.stream,
+                month=due.month,
+                amount=due.amount,
+                cause="due",
+                trace={},
+            )
         for one in helds if through == coming else ():
             if (one.key.practice or payees.get(one.key.network, one.key.network)) == statement.payee:
                 held[one.key.stream].append(one.hold.detail)
-    for source in SOURCES:
-        for payable in await source.unpaid(session, coming, now):
-            to = payable.payee or payees.get(payable.network, payable.network)
-            if to == statement.payee and payable.network in networks:
-                amounts[payable.stream] += payable.amount
+    await charge_whoever_was_paid(session, drafted)
+    await draft_payables(session, drafted, coming, payees, now)
+    amounts: dict[str, Decimal] = defaultdict(lambda: NOTHING)
+    for row in drafted.rows_of(statement.payee):
+        if row["network"] not in networks:
+            continue
+        if row["amount"] is None:
+            held[row["stream"]].append(from_json(row["trace"])["detail"])
+        else:
+            amounts[row["stream"]] += row["amount"]
     statement.coming = [
         Estimate(stream, amounts.get(stream, NOTHING), tuple(dict.fromkeys(held.get(stream, []))))
         for stream in sorted(amounts.keys() | held.keys())
@@ -186,11 +200,14 @@ async def _estimate(session: AsyncSession, statement: Statement, caller: Caller,
 
 
 async def _networks(session: AsyncSession, payee: str, caller: Caller, *, whole: bool) -> list[str]:
-    """The networks a payee may be paid for next: its own, those that appointed it, those it is a member of."""
-    candidates = (
-        select(Membership.network)
-        .where(Membership.practice == payee, currently_known(Membership))
-        .union(select(AppointedPayee.network).where(AppointedPayee.payee == payee, currently_known(AppointedPayee)))
+    """The networks a payee may be paid for next: its own, those that appointed it, those it is a member of.
+
+    It may also have to give back what it was paid for a network it turns out never to have had to do with.
+    """
+    candidates = union(
+        select(Membership.network).where(Membership.practice == payee, currently_known(Membership)),
+        select(AppointedPayee.network).where(AppointedPayee.payee == payee, currently_known(AppointedPayee)),
+        select(PaymentLine.network).where(PaymentLine.payee == payee),
     )
     codes = {payee, *(await session.scalars(candidates)).all()}
     if whole:
