@@ -10,7 +10,7 @@ from shared.events.registry import Member, PayeeAppointed
 from shared.identity import Role
 from tests.funding import test_achievements as achievements
 from tests.funding import test_practice_scheme as scheme
-from tests.funding.builders import COMMISSIONER, NETWORK, an_approved_network, list_sizes
+from tests.funding.builders import COMMISSIONER, NETWORK, a_claim, an_approved_network, list_sizes
 from tests.funding.test_journey import an_area, paid
 from tests.funding.test_queries import QUERIES, commissioner, raised
 from tests.funding.test_runs import lines_of, nan
@@ -46,11 +46,15 @@ async def test_what_an_answered_query_added_counts_when_an_achievement_is_assess
     asked = await raised(app, line["id"])
     more = {"kind": "adjustment", "answer": "The average list was 44,000.", "amount_due": "9900.00"}
     assert (await app.put(f"{QUERIES}/{asked['id']}/answer", more, nan(app))).status_code == 200
-    assert (await app.put(f"{QUERIES}/{asked['id']}/approval", None, nan(app, "bob"))).status_code == 200
-    await paid(app, "2022-05")
     await achievements.restated(app, "VI-02", "2021-22", prevalence="0.2", average_list="44000")
-    again = await app.put(f"{achievements.ACHIEVEMENTS}/{made['id']}/assessment", None, commissioner(app))
-    assert again.json()["code"] == "NothingElseEarned"
+    for moment in ("proposed", "approved", "paid"):
+        if moment == "approved":
+            done = await app.put(f"{QUERIES}/{asked['id']}/approval", None, nan(app, "bob"))
+            assert done.status_code == 200
+        elif moment == "paid":
+            await paid(app, "2022-05")
+        again = await app.put(f"{achievements.ACHIEVEMENTS}/{made['id']}/assessment", None, commissioner(app))
+        assert (moment, again.json()["code"]) == (moment, "NothingElseEarned")
     await paid(app, "2022-06")
     lines = await achievements.lines_of(app, stream="iif")
     assert sum(Decimal(line["amount"]) for line in lines) == Decimal("9900.00"), lines
@@ -153,6 +157,33 @@ async def test_what_is_coming_tells_of_news_about_years_long_closed(funding_app:
         await paid(app, month)
     await app.deliver(list_sizes("registered", {"A00001": 31000}, known_from=date(2024, 6, 1)))
     await coming_is_paid(app, "2024-05", "2024-04", "A00001", "A00002")
+
+
+async def test_an_adjustment_of_a_claim_comes_out_of_the_networks_sum(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    await app.deliver(a_claim(salary=Decimal("4500.00")))
+    assert (await app.put("/funding/v1/claims/claim-1/approval", None, commissioner(app))).status_code == 200
+    (line,) = await lines_of(app, await paid(app, "2022-04"), stream="arrs")
+    (budget,) = (await app.client.get("/funding/v1/budgets", headers=nan(app))).json()["items"]
+    asked = await raised(app, line["id"])
+    answer = {"kind": "adjustment", "answer": "All of it.", "amount_due": str(Decimal(budget["amount"]) + 1)}
+    over = await app.put(f"{QUERIES}/{asked['id']}/answer", answer, nan(app))
+    assert (over.status_code, over.json()["code"]) == (409, "BeyondTheSum")
+    answer["amount_due"] = budget["amount"]
+    assert (await app.put(f"{QUERIES}/{asked['id']}/answer", answer, nan(app))).status_code == 200
+    assert (await app.put(f"{QUERIES}/{asked['id']}/approval", None, nan(app, "bob"))).status_code == 200
+    (adjusted,) = await lines_of(app, await paid(app, "2022-05"), cause="query")
+    again = await raised(app, adjusted["id"])
+    nothing = {"kind": "adjustment", "answer": "It was too much.", "amount_due": "0.00"}
+    chained = await app.put(f"{QUERIES}/{again['id']}/answer", nothing, nan(app))
+    assert (chained.status_code, chained.json()["code"]) == (409, "AnswersAnotherQuery")
+    asked_for = {"contract_year": "2022-23"}
+    (forecast,) = (await app.client.get("/funding/v1/forecasts", params=asked_for, headers=nan(app))).json()["items"]
+    assert (forecast["paid"], forecast["at_risk"]) == (budget["amount"], "0.00")
+    await app.deliver(a_claim("claim-2", post="post-2"))
+    later = await app.put("/funding/v1/claims/claim-2/approval", None, commissioner(app))
+    assert (later.status_code, [fault["code"] for fault in later.json()["errors"]]) == (409, ["sum_exhausted"])
 
 
 async def test_a_payee_gives_back_no_more_than_it_had(funding_app: Harness) -> None:

@@ -90,7 +90,10 @@ def facts_about(facts: Facts, network: str) -> Mapping[str, str | None]:
 
 
 async def paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[Decimal, int]]:
-    """What achievements were or are to be paid, what answered queries added to it included, and by how many amounts."""
+    """What achievements were or are to be paid, what queries added to it included, and by how many amounts.
+
+    An adjustment that waits for its second person counts too, or both would be paid.
+    """
     rows = await session.execute(
         select(AchievementAmount.achievement, func.sum(AchievementAmount.amount), func.count())
         .where(AchievementAmount.achievement.in_(ids))
@@ -102,7 +105,7 @@ async def paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> di
         .join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
         .where(
             AchievementAmount.achievement.in_(ids),
-            PaymentQuery.state == QueryState.ANSWERED,
+            PaymentQuery.state.in_((QueryState.PROPOSED, QueryState.ANSWERED)),
             PaymentQuery.adjustment.is_not(None),
         )
         .group_by(AchievementAmount.achievement)

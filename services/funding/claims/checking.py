@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.agreed_roles.operations import agreement_of
@@ -18,7 +18,9 @@ from services.funding.claims.standing import standing_faults
 from services.funding.claims.terms import cap_of
 from services.funding.deadlines.operations import deadline_of
 from services.funding.networks.model import Network
+from services.funding.payments.model import PaymentLine
 from services.funding.practice_scheme.hours import twice_there
+from services.funding.queries.model import PaymentQuery, QueryState
 from services.funding.tariffs.operations import role_maximum
 from shared.clock import london_day
 from shared.errors import Fault
@@ -35,6 +37,15 @@ LEFT JOIN populations AS p
   ON p.practice = m.practice AND p.basis = 'registered' AND p.snapshot = :snapshot AND upper_inf(p.known)
 WHERE n.code = :network
 """)
+
+
+_SCOPE: ColumnElement[str] = func.coalesce(Claim.scope, ArrearsClaim.scope)
+_SCOPED = (
+    select(_SCOPE)
+    .select_from(PaymentLine)
+    .outerjoin(Claim, PaymentLine.reference == literal("claims/").concat(Claim.id))
+    .outerjoin(ArrearsClaim, PaymentLine.reference == literal("arrears/").concat(ArrearsClaim.id))
+)
 
 
 async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Check:
@@ -87,23 +98,32 @@ async def taken_of_sum(session: AsyncSession, claim: Claim) -> Decimal:
     """What claims decided, and those waiting that were made before this one, take of the sum it comes out of."""
     claimed = await _claimed(session, claim.network, claim.contract_year, claim.scope, _ahead_of(claim))
     decided = ArrearsClaim.status.in_(TAKES)
-    return claimed + await _arrears(session, claim.network, claim.contract_year, claim.scope, decided)
+    arrears = await _arrears(session, claim.network, claim.contract_year, claim.scope, decided)
+    return claimed + arrears + await _adjusted(session, claim.network, claim.contract_year, claim.scope)
 
 
 async def asked_of_year(session: AsyncSession, network: str, contract_year: str, scope: str) -> Decimal:
     """What claims and arrears decided take of a sum, and those waiting ask of it."""
     alive = (*TAKES, ClaimStatus.SUBMITTED)
     claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(alive))
-    return claimed + await _arrears(session, network, contract_year, scope, ArrearsClaim.status.in_(alive))
+    arrears = await _arrears(session, network, contract_year, scope, ArrearsClaim.status.in_(alive))
+    return claimed + arrears + await _adjusted(session, network, contract_year, scope)
 
 
 async def taken_of_year(
-    session: AsyncSession, network: str, contract_year: str, scope: str, *, without: str
+    session: AsyncSession, network: str, contract_year: str, scope: str, *, without: str = ""
 ) -> Decimal:
-    """What claims and arrears decided take of a sum, but for one claim of arrears."""
+    """What claims and arrears decided take of a sum, but for one claim of arrears, and what answered queries added."""
     claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(TAKES))
     others = ArrearsClaim.status.in_(TAKES) & (ArrearsClaim.id != without)
-    return claimed + await _arrears(session, network, contract_year, scope, others)
+    arrears = await _arrears(session, network, contract_year, scope, others)
+    return claimed + arrears + await _adjusted(session, network, contract_year, scope)
+
+
+async def scope_of_line(session: AsyncSession, line: str) -> str | None:
+    """The sum that a line's claim comes out of; nothing for a line that pays no claim of a network."""
+    found: str | None = await session.scalar(_SCOPED.where(PaymentLine.id == line))
+    return found
 
 
 async def _claimed(
@@ -129,6 +149,21 @@ async def _arrears(
         )
     )
     return Decimal(taken or 0)
+
+
+async def _adjusted(session: AsyncSession, network: str, contract_year: str, scope: str) -> Decimal:
+    """What answered queries added to lines that paid claims out of a sum, or took off them."""
+    added = await session.scalar(
+        _SCOPED.join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
+        .where(
+            PaymentQuery.network == network,
+            PaymentQuery.contract_year == contract_year,
+            PaymentQuery.state == QueryState.ANSWERED,
+            _SCOPE.in_([scope]),
+        )
+        .with_only_columns(func.coalesce(func.sum(PaymentQuery.adjustment), 0))
+    )
+    return Decimal(added or 0)
 
 
 def _ahead_of(claim: Claim) -> ColumnElement[bool]:

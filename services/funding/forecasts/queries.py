@@ -75,6 +75,14 @@ WITH open_months AS (
     SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable, NULL, 0 FROM arrears_claims
     WHERE contract_year = :year AND network = ANY(:networks) AND status IN ('approved', 'paid')
     UNION ALL
+    SELECT q.network, coalesce(c.scope, a.scope), coalesce(c.role, ''), coalesce(c.month, ''), NULL, NULL, NULL,
+           CASE WHEN c.id IS NOT NULL THEN q.adjustment END, CASE WHEN c.id IS NULL THEN q.adjustment END, NULL, 0
+    FROM payment_queries AS q JOIN payment_lines AS l ON l.id = q.line
+    LEFT JOIN claims AS c ON l.reference = 'claims/' || c.id
+    LEFT JOIN arrears_claims AS a ON l.reference = 'arrears/' || a.id
+    WHERE q.contract_year = :year AND q.network = ANY(:networks) AND q.state = 'answered'
+      AND q.adjustment IS NOT NULL AND coalesce(c.id, a.id) IS NOT NULL
+    UNION ALL
     SELECT network, scope, role, month, NULL, NULL, NULL, NULL, NULL,
            least(a_day * days, value * days / (12 * of_days)), CASE WHEN value IS NULL THEN 1 ELSE 0 END
     FROM ahead

@@ -40,6 +40,14 @@ class NothingToAdjust(Refused):
     """The amount due is what was paid."""
 
 
+class BeyondTheSum(Refused):
+    """A claim is reimbursed within the network's sum for the year, and so is whatever an adjustment adds to it."""
+
+
+class AnswersAnotherQuery(Refused):
+    """The line pays an adjustment: what is still wrong is put right by a query of the line that was adjusted."""
+
+
 class NotYourQuery(Forbidden):
     """Only whoever raised a query may withdraw it."""
 

@@ -10,10 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.bank_holidays.operations import working_days
+from services.funding.claims.checking import room_of, scope_of_line, taken_of_year
+from services.funding.claims.operations import lock_sums
 from services.funding.heirs.operations import must_decide
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.queries.model import (
     AnswerKind,
+    AnswersAnotherQuery,
+    BeyondTheSum,
     LineQueriedAlready,
     NotYourQuery,
     PaymentQuery,
@@ -112,14 +116,19 @@ async def answer_query(
 ) -> PaymentQuery:
     """Answer a query; an adjustment is only proposed and needs a second person.
 
-    Raises `NotYoursToDecide`, `QueryClosed`, `AmountIsByRule` and `NothingToAdjust`.
+    Raises `NotYoursToDecide`, `QueryClosed`, `AmountIsByRule`, `NothingToAdjust`, `BeyondTheSum` and
+    `AnswersAnotherQuery`.
     """
     query = await query_seen(session, query_id, caller, lock=True)
     today = london_day(now)
     await must_decide(session, caller, query.network, today)
     require_match(query, if_match)
     if kind is AnswerKind.ADJUSTMENT and amount_due is not None:
+        reference = await session.scalar(select(PaymentLine.reference).where(PaymentLine.id == query.line))
+        if reference is not None and reference.startswith("queries/"):
+            raise AnswersAnotherQuery(f"{query.line} pays what answered {reference.removeprefix('queries/')}.")
         query.propose(amount_due, await _adjusted(session, query), answer, by=caller.subject, on=today)
+        await _within_the_sum(session, query)
     else:
         announce(session, query.reply(kind, answer, correction, by=caller.subject, at=now, on=today))
     await session.flush()
@@ -136,12 +145,27 @@ async def _adjusted(session: AsyncSession, query: PaymentQuery) -> Decimal:
     return Decimal(found or 0)
 
 
+async def _within_the_sum(session: AsyncSession, query: PaymentQuery) -> None:
+    """Raises `BeyondTheSum` where an adjustment adds more to a claim than is left of the network's sum."""
+    with session.no_autoflush:
+        scope = await scope_of_line(session, query.line)
+        if scope is None or query.adjustment is None or query.adjustment <= 0:
+            return
+        await lock_sums(session, [(query.network, query.contract_year)])
+        amount, _ = await room_of(session, query.network, query.contract_year, scope)
+        taken = await taken_of_year(session, query.network, query.contract_year, scope)
+    left = max((amount or Decimal(0)) - taken, Decimal(0))
+    if query.adjustment > left:
+        raise BeyondTheSum(f"{left} is left of the sum of {query.network} for {query.contract_year}.")
+
+
 async def approve_adjustment(
     session: AsyncSession, query_id: str, if_match: str | None, *, caller: Caller, now: datetime
 ) -> PaymentQuery:
-    """A second person agrees; the next run pays it. Raises `QueryNotProposed` and `SamePerson`."""
+    """A second person agrees; the next run pays it. Raises `QueryNotProposed`, `SamePerson` and `BeyondTheSum`."""
     query = await query_seen(session, query_id, caller, lock=True)
     require_match(query, if_match)
+    await _within_the_sum(session, query)
     announce(session, query.approve(by=caller.subject, at=now))
     await session.flush()
     return query

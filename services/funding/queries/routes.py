@@ -15,6 +15,8 @@ from services.funding.queries.model import (
     OPEN,
     AmountIsByRule,
     AnswerKind,
+    AnswersAnotherQuery,
+    BeyondTheSum,
     LineQueriedAlready,
     NothingToAdjust,
     NotYourQuery,
@@ -206,6 +208,8 @@ async def read_query(session: Reading, response: Response, caller: Seen, today: 
         QueryClosed,
         AmountIsByRule,
         NothingToAdjust,
+        AnswersAnotherQuery,
+        BeyondTheSum,
         NotYoursToDecide,
         PreconditionFailed,
         PreconditionMissing,
@@ -240,7 +244,9 @@ async def answer_query(
 
 @router.put(
     "/queries/{query_id}/approval",
-    responses=refusals(QueryNotFound, QueryNotProposed, SamePerson, PreconditionFailed, PreconditionMissing),
+    responses=refusals(
+        QueryNotFound, QueryNotProposed, SamePerson, BeyondTheSum, PreconditionFailed, PreconditionMissing
+    ),
     summary="Approve an adjustment",
 )
 async def approve_adjustment(
