@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
 from services.registry.applications.refusals import (
     NetworkAppliedAlready,
+    NetworkLedElsewhere,
     NetworkTooSmall,
     PracticeAppliesElsewhere,
     PracticeInAnotherNetwork,
     PracticeListAllocated,
 )
 from services.registry.base import Base
+from services.registry.networks.model import NetworkNotOpen
 from services.registry.practices.model import CORE_CONTRACTS
 from services.registry.size_rules.model import SizeRule
 from shared.database import Code, Headcount, Rate, Words, text_enum
@@ -55,6 +57,11 @@ class KnownPractice:
     patients: Decimal | None
     networks: tuple[str, ...]
     allocated_to: str | None
+    shares: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def share_in(self, network: str) -> Decimal:
+        """The part of its list that goes with a network it is a member of."""
+        return self.shares.get(network, Decimal(1))
 
 
 class ApplicationPractice(Base):
@@ -222,6 +229,11 @@ class Form:
         if size is not None and size < rule.smallest and not self.size_waiver_reason:
             message = f"{self.network_name} has {size:.0f} registered patients, fewer than {rule.smallest:f}."
             found.append(NetworkTooSmall(message))
+        return [*found, *self.conflicts(known, others)]
+
+    def conflicts(self, known: Mapping[str, KnownPractice], others: Sequence[Form]) -> list[Refused]:
+        """Where its practices and its network stand in the way of other networks, allocations and applications."""
+        found: list[Refused] = []
         leaving = self.leaving()
         for line in self.practices:
             elsewhere = [o for o in others if line.practice in o.practice_codes]
@@ -232,7 +244,7 @@ class Form:
             practice = known.get(line.practice)
             held = [n for n in practice.networks if n != self.network] if practice else []
             stays = [network for network in held if (line.practice, network) not in leaving]
-            if stays and line.share == 1:
+            if practice and stays and line.share + sum(practice.share_in(network) for network in stays) > 1:
                 message = f"{line.practice} is a member of {', '.join(stays)} and does not leave it."
                 found.append(PracticeInAnotherNetwork(message))
             if practice and practice.allocated_to:
@@ -243,6 +255,21 @@ class Form:
         if self.proposed_code and any(o.proposed_code == self.proposed_code for o in others):
             message = f"{self.proposed_code} is proposed in another application of this round."
             found.append(NetworkAppliedAlready(message))
+        return found
+
+    def network_refusals(self, leads: Mapping[str, str], area: str) -> list[Refused]:
+        """What stands against the networks it names; `leads` are those of the networks open on the day it takes effect.
+
+        `area` is the commissioner, or its heir, whose round this is.
+        """
+        found: list[Refused] = []
+        for code in dict.fromkeys([*([self.network] if self.network else []), *self.reforms]):
+            lead = leads.get(code)
+            if lead is None:
+                found.append(NetworkNotOpen(f"{code} is not open on the day the round takes effect."))
+            elif lead != area:
+                message = f"{code} is led by {lead}: it applies there, or {lead} hands the lead over first."
+                found.append(NetworkLedElsewhere(message))
         return found
 
     def cautions(

@@ -19,7 +19,7 @@ from services.registry.applications.refusals import (
 from services.registry.base import Base
 from services.registry.size_rules.model import SizeRule
 from shared.database import Code, Rate, Timestamp, Versioned, Words, text_enum
-from shared.errors import Fault, Invalid
+from shared.errors import Fault, Invalid, Refused
 from shared.events.registry import NetworkApplied, NetworkRefused, NetworkReturned
 
 __all__ = [
@@ -159,16 +159,18 @@ class Application(Form, Versioned, Base):
         on: date,
         by: str,
         apply_by: date,
+        of_networks: Sequence[Refused] = (),
     ) -> NetworkApplied:
         """Hand the application in, in time or late. A returned one keeps the day it first came in.
 
+        `of_networks` is what stands against the networks it names.
         Raises `ApplicationNotOpen`; `Invalid` with every missing item; the first refusal, with all of them listed.
         """
         self.require_open()
         missing = self.missing(known)
         if missing:
             raise Invalid(f"The application lacks {len(missing)} things.", errors=missing)
-        refusals = self.refusals(known, others, rule)
+        refusals = [*of_networks, *self.refusals(known, others, rule)]
         if refusals:
             faults = [Fault("practices", refusal.code, str(refusal)) for refusal in refusals]
             raise type(refusals[0])(str(refusals[0]), errors=faults)

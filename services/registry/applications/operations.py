@@ -19,6 +19,7 @@ from services.registry.areas.model import Finding
 from services.registry.networks.model import Network, NetworkCodeTaken, NetworkNotFound
 from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Round
+from services.registry.rounds.overtaken import against_networks, require_still_good
 from services.registry.rounds.queries import (
     coverage_of,
     find_round,
@@ -132,7 +133,16 @@ async def submit_application(
     known = await known_practices(session, application.practice_codes, its_round)
     others = [a for a in await submitted_applications(session, its_round.id) if a.id != id]
     rule = await rule_on(session, its_round.starts_on)
-    applied = application.submit(known, others, rule, on=on, by=caller.subject, apply_by=its_round.apply_by)
+    against = await against_networks(session, its_round, [application])
+    applied = application.submit(
+        known,
+        others,
+        rule,
+        on=on,
+        by=caller.subject,
+        apply_by=its_round.apply_by,
+        of_networks=against[application.id],
+    )
     announce(session, applied)
     session.add(application.step(Step.SUBMITTED, at=now, on=on, by=caller.subject))
     await session.flush()
@@ -189,6 +199,7 @@ async def find_approvable(
     application.require_submitted()
     waiting = await submitted_applications(session, round.id)
     (await coverage_of(session, round, waiting)).require()
+    await require_still_good(session, round, [application], waiting)
     require_accepted(await findings_in(session, round, [application], waiting))
     application.find_approvable(on=today, by=caller.subject)
     session.add(application.step(Step.FOUND_APPROVABLE, at=now, on=today, by=caller.subject))

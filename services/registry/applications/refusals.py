@@ -41,6 +41,14 @@ class NetworkAppliedAlready(Refused):
     """A network is in one application of a round."""
 
 
+class NetworkLedElsewhere(Refused):
+    """A network applies in the round of the commissioner that leads it."""
+
+
+class ApplicationOvertaken(Refused):
+    """What an application rests on has changed since it came in; it is returned or refused, not approved."""
+
+
 class AgreementIsNoGround(Refused):
     """A commissioner does not refuse a network for the content of its members' agreement."""
 

@@ -13,7 +13,9 @@ from services.registry.applications.refusals import (
     ApplicationNotFound,
     ApplicationNotOpen,
     ApplicationNotSubmitted,
+    ApplicationOvertaken,
     NetworkAppliedAlready,
+    NetworkLedElsewhere,
     NetworkTooSmall,
     NotYoursToChange,
     PracticeAppliesElsewhere,
@@ -33,7 +35,7 @@ from services.registry.applications.shapes import (
     WarningOut,
 )
 from services.registry.areas.model import FindingsNotAccepted
-from services.registry.networks.model import NetworkCodeTaken, NetworkNotFound
+from services.registry.networks.model import NetworkCodeTaken, NetworkNotFound, NetworkNotOpen
 from services.registry.rounds.model import (
     CoverageIncomplete,
     NotYoursToDecide,
@@ -201,6 +203,8 @@ async def change(
         PracticeInAnotherNetwork,
         PracticeListAllocated,
         NetworkAppliedAlready,
+        NetworkNotOpen,
+        NetworkLedElsewhere,
     ),
 )
 async def submit(
@@ -293,6 +297,7 @@ async def refuse(
         CoverageIncomplete,
         PatientsCoveredTwice,
         FindingsNotAccepted,
+        ApplicationOvertaken,
     ),
 )
 async def approve(

@@ -13,7 +13,7 @@ from services.registry.areas.geojson import shape_of
 from services.registry.areas.model import NetworkArea, PracticeLocation
 from services.registry.networks.model import NetworkEntry
 from services.registry.practices.model import PracticeEntry
-from shared.facts import as_at, currently_known
+from shared.facts import as_at, believed
 
 
 async def drawn_networks(
@@ -47,7 +47,7 @@ async def located(
     """Where these practices are on a day, as far as anybody has said."""
     name = (
         select(PracticeEntry.name)
-        .where(PracticeEntry.practice == PracticeLocation.practice, currently_known(PracticeEntry))
+        .where(PracticeEntry.practice == PracticeLocation.practice, believed(PracticeEntry, known_at))
         .order_by(func.lower(PracticeEntry.valid).desc())
         .limit(1)
         .scalar_subquery()

@@ -23,7 +23,7 @@ def members_of(code: str, day: date | None, known_at: datetime | None) -> Select
 
     name = (
         select(entry.name)
-        .where(of_key(entry.practice, Membership.practice), currently_known(entry))
+        .where(of_key(entry.practice, Membership.practice), believed(entry))
         .order_by(func.lower(entry.valid).desc())
         .limit(1)
     )

@@ -34,7 +34,7 @@ from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
 from shared.events import Event
 from shared.events.registry import Member, NetworkApproved
-from shared.facts import as_at, currently_known, days, record_many, withdraw, withdraw_many
+from shared.facts import another, as_at, currently_known, days, record_many, since, withdraw, withdraw_many
 from shared.messaging import announce
 from shared.messaging.outbox import announce_many
 
@@ -286,8 +286,9 @@ async def settle_allocations(
     events: list[Event] = []
     for allocation in waiting:
         code = codes.get(allocation.application or "")
+        decided = another(allocation, allocation.valid, since(now))
+        await withdraw(session, Allocation, now=now, days=allocation.valid, id=allocation.id)
         if code is not None:
-            events.append(allocation.served_by(code))
-        else:
-            await withdraw(session, Allocation, now=now, days=allocation.valid, id=allocation.id)
+            session.add(decided)
+            events.append(decided.served_by(code))
     return events

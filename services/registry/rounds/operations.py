@@ -13,6 +13,7 @@ from services.registry.networks.operations import lock_register
 from services.registry.rounds.decision import put_into_effect, settle_allocations
 from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Coverage, Round, RoundAlreadyOpen
+from services.registry.rounds.overtaken import require_still_good
 from services.registry.rounds.queries import coverage_of, find_round, require_decider, submitted_applications
 from services.registry.scope import acts_for
 from shared.clock import london_day
@@ -81,6 +82,7 @@ async def decide_round(
         national=caller.has(Role.NATIONAL),
         override_reason=override_reason,
     )
+    await require_still_good(session, round, approved, approved)
     require_accepted(await findings_in(session, round, approved, approved))
     for application in refused:
         ground, reason = refusals[application.id]

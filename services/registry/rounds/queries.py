@@ -184,12 +184,12 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
         PracticeCommissioner,
         and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on)),
     )
-    members = select(Membership.practice, Membership.network).where(
+    members = select(Membership.practice, Membership.network, Membership.portion).where(
         as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
     )
-    networks: dict[str, list[str]] = defaultdict(list)
-    for code, network in await session.execute(members.order_by(Membership.network)):
-        networks[code].append(network)
+    networks: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for code, network, portion in await session.execute(members.order_by(Membership.network)):
+        networks[code][network] = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
     allocated = select(Allocation.practice, func.coalesce(Allocation.network, Allocation.application)).where(
         as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
     )
@@ -204,7 +204,8 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
             commissioner=commissioner or sizes.get(code, (None, None))[1],
             contract=contract,
             patients=sizes.get(code, (None, None))[0],
-            networks=tuple(networks.get(code, ())),
+            networks=tuple(networks[code]),
             allocated_to=served.get(code),
+            shares=networks[code],
         )
     return known

@@ -8,7 +8,11 @@ from pydantic import Field
 from sqlalchemy import select
 
 from services.registry.applications.model import RefusalGround
-from services.registry.applications.refusals import AgreementIsNoGround, NetworkNotWhollyDivided
+from services.registry.applications.refusals import (
+    AgreementIsNoGround,
+    ApplicationOvertaken,
+    NetworkNotWhollyDivided,
+)
 from services.registry.areas.model import FindingsNotAccepted
 from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.model import CommissionerNotFound
@@ -246,6 +250,7 @@ async def list_coverage(
         PatientsCoveredTwice,
         FindingsNotAccepted,
         AgreementIsNoGround,
+        ApplicationOvertaken,
         NetworkNotWhollyDivided,
         NetworkCodeTaken,
         NetworkNotOpen,
