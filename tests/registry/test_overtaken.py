@@ -49,7 +49,7 @@ async def covered_round(app: Harness) -> tuple[str, list[str]]:
     return round, ids
 
 
-def of_sb2(round: str, *practices: str | dict[str, str], **more: Any) -> dict[str, Any]:
+def applying(round: str, *practices: str | dict[str, str], **more: Any) -> dict[str, Any]:
     """An application of practices, whole or in part, in a round of either area."""
     lines = [{"practice": line} if isinstance(line, str) else line for line in practices]
     named = [line["practice"] for line in lines]
@@ -107,7 +107,7 @@ async def test_a_practice_that_joined_a_network_meanwhile_is_not_taken_out_of_it
 async def test_a_practice_in_the_rounds_of_two_areas_goes_to_the_first_decided(app: Harness) -> None:
     round, _ = await covered_round(app)
     other = await open_round(app, commissioner="SB2")
-    theirs = of_sb2(other, "Z80011", "Z80012", "Z80013", "Z80003", network="U90001")
+    theirs = applying(other, "Z80011", "Z80012", "Z80013", "Z80003", network="U90001")
     assert (await hand_in(app, theirs)).status_code == 200
     assert (await decide(app, other, commissioner(app, "SB2"))).status_code == 200
     refused = await decide(app, round)
@@ -118,14 +118,18 @@ async def test_a_practice_in_the_rounds_of_two_areas_goes_to_the_first_decided(a
 async def test_a_part_of_a_list_is_not_taken_from_a_network_that_has_the_whole(app: Harness) -> None:
     round = await open_round(app)
     part = {"practice": "Z80011", "share": "0.5"}
-    refused = await hand_in(app, of_sb2(round, "Z80001", "Z80002", "Z80003", part), by="SA1")
-    assert (refused.status_code, refused.json()["code"]) == (409, "PracticeInAnotherNetwork")
+    assert (await hand_in(app, applying(round, "Z80001", "Z80002", "Z80003", part), by="SA1")).status_code == 200
+    ids = [await submitted(app, form(name, round)) for name in NAMES[1:]]
+    assert (await allocate(app, application=ids[0], round=round)).status_code == 201
+    refused = await decide(app, round)
+    assert (refused.status_code, codes(refused)) == (409, ["PracticeInAnotherNetwork"])
+    assert (await members(app, "U90001", as_at="2022-04-02"))["Z80011"] == "1"
 
 
 async def test_a_network_that_has_closed_does_not_apply_again(app: Harness) -> None:
     round = await open_round(app, commissioner="SB2")
     moved = [{"practice": code, "leaves": "U90003"} for code in ("Z80018", "Z80019", "Z80020")]
-    refused = await hand_in(app, of_sb2(round, *moved, network="U90004"))
+    refused = await hand_in(app, applying(round, *moved, network="U90004"))
     assert (refused.status_code, refused.json()["code"]) == (409, "NetworkNotOpen")
     closed = await app.client.get(f"{V1}/networks/U90004", headers=national(app))
     assert closed.json()["closed_on"] == "2020-03-31"
@@ -133,7 +137,7 @@ async def test_a_network_that_has_closed_does_not_apply_again(app: Harness) -> N
 
 async def test_a_network_closed_after_it_applied_is_not_brought_back_by_the_decision(app: Harness) -> None:
     round = await open_round(app, commissioner="SB2")
-    taken = await hand_in(app, of_sb2(round, "Z80011", "Z80012", "Z80013", network="U90001"))
+    taken = await hand_in(app, applying(round, "Z80011", "Z80012", "Z80013", network="U90001"))
     assert taken.status_code == 200, taken.text
     last = {"closed_on": "2022-03-20", "reason": "It gave up."}
     assert (await app.put(f"{V1}/networks/U90001/closure", last, commissioner(app, "SB2"))).status_code == 200
@@ -151,12 +155,12 @@ async def test_no_area_takes_over_a_network_that_another_leads(app: Harness, how
     practices = ("Z80001", "Z80011", "Z80012", "Z80013")
     why = {"reform_reason": "size", "reform_explanation": "They are too small."}
     named = {"network": "U90001"} if how == "network" else {"reforms": ["U90001"], **why}
-    refused = await hand_in(app, of_sb2(round, *practices, **named), by="SA1")
+    refused = await hand_in(app, applying(round, *practices, **named), by="SA1")
     assert (refused.status_code, refused.json()["code"]) == (409, "NetworkLedElsewhere")
     handed = {"commissioner": "SA1", "valid_from": "2022-02-01", "reason": "Both agree."}
     lead = await app.put(f"{V1}/networks/U90001/lead-commissioner", handed, commissioner(app, "SB2"))
     assert lead.status_code == 200, lead.text
-    assert (await hand_in(app, of_sb2(round, *practices, **named), by="SA1")).status_code == 200
+    assert (await hand_in(app, applying(round, *practices, **named), by="SA1")).status_code == 200
 
 
 async def test_whom_an_allocation_was_for_before_the_decision_stays_answerable(app: Harness) -> None:

@@ -231,10 +231,16 @@ class Form:
             found.append(NetworkTooSmall(message))
         return [*found, *self.conflicts(known, others)]
 
-    def conflicts(self, known: Mapping[str, KnownPractice], others: Sequence[Form]) -> list[Refused]:
-        """Where its practices and its network stand in the way of other networks, allocations and applications."""
+    def conflicts(
+        self, known: Mapping[str, KnownPractice], others: Sequence[Form], *, complete: bool = False
+    ) -> list[Refused]:
+        """Where its practices and its network stand in the way of other networks, allocations and applications.
+
+        Once the applications are `complete`, no other will come that leaves a part of a list to this one.
+        """
         found: list[Refused] = []
         leaving = self.leaving()
+        again = {other.network for other in others}
         for line in self.practices:
             elsewhere = [o for o in others if line.practice in o.practice_codes]
             taken = sum((p.share for o in elsewhere for p in o.practices if p.practice == line.practice), line.share)
@@ -244,7 +250,8 @@ class Form:
             practice = known.get(line.practice)
             held = [n for n in practice.networks if n != self.network] if practice else []
             stays = [network for network in held if (line.practice, network) not in leaving]
-            if practice and stays and line.share + sum(practice.share_in(network) for network in stays) > 1:
+            kept = sum(practice.share_in(network) for network in stays if network not in again) if practice else 0
+            if stays and (line.share == 1 or (complete and line.share + kept > 1)):
                 message = f"{line.practice} is a member of {', '.join(stays)} and does not leave it."
                 found.append(PracticeInAnotherNetwork(message))
             if practice and practice.allocated_to:

@@ -39,7 +39,7 @@ async def require_still_good(
         field = f"applications.{application.id}"
         gone = [f for f in application.practice_faults(known) if f.code in MEMBERS_NO_MORE]
         others = [other for other in beside if other.id != application.id]
-        refused = [*of_networks[application.id], *application.conflicts(known, others)]
+        refused = [*of_networks[application.id], *application.conflicts(known, others, complete=True)]
         faults += [Fault(field, fault.code, fault.message) for fault in gone]
         faults += [Fault(field, refusal.code, str(refusal)) for refusal in refused]
     if faults:
