@@ -163,6 +163,20 @@ async def test_no_area_takes_over_a_network_that_another_leads(app: Harness, how
     assert (await hand_in(app, applying(round, *practices, **named), by="SA1")).status_code == 200
 
 
+async def test_an_application_begun_before_a_succession_is_handed_in_to_the_heir(app: Harness) -> None:
+    round = await open_round(app)
+    made = await draft(app, form(NAMES[0], round))
+    heir = {"code": "S1Y5D", "name": "INVENTED HEIR S1Y5D"}
+    said = {"kind": "merger", "succeeded_on": "2022-03-15", "successors": [heir], "reason": "As ordered."}
+    assert (await app.put(f"{V1}/commissioners/SA1/succession", said, national(app))).status_code == 200
+    path = f"{V1}/applications/{made['id']}/submission"
+    taken = await app.put(path, {"received_on": "2022-02-14"}, commissioner(app, "S1Y5D"))
+    assert taken.status_code == 200, taken.text
+    stranger = await draft(app, applying(round, "Z80011", "Z80012", "Z80013"), commissioner(app, "S1Y5D"))
+    elsewhere = await app.put(f"{V1}/applications/{stranger['id']}/submission", {}, commissioner(app, "S1Y5D"))
+    assert (elsewhere.status_code, codes(elsewhere)) == (422, ["outside_the_area"])
+
+
 async def test_whom_an_allocation_was_for_before_the_decision_stays_answerable(app: Harness) -> None:
     round = await open_round(app)
     ids = [await submitted(app, form(name, round)) for name in NAMES]

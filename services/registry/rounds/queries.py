@@ -194,6 +194,8 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
         as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
     )
     served = dict((await session.execute(allocated)).all())
+    # what an heir commissions on that day is of the area it inherited, whose code the round keeps
+    heir = await heir_of(session, round.commissioner, round.starts_on)
     known = {}
     for code, contract, commissioner in await session.execute(facts.where(Practice.code == any_(wanted))):
         name, status = open_ones.get(code, (code, None))
@@ -201,7 +203,9 @@ async def known_practices(session: AsyncSession, codes: Iterable[str], round: Ro
             code=code,
             name=name,
             open=status in (PracticeStatus.ACTIVE, PracticeStatus.DORMANT),
-            commissioner=commissioner or sizes.get(code, (None, None))[1],
+            commissioner=round.commissioner
+            if commissioner == heir
+            else commissioner or sizes.get(code, (None, None))[1],
             contract=contract,
             patients=sizes.get(code, (None, None))[0],
             networks=tuple(networks[code]),
