@@ -100,10 +100,9 @@ def bodies() -> dict[str, Any]:
             "network": funding.NETWORK,
             "contract_year": "2021-22",
             "indicator": "VI-01",
-            "answer": None,
             **RATIO,
         },
-        f"PUT {V1}/achievements/{{achievement_id}}/declaration": {**RATIO, "answer": None},
+        f"PUT {V1}/achievements/{{achievement_id}}/declaration": dict(RATIO),
         f"PUT {V1}/achievements/{{achievement_id}}/approval": {"accepted_on": "2022-06-01", "earned": "0.5"},
         f"PUT {V1}/achievements/{{achievement_id}}/return": {"reason": "The denominator is last year's."},
         f"POST {V1}/achievement-overrides": {

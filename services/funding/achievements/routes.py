@@ -23,6 +23,7 @@ from services.funding.achievements.model import (
 )
 from services.funding.achievements.operations import NetworkNotFound
 from services.funding.codes import OrganisationCode
+from services.funding.dated import Day
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen
@@ -69,6 +70,8 @@ class DeclarationIn(In):
     def _fits(self) -> "DeclarationIn":
         if (self.numerator is None) != (self.denominator is None):
             raise ValueError("declare numerator and denominator together")
+        if self.answer is not None and self.numerator is not None:
+            raise ValueError("declare figures or an answer, not both")
         if self.adjustments is not None and self.denominator is None:
             raise ValueError("adjustments are taken off a denominator; declare it")
         if self.denominator is not None and self.numerator is not None:
@@ -88,7 +91,7 @@ class AchievementIn(DeclarationIn):
 class AchievementApprovalIn(In):
     """`accepted_on` if it was accepted before today; `earned` is the part of a sum the commissioner found earned."""
 
-    accepted_on: date | None = None
+    accepted_on: Day | None = None
     earned: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$")] | None = None
 
 

@@ -11,6 +11,7 @@ from services.funding.codes import OrganisationCode
 from services.funding.consents import operations
 from services.funding.consents.model import AnotherVariation, Consent, NotInVariation
 from services.funding.consents.operations import ConsentNotFound
+from services.funding.dated import Day
 from services.funding.networks.model import Practice
 from services.funding.scope import practices_seen
 from services.funding.variations.model import BelowNationalTotal, NationalTotalUnknown, VariationDecided
@@ -50,7 +51,7 @@ class ConsentIn(In):
     """`valid_from` is the first day of the variation unless given; a month counts by the rule of membership."""
 
     practice: OrganisationCode
-    valid_from: date | None = None
+    valid_from: Day | None = None
     signed_by: Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -65,7 +66,7 @@ class ConsentOut(Out):
 
 
 class TakenBackIn(In):
-    withdrawn_from: date
+    withdrawn_from: Day
 
 
 @router.post(

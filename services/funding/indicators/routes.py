@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
+from services.funding.dated import Day
 from services.funding.indicators import operations
 from services.funding.indicators.model import (
     Indicator,
@@ -52,7 +53,7 @@ class IndicatorIn(In):
     title: Annotated[str, Field(min_length=3, max_length=200)]
     kind: IndicatorKind
     points: Number | None = None
-    point_value: MoneyIn | None = None
+    point_value: Annotated[MoneyIn | None, Field(ge=0)] = None
     lower: Number | None = None
     upper: Number | None = None
     by_prevalence: bool = True
@@ -60,8 +61,8 @@ class IndicatorIn(In):
     average_list: Number | None = None
     part: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     parts: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
-    first_day: date | None = None
-    known_from: date | None = None
+    first_day: Day | None = None
+    known_from: Day | None = None
     supersedes: Annotated[str | None, Field(max_length=96)] = None
     confidence: Confidence
     sources: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=20)] = []
