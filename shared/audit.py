@@ -40,6 +40,11 @@ def act_as(session: AsyncSession, actor: Callable[[], Actor | None]) -> None:
     session.info[_ACTOR] = actor
 
 
+def act_alike(session: AsyncSession, other: AsyncSession) -> None:
+    """Whoever is responsible for what `other` changes is so for what this transaction changes."""
+    session.info[_ACTOR] = other.info.get(_ACTOR)
+
+
 def _actor(session: AsyncSession | Session) -> Actor | None:
     named: Callable[[], Actor | None] | None = session.info.get(_ACTOR)
     return None if named is None else named()

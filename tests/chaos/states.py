@@ -34,6 +34,9 @@ MOVING = {
     ("funding", "payment_lines"): {"id"},  # a number within the run
 }
 
+PASSING = {("funding", "budget_versions")}
+"""What was believed for a while: how often depends on which events were handled together."""
+
 State = dict[str, Counter[str]]
 
 
@@ -46,7 +49,7 @@ def state_of(urls: Mapping[str, str]) -> State:
         tables = build_service(name, database_url=urls[name]).base.metadata.tables
         with psycopg.connect(urls[name].replace("+psycopg", ""), row_factory=tuple_row) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            for table in sorted(tables):
+            for table in sorted(table for table in tables if (name, table) not in PASSING):
                 rows += ((f"{name}.{table}", row) for row in _rows(connection, name, table))
     return _labelled(rows)
 
@@ -54,7 +57,7 @@ def state_of(urls: Mapping[str, str]) -> State:
 def _rows(connection: psycopg.Connection[tuple[object, ...]], service: str, table: str) -> list[str]:
     columns = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema() "
-        "AND table_name = %s ORDER BY column_name",
+        "AND table_name = %s AND is_identity = 'NO' ORDER BY column_name",
         [table],
     ).fetchall()
     names = {str(name) for name, _ in columns}

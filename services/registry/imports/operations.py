@@ -97,6 +97,7 @@ async def import_file(
         raise Invalid("The file cannot have been published yet.", errors=[fault])
     await hold(session, progress.id)
     await progress.begun(
+        session,
         kind=kind,
         file_name=upload.name if partners is None else f"{upload.name} + {partners.name}",
         sha256=_digest(upload, partners),

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.imports.model import Import, ImportState
+from shared.audit import act_alike, audit
 from shared.errors import DomainError, Fault
 
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
@@ -30,12 +31,15 @@ class Progress:
     begin: Sessions
     id: str
 
-    async def begun(self, **what: Any) -> None:
+    async def begun(self, whole: AsyncSession, **what: Any) -> None:
+        """From here on the import is seen, and its caller answers for it, also where the file is refused."""
         nothing = {"rows": 0, "loaded": 0, "unchanged": 0, "refused": [], "differences": [], "changes": {}}
         state = {"state": ImportState.RUNNING, "stage": "waiting", "version": 1}
         row = insert(Import).values(id=self.id, **state, **nothing, **what)
         async with self.begin() as session:
+            act_alike(session, whole)
             await session.execute(row)
+            audit(session, action="created", record=f"{Import.__tablename__}/{self.id}", after=what)
 
     async def came_to(self, stage: str, rows: int | None = None) -> None:
         values: dict[str, Any] = {"stage": stage} | ({} if rows is None else {"rows": rows})
