@@ -297,7 +297,7 @@ def test_an_accepted_request_without_a_trace_is_lost_and_a_refused_one_with_a_tr
 def test_a_penny_a_row_and_a_reference_are_differences_between_two_stacks(healthy: Healthy, planted: Copy) -> None:
     as_it_is = state_of(healthy.urls)
     assert differences(as_it_is, state_of(planted("funding"))) == []
-    penny = planted("funding", UNLOCKED, "UPDATE payment_lines SET amount = amount + 0.01 WHERE claim IS NOT NULL")
+    penny = planted("funding", UNLOCKED, "UPDATE payment_lines SET amount = amount + 0.01 WHERE reference IS NOT NULL")
     row = planted("reporting", "DELETE FROM posts")
     reference = planted("reporting", "UPDATE applications SET round = 'rnd-01kb30000000000000'")
     for urls, table in ((penny, "funding.payment_lines"), (row, "reporting.posts"), (reference, "reporting.applic")):
