@@ -208,16 +208,6 @@ def england() -> list[Event]:
             ],
         ),
         payment("U00002", "BB2", [(None, "core_registered", "2022-04", "2812.56")]),
-        funding.PaymentConfirmed(
-            instruction="run-1-i000001",
-            run="run-1",
-            month="2022-04",
-            contract_year="2022-23",
-            payee="U00002",
-            amount=Decimal("2812.56"),
-            parts=[funding.SettledPart(network="U00002", amount=Decimal("2812.56"))],
-            confirmed_on=date(2022, 5, 4),
-        ),
         payment(
             "U00001",
             "AA1",

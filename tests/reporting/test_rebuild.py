@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from services.reporting.base import Base
 from services.reporting.rebuild import clear_projections
-from shared.events import Envelope, Event, registry
+from shared.events import Envelope, Event, funding, registry
 from tests.harness import Harness
 from tests.reporting.builders import england, lists, network, practices
 
@@ -48,9 +48,21 @@ async def parked(app: Harness) -> int:
         return int((await session.execute(text("SELECT count(*) FROM parked"))).scalar_one())
 
 
+CONFIRMED = funding.PaymentConfirmed(
+    instruction="run-1-i000001",
+    run="run-1",
+    month="2022-04",
+    contract_year="2022-23",
+    payee="U00002",
+    amount=Decimal("2812.56"),
+    parts=[funding.SettledPart(network="U00002", amount=Decimal("2812.56"))],
+    confirmed_on=date(2022, 5, 4),
+)
+
+
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
-    envelopes = [app.envelope(event) for event in england()]
+    envelopes = [app.envelope(event) for event in (*england(), CONFIRMED)]
     await app.receive(*envelopes)
     before = await everything(app)
     assert all(before[name] for name in before), [name for name in before if not before[name]]
