@@ -135,6 +135,16 @@ async def test_no_order_of_calls_approves_an_area_that_leaves_anybody_out(
         await undone.rollback()
 
 
+async def test_patients_allocated_for_less_than_the_year_are_left_out(app: Harness) -> None:
+    round = await open_round(app)
+    for name in NAMES:
+        await submitted(app, form(name, round))
+    assert (await allocate(app, network="U90001", valid_from="2022-04-01", valid_to="2022-04-01")).status_code == 201
+    answer = await decide(app, round)
+    assert (answer.status_code, answer.json()["code"]) == (409, "CoverageIncomplete")
+    assert [error["field"] for error in answer.json()["errors"]] == [OUTSIDE]
+
+
 async def test_the_property_is_seen_to_fail_where_the_override_is_used(app: Harness) -> None:
     round = await open_round(app)
     for name in NAMES:

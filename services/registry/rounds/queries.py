@@ -25,8 +25,9 @@ from services.registry.practices.model import (
 )
 from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
 from services.registry.scope import area_of, decides_for, heir_of, held_by
-from shared.facts import as_at, currently_known, of_key
+from shared.facts import as_at, currently_known, days, of_key
 from shared.identity import Caller, Role
+from shared.years import year_end
 
 
 async def visible_rounds(session: AsyncSession, caller: Caller, today: date) -> ColumnElement[bool]:
@@ -156,8 +157,10 @@ async def _covered(
         goes_on = network not in again and (practice, network) not in leaving
         if goes_on and (practice not in applying or share < 1):
             covered[practice].append((share, "network", network))
+    # patients allocated for a day, or a month, are left out for the rest of the year
+    lasting = Allocation.valid.contains(days(round.starts_on, year_end(round.contract_year)))
     allocations = select(Allocation.practice, Allocation.network, Allocation.application).where(
-        as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
+        currently_known(Allocation), lasting, Allocation.practice == any_(wanted)
     )
     served = {application.id for application in applications}
     for practice, serving, application_id in await session.execute(allocations):
