@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
@@ -32,7 +31,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 async def england(migrated: Callable[[str], str], issuer: EmbeddedIssuer) -> AsyncIterator[Harness]:
     async with live("registry", migrated("registry"), issuer) as app:
-        began = time.monotonic()
         app.reports = [await upload_listed(app, REAL_DATA, entry) for entry in MANIFEST["files"]]  # type: ignore[attr-defined]
         yield app
 
