@@ -11,6 +11,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.imports.model import ImportKind
@@ -566,3 +567,12 @@ async def test_an_import_is_seen_while_it_runs_and_when_its_process_died(
         assert (await get(app, f"/imports/{during['id']}"))["state"] == state
         seen.clear()
         go_on.clear()
+    blow_up.clear()
+    go_on.set()
+    repeated = await upload(app, "epraccur", "e.csv", b"interrupted", published_on="2022-01-01")
+    assert (repeated.json()["id"], repeated.json()["state"]) == (during["id"], "loaded")
+    assert (await get(app, "/imports?state=running"))["items"] == []
+    actions = text("SELECT action FROM audit WHERE record = :record ORDER BY position")
+    async with app.session() as session:
+        trail = (await session.scalars(actions.bindparams(record=f"imports/{during['id']}"))).all()
+    assert trail == ["created", "taken up again", "import", "changed"]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.model import Placement, Succession
 from services.registry.imports.model import Import, ImportKind, ImportState, NewerFileImported
-from services.registry.imports.progress import Progress, hold
+from services.registry.imports.progress import Progress
 from services.registry.list_sizes.model import ListSize
 from services.registry.networks.model import Membership, Network, NetworkEntry
 from services.registry.networks.operations import lock_register
@@ -95,8 +95,7 @@ async def import_file(
     if published_on > london_day(now):
         fault = Fault("published_on", "in_the_future", f"{published_on} has not come yet.")
         raise Invalid("The file cannot have been published yet.", errors=[fault])
-    await hold(session, progress.id)
-    await progress.begun(
+    progress = await progress.begun(
         session,
         kind=kind,
         file_name=upload.name if partners is None else f"{upload.name} + {partners.name}",
@@ -108,7 +107,7 @@ async def import_file(
     )
     # two files at once would both compare themselves with the register as it was before either
     await lock_register(session)
-    record = await session.get_one(Import, progress.id)
+    record = await session.get_one(Import, progress.id, populate_existing=True)
     try:
         await _load(session, record, upload, partners, now, progress)
     except DomainError as error:

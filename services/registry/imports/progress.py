@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.imports.model import Import, ImportState
+from services.registry.imports.model import Import, ImportKind, ImportState
 from shared.audit import act_alike, audit
 from shared.errors import DomainError, Fault
 
@@ -31,15 +32,24 @@ class Progress:
     begin: Sessions
     id: str
 
-    async def begun(self, whole: AsyncSession, **what: Any) -> None:
-        """From here on the import is seen, and its caller answers for it, also where the file is refused."""
+    async def begun(self, whole: AsyncSession, **what: Any) -> Progress:
+        """From here on the import is seen, and its caller answers for it, also where the file is refused.
+
+        An import of the same bytes that died on the way is taken up again and keeps its id: returned is the progress of
+        the one that now runs, which the whole transaction holds.
+        """
+        left = await _take_up(whole, **what)
+        taken = self if left is None else replace(self, id=left)
+        await hold(whole, taken.id)
         nothing = {"rows": 0, "loaded": 0, "unchanged": 0, "refused": [], "differences": [], "changes": {}}
-        state = {"state": ImportState.RUNNING, "stage": "waiting", "version": 1}
-        row = insert(Import).values(id=self.id, **state, **nothing, **what)
+        values = {"state": ImportState.RUNNING, "stage": "waiting", "version": 1, **nothing, **what}
+        row = insert(Import).values(id=taken.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
         async with self.begin() as session:
             act_alike(session, whole)
             await session.execute(row)
-            audit(session, action="created", record=f"{Import.__tablename__}/{self.id}", after=what)
+            action = "created" if left is None else "taken up again"
+            audit(session, action=action, record=f"{Import.__tablename__}/{taken.id}", after=what)
+        return taken
 
     async def came_to(self, stage: str, rows: int | None = None) -> None:
         values: dict[str, Any] = {"stage": stage} | ({} if rows is None else {"rows": rows})
@@ -53,6 +63,24 @@ class Progress:
         values = {"state": ImportState.REFUSED, "stage": "refused", "reason": str(error), "refused": [why]}
         async with self.begin() as session:
             await session.execute(update(Import).where(Import.id == self.id).values(**values))
+
+
+async def _take_up(
+    session: AsyncSession, *, kind: ImportKind, sha256: str, published_on: date, snapshot: date | None, **_: Any
+) -> str | None:
+    """An import of just this file that nobody runs any more, held from here on."""
+    left = await session.scalars(
+        select(Import.id)
+        .where(Import.state == ImportState.RUNNING, Import.kind == kind, Import.sha256 == sha256)
+        .where(Import.published_on == published_on, Import.snapshot.is_not_distinct_from(snapshot))
+        .order_by(Import.id)
+    )
+    for id in left.all():
+        if await session.scalar(select(func.pg_try_advisory_xact_lock(_running(id)))):
+            still: ImportState | None = await session.scalar(select(Import.state).where(Import.id == id))
+            if still is ImportState.RUNNING:
+                return id
+    return None
 
 
 async def hold(session: AsyncSession, id: str) -> None:
