@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.achievements.model import Achievement, AchievementAmount
@@ -18,6 +18,10 @@ from services.funding.payments.engine import Year
 from services.funding.payments.model import PaymentLine
 from services.funding.queries.model import PaymentQuery, QueryState
 from shared.years import month_of, months_of
+
+KIND = "achievements"
+PART = "~"
+"""Before the payee in the reference of a line that takes back a part of an amount."""
 
 Facts = Mapping[str, Mapping[str, str | None]]
 """By network: registered patients, adjusted patients and the rate of the sum, each null where it is not known."""
@@ -89,6 +93,15 @@ def facts_about(facts: Facts, network: str) -> Mapping[str, str | None]:
     return facts.get(network, {"patients": None, "adjusted": None, "rate": None})
 
 
+def pays_amount() -> ColumnElement[bool]:
+    """True of the lines that pay an amount of an achievement, or a part of it."""
+    return (
+        (PaymentLine.run == AchievementAmount.run)
+        & (PaymentLine.network == AchievementAmount.network)
+        & (func.split_part(PaymentLine.reference, PART, 1) == literal(f"{KIND}/").concat(AchievementAmount.id))
+    )
+
+
 async def paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[Decimal, int]]:
     """What achievements were or are to be paid, what queries added to it included, and by how many amounts.
 
@@ -101,7 +114,7 @@ async def paid_by_achievement(session: AsyncSession, ids: Collection[str]) -> di
     )
     added = await session.execute(
         select(AchievementAmount.achievement, func.sum(PaymentQuery.adjustment))
-        .join(PaymentLine, PaymentLine.reference == literal("achievements/").concat(AchievementAmount.id))
+        .join(PaymentLine, pays_amount())
         .join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
         .where(
             AchievementAmount.achievement.in_(ids),

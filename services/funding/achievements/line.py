@@ -2,65 +2,100 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.achievements.assessing import KIND, PART, pays_amount
 from services.funding.achievements.model import AchievementAmount
 from services.funding.payments.model import PaymentLine
-from services.funding.payments.payables import Payable, Source, ids_of
+from services.funding.payments.payables import Payable, Source, give_back, ids_of
+from services.funding.queries.model import PaymentQuery
 from shared.events.base import Event
-
-KIND = "achievements"
 
 
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
     """Every amount decided and not in an issued run, of this month or an earlier one.
 
-    What is taken back is taken back from whoever was paid the achievement, also after another payee was appointed.
+    What is taken back is taken back from whoever was paid the achievement, also after another payee was appointed, and
+    from each no more than it had.
     """
     amounts = (
         await session.scalars(
             select(AchievementAmount)
             .where(AchievementAmount.run.is_(None), AchievementAmount.month <= month)
-            .order_by(AchievementAmount.network, AchievementAmount.month, AchievementAmount.id)
+            .order_by(AchievementAmount.network, AchievementAmount.month, AchievementAmount.number)
         )
     ).all()
-    paid = await _paid_to(session, {amount.achievement for amount in amounts if amount.amount < 0})
+    had = await _paid_to(session, {amount.achievement for amount in amounts if amount.amount < 0})
+    return [payable for amount in amounts for payable in _payables(amount, had[amount.achievement])]
+
+
+def _payables(amount: AchievementAmount, had: dict[str, Decimal]) -> list[Payable]:
+    """What an amount pays, or takes back of what payees `had` of the achievement, which that leaves less.
+
+    What goes beyond it takes back only what waits to be paid itself, and so does not name a payee.
+    """
+    parts: list[tuple[str | None, Decimal]] = []
+    if amount.amount < 0:
+        given = give_back(-amount.amount, had)
+        for payee, part in given:
+            had[payee] += part
+        parts += given
+    rest = amount.amount - sum((part for _, part in parts), Decimal("0.00"))
+    if rest or not parts:
+        parts.append((None, rest))
+    reference = f"{KIND}/{amount.id}"
     return [
         Payable(
-            reference=f"{KIND}/{amount.id}",
+            # one amount, several lines: each leaves once
+            reference=reference if number == 0 else f"{reference}{PART}{payee or amount.network}",
             network=amount.network,
             practice=None,
-            payee=paid.get(amount.achievement) if amount.amount < 0 else None,
+            payee=payee,
             stream=amount.stream,
             month=amount.month,
-            amount=amount.amount,
+            amount=part,
             cause=amount.cause,
-            trace=amount.trace,
+            trace=amount.trace
+            if part == amount.amount
+            else {**amount.trace, "amount": str(part), "charged_to_others": str(amount.amount - part)},
         )
-        for amount in amounts
+        for number, (payee, part) in enumerate(parts)
     ]
 
 
-async def _paid_to(session: AsyncSession, achievements: Collection[str]) -> dict[str, str]:
-    """Who was paid most of each achievement, if it was paid at all."""
+async def _paid_to(session: AsyncSession, achievements: Collection[str]) -> dict[str, dict[str, Decimal]]:
+    """What each payee was paid of each achievement, and has not given back."""
     rows = await session.execute(
-        select(AchievementAmount.achievement, PaymentLine.payee)
-        .join(PaymentLine, PaymentLine.reference == literal(f"{KIND}/").concat(AchievementAmount.id))
-        .where(AchievementAmount.achievement.in_(achievements), PaymentLine.run == AchievementAmount.run)
+        select(AchievementAmount.achievement, PaymentLine.payee, func.sum(PaymentLine.amount))
+        .join(PaymentLine, pays_amount())
+        .where(AchievementAmount.achievement.in_(achievements), PaymentLine.amount.is_not(None))
         .group_by(AchievementAmount.achievement, PaymentLine.payee)
-        .order_by(func.sum(PaymentLine.amount), PaymentLine.payee)
     )
-    return dict(rows.all())
+    adjusted = await session.execute(
+        select(AchievementAmount.achievement, PaymentQuery.payee, func.sum(PaymentQuery.adjustment))
+        .join(PaymentLine, pays_amount())
+        .join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
+        .where(AchievementAmount.achievement.in_(achievements), PaymentQuery.adjusted_in.is_not(None))
+        .group_by(AchievementAmount.achievement, PaymentQuery.payee)
+    )
+    had: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for achievement, payee, amount in [*rows, *adjusted]:
+        had[achievement][payee] += amount
+    return had
 
 
 async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
     """The amounts were part of an issued run."""
     found = await session.scalars(
-        select(AchievementAmount).where(AchievementAmount.id.in_(ids_of(references))).with_for_update()
+        select(AchievementAmount)
+        .where(AchievementAmount.id.in_({one.partition(PART)[0] for one in ids_of(references)}))
+        .with_for_update()
     )
     for amount in found.all():
         amount.run = run

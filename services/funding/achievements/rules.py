@@ -117,11 +117,14 @@ def _pence(amount: Fraction) -> Decimal:
 
 
 def recompute(trace: Trace) -> Decimal:
-    """The amount of a line: what the figures come to, less what was paid for the achievement before."""
+    """The amount of a line: what the figures come to, less what was paid for the achievement before.
+
+    Of what is taken back from several payees, a line is its own payee's part.
+    """
     earned = assess(trace["figures"]).amount
     if earned is None:
         raise ValueError("an achievement that is held reaches no line")
-    return earned - Decimal(trace["paid_before"])
+    return earned - Decimal(trace["paid_before"]) - Decimal(trace.get("charged_to_others", 0))
 
 
 def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
@@ -150,6 +153,8 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
             product += f" × prevalence ({figures['denominator']} / {figures['patients']}) / {figures['prevalence']}"
         lines.append(product)
     lines.append(f"Earned: {pounds(assessed.amount or Decimal(0))}; paid before: {pounds(trace['paid_before'])}")
+    if "charged_to_others" in trace:
+        lines.append(f"Others that were paid for it give back: {pounds(trace['charged_to_others'])}")
     return lines, doubts(trace["indicator"], figures["confidence"])
 
 

@@ -219,9 +219,9 @@ def held_trace(months: Sequence[str], code: str, detail: str) -> Trace:
 
 
 def _right_withdrawn(payable: Payable, withdrawals: Iterable[Withdrawal]) -> str | None:
-    """Why a network's amount waits: it had no right to be paid on the first of the month. What is asked back never
-    waits, and what a practice claims for itself rests on another contract."""
-    if payable.practice is not None or payable.amount <= 0:
+    """Why a network's amount waits: it had no right to be paid on the first of the month. What is asked back of whoever
+    was paid it never waits, and what a practice claims for itself rests on another contract."""
+    if payable.practice is not None or (payable.amount <= 0 and payable.payee is not None):
         return None
     for fact in withdrawals:
         if fact.practice is None and fact.valid.contains(first_day(payable.month)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -53,3 +53,14 @@ def kind_of(reference: str) -> str:
 def ids_of(references: Collection[str]) -> list[str]:
     """The ids behind references of one kind."""
     return [reference.partition("/")[2] for reference in references]
+
+
+def give_back(back: Decimal, had: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
+    """Who gives back how much of what was paid too much, whoever was paid most first."""
+    parts = []
+    for payee in sorted(had, key=lambda payee: (had[payee], payee), reverse=True):
+        part = min(back, had[payee])
+        if part > 0:
+            parts.append((payee, -part))
+            back -= part
+    return parts

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from decimal import Decimal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.payments.drafting import COLUMNS, Drafted
+from services.funding.payments.payables import give_back
 
 _PAYEE, _AMOUNT, _REFERENCE = (COLUMNS.index(name) for name in ("payee", "amount", "reference"))
 _KEY = [COLUMNS.index(name) for name in ("contract_year", "network", "practice", "stream", "month")]
@@ -50,15 +50,4 @@ async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> No
     for place in taking:
         row, had = drafted.rows[place], paid[place]
         if had and had.get(row[_PAYEE], Decimal(0)) < -row[_AMOUNT]:
-            drafted.charge(place, _parts(-row[_AMOUNT], had))
-
-
-def _parts(back: Decimal, had: Mapping[str, Decimal]) -> list[tuple[str, Decimal]]:
-    """Who gives back how much of what was paid too much, whoever was paid most first."""
-    parts = []
-    for payee in sorted(had, key=lambda payee: (had[payee], payee), reverse=True):
-        part = min(back, had[payee])
-        if part > 0:
-            parts.append((payee, -part))
-            back -= part
-    return parts
+            drafted.charge(place, give_back(-row[_AMOUNT], had))
