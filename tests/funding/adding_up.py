@@ -111,17 +111,16 @@ async def _conserved(app: Harness, lines: list[dict[str, Any]]) -> None:
 async def _nobody_owes_what_it_never_had(lines: list[dict[str, Any]]) -> None:
     """Of a stream and month of a network, no payee ever gave back more than it was paid."""
     had: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
-    by_run: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
     order = list(dict.fromkeys(line["run"] for line in lines))
     for run in order:
-        by_run.clear()
+        by_run: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
         for line in lines:
             if line["run"] == run:
                 key = (line["payee"], line["network"], line["practice"] or "", line["stream"], line["month"])
                 by_run[key] += Decimal(line["amount"])
-        for key, amount in by_run.items():
-            had[key] += amount
-            assert had[key] >= 0, (key, had[key])
+        for given, amount in by_run.items():
+            had[given] += amount
+            assert had[given] >= 0, (given, had[given])
 
 
 async def _stated(app: Harness, payee: str, month: str, lines: list[dict[str, Any]]) -> None:

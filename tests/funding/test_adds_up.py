@@ -21,6 +21,7 @@ from tests.funding.test_queries import commissioner, raised
 from tests.funding.test_restatements import nothing_paid_is_touched, publish
 from tests.funding.test_runs import lines_of, nan
 from tests.funding.test_runs_instructions import INSTRUCTIONS, file_of, instructions_of, settled
+from tests.funding.test_succession import on
 from tests.funding.test_variations import ACCESS, FRAILTY, VARIATIONS, in_force
 from tests.funding.test_withdrawals import restored, withdrawn
 from tests.harness import Harness
@@ -92,7 +93,7 @@ async def test_a_practice_found_to_be_shared_by_two_networks(funding_app: Harnes
     await supplied(app, "2022-04", 100)
     await app.deliver(an_approved_network("U99999", [Member(practice="A00003", valid_from=SINCE)], payee="A00003"))
     for basis in ("registered", "adjusted", "weighted"):
-        await app.deliver(list_sizes(basis, {"A00003": "9999.5"}))  # type: ignore[arg-type]
+        await app.deliver(list_sizes(basis, {"A00003": "9999.5"}))
     await supplied(app, "2022-04", 11, "U99999")
     await runs(app, ["2022-04", "2022-05"])
     await adds_up(app)
@@ -261,13 +262,13 @@ async def test_a_practice_claim_approved_ahead_withdrawn_and_never_paid(funding_
         one = await scheme.submitted(app, month)
         assert (await scheme.step(app, one["id"], "approval")).status_code == 200
     await paid(app, "2026-06")
-    scheme.on(app, date(2026, 8, 1))
+    on(app, date(2026, 8, 1))
     ahead = await scheme.submitted(app, "2026-08", sessions="3", salary="3600.00")
     assert (await scheme.step(app, ahead["id"], "confirmation")).status_code == 200
     assert (await scheme.step(app, ahead["id"], "approval")).status_code == 200
     gone = await scheme.step(app, ahead["id"], "withdrawal")
     assert (gone.status_code, gone.json()["status"]) == (200, "withdrawn")
-    scheme.on(app, date(2026, 9, 1))
+    on(app, date(2026, 9, 1))
     await paid(app, "2026-08")
     lines = await app.client.get("/funding/v1/lines?stream=gp_reimbursement_max", headers=nan(app))
     assert [line["month"] for line in lines.json()["items"]] == ["2026-04", "2026-05"]
@@ -344,9 +345,7 @@ async def test_a_run_for_march_after_the_next_year_began(funding_app: Harness) -
     await an_area(app)
     await supplied(app, "2022-04", 100)
     for basis in ("registered", "adjusted", "weighted"):
-        await app.deliver(
-            list_sizes(basis, {"A00001": 30500, "A00002": 20500}, snapshot=date(2023, 1, 1))  # type: ignore[arg-type]
-        )
+        await app.deliver(list_sizes(basis, {"A00001": 30500, "A00002": 20500}, snapshot=date(2023, 1, 1)))
     await app.deliver(a_claim(month="2023-03", worked_from=date(2023, 3, 1), worked_to=date(2023, 3, 31)))
     assert (await app.put("/funding/v1/claims/claim-1/approval", None, commissioner(app))).status_code == 200
     await paid(app, "2023-02")
