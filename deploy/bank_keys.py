@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.funding.bank_details.keys import new_key, read_keys, write_keys
 from services.funding.bank_details.operations import reseal_details
 from services.funding.payment_files.operations import reseal_files
 from services.funding.settings import Settings
 from shared.database import engine_for, sessions_for
+from shared.keys import new_key, read_keys, write_keys
 
 
 async def rotate(settings: Settings, *, forget: bool) -> int:

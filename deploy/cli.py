@@ -222,6 +222,20 @@ def rotate_bank_keys(
 
 
 @app.command()
+def rotate_reply_keys(
+    forget: Annotated[bool, typer.Option(help="Drop the older keys that no kept answer needs")] = False,
+) -> None:
+    """Mark kept answers with a new key from now on, beside a running stack or a stopped one."""
+    from deploy.reply_keys import rotate
+    from deploy.up import common_settings, databases
+
+    home = Home.given()
+    with databases(home) as urls:
+        kept = asyncio.run(rotate(common_settings(home, None), urls, forget=forget))
+        typer.echo(f"{kept} keys at hand")
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
     patience: Annotated[float, typer.Option(help="Seconds an event may be on its way before it counts as lost")] = 60.0,

@@ -140,6 +140,7 @@ def common_settings(home: Home, bootstrap_servers: str | None) -> CommonSettings
     prefix = settings.kafka_topic_prefix or home.suffix().strip("_").replace("_", ".")
     return settings.model_copy(
         update={
+            "home": home.path,
             "kafka_bootstrap_servers": bootstrap_servers,
             "kafka_topic_prefix": f"{prefix}." if prefix and not prefix.endswith(".") else prefix,
         }

@@ -218,6 +218,7 @@ def create_app(service: Service, common: CommonSettings, *, runtime: Runtime | N
     metrics = Metrics(service.name)
     app.state.service = service
     app.state.metrics = metrics
+    app.state.reply_keys = common.reply_key_ring
     if runtime is not None:
         app.state.runtime = runtime
         app.state.sessions = runtime.sessions

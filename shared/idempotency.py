@@ -6,7 +6,6 @@ the first to commit and then read its answer. A refusal keeps nothing, so a requ
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,8 +16,9 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.errors import Fault, Invalid
+from shared.errors import Fault, Invalid, Unavailable
 from shared.identity import authenticated
+from shared.keys import KeysMissing, ReplyKeys
 from shared.messaging.tables import KeptReply
 
 _CLAIM = "pcn_idempotency"
@@ -53,14 +53,18 @@ class Claim:
 
 
 async def claim_key(request: Request, session: AsyncSession, key: str) -> None:
-    """Take the key for this request. Raises `Replay` for a repeat, `Invalid` where the key means something else."""
+    """Take the key for this request.
+
+    Raises `Replay` for a repeat, `Invalid` where the key means something else and `Unavailable` where that cannot be
+    told any more.
+    """
     caller = (await authenticated(request)).subject
-    asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    asked.update(_without_boundary(await request.body(), request.headers.get("content-type", "")))
-    fingerprint = asked.hexdigest()
+    keys: ReplyKeys = request.app.state.reply_keys
+    body = _without_boundary(await request.body(), request.headers.get("content-type", ""))
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
     taken = await session.scalar(
         insert(KeptReply)
-        .values(caller=caller, key=key, fingerprint=fingerprint, created_at=datetime.now(UTC))
+        .values(caller=caller, key=key, fingerprint=keys.mark(asked), created_at=datetime.now(UTC))
         .on_conflict_do_nothing()
         .returning(KeptReply.key)
     )
@@ -74,7 +78,11 @@ async def claim_key(request: Request, session: AsyncSession, key: str) -> None:
             )
         )
     ).one()
-    if kept.fingerprint != fingerprint:
+    try:
+        agrees = keys.agrees(kept.fingerprint, asked)
+    except KeysMissing as error:
+        raise Unavailable(str(error)) from error
+    if not agrees:
         raise Invalid(
             "This Idempotency-Key was used for another request.",
             errors=[Fault("header.Idempotency-Key", "key_reused", "Use a new key for a new request.")],

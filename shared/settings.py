@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.keys import KeysMissing, ReplyKeys
 
 EMBEDDED_ISSUER = "pcn-embedded"
 """The issuer of the embedded default; a production setting refuses it."""
@@ -27,6 +29,8 @@ class CommonSettings(BaseSettings):
     kafka_topic_prefix: str = ""
     kafka_max_poll_seconds: int = Field(default=300, ge=1, description="A handler that takes longer counts as gone")
     kafka_partitions: int = Field(default=6, ge=1)
+    reply_keys: SecretStr | None = Field(default=None, description="Mark kept replies; the newest first")
+    reply_keys_file: Path | None = Field(default=None, description="The same, one a line")
     kafka_replicas: int = Field(default=1, ge=1, description="3 in production; of topics made by us")
 
     @model_validator(mode="after")
@@ -34,6 +38,30 @@ class CommonSettings(BaseSettings):
         if self.environment == "production" and (self.issuer == EMBEDDED_ISSUER or not self.jwks_url):
             raise ValueError("production needs PCN_ISSUER and PCN_JWKS_URL of a real issuer")
         return self
+
+    @model_validator(mode="after")
+    def refuse_what_is_no_key(self) -> CommonSettings:
+        if self.reply_keys is not None:
+            ReplyKeys.given(self.reply_keys.get_secret_value())
+        return self
+
+    @property
+    def keys_file(self) -> Path | None:
+        """Where the keys that mark kept replies stand, unless they were given as text."""
+        if self.reply_keys is not None:
+            return None
+        return self.reply_keys_file or self.home / "keys" / "reply-keys"
+
+    @property
+    def reply_key_ring(self) -> ReplyKeys:
+        """The keys at hand; without any the embedded default makes one. Raises `KeysMissing` in production."""
+        if self.reply_keys is not None:
+            return ReplyKeys.given(self.reply_keys.get_secret_value())
+        if self.reply_keys_file is not None:
+            return ReplyKeys.of_file(self.reply_keys_file)
+        if self.environment == "production":  # several machines must mark alike
+            raise KeysMissing("Production needs PCN_REPLY_KEYS or PCN_REPLY_KEYS_FILE.")
+        return ReplyKeys.made_at(self.home / "keys" / "reply-keys")
 
 
 class ServiceSettings(BaseSettings):

@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("FUNDING_BACS_SORT_CODE", "112233")
     os.environ.setdefault("FUNDING_BACS_ACCOUNT_NUMBER", "44556677")
     os.environ.setdefault("FUNDING_BANK_KEYS", Fernet.generate_key().decode())
+    os.environ.setdefault("PCN_REPLY_KEYS", Fernet.generate_key().decode())
     if hasattr(config, "workerinput") or os.environ.get(_SERVER):
         return
     # a folder of its own: two runs at once must not end each other's server

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Run once for a new stack: passwords nobody has to choose, in volumes only those who need them can see.
 set -eu
-if [ ! -s /secrets/services/bank-keys ]; then
+for keys in bank-keys reply-keys; do
+    [ -s /secrets/services/$keys ] && continue
     (umask 077
-     python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())' > /secrets/services/bank-keys.new
-     mv /secrets/services/bank-keys.new /secrets/services/bank-keys)
-fi
+     python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())' > /secrets/services/$keys.new
+     mv /secrets/services/$keys.new /secrets/services/$keys)
+done
 [ -s /secrets/services/pgpass ] && exit 0
 random() { python -c 'import secrets; print(secrets.token_urlsafe(32))'; }
 umask 022

@@ -16,11 +16,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.bank_keys import rotate
-from services.funding.bank_details.keys import KeyRing, KeysMissing, read_keys
+from services.funding.bank_details.keys import KeyRing
 from services.funding.bank_details.model import Account, BankDetails
 from services.funding.settings import Settings
 from shared.clock import london_day
 from shared.identity import Role
+from shared.keys import KeysMissing, read_keys
 from tests.funding.builders import NETWORK, bank_details
 from tests.funding.test_journey import an_area
 from tests.harness import Harness

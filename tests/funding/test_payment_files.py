@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
+from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,13 +14,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from services.funding.bank_holidays.model import WorkingDays
 from services.funding.bank_holidays.shipped import HOLIDAYS
 from services.funding.payment_files.bacs import Credit, Originator, pence, standard18, text_field
 from shared.clock import london_day
+from shared.database import driver_connection
 from shared.events.funding import PaymentConfirmed
 from shared.identity import Role
+from tests.funding.builders import bank_details
 from tests.funding.test_bank_details import NAME, NUMBER, SORT, approved, nan
 from tests.funding.test_journey import RUNS, an_area, paid
 from tests.funding.test_runs_instructions import FILES, file_of, instructions_of, today
@@ -122,7 +127,8 @@ async def test_a_file_is_made_once_and_is_the_same_every_time(funding_app: Harne
             f"{FILES}/{file['id']}/content", params={"layout": layout}, headers=nan(funding_app, "bob")
         )
         assert reply.status_code == 200, reply.text
-        assert hashlib.sha256(reply.content).hexdigest() == file[f"{layout}_sha256"]
+        digest = b64encode(hashlib.sha256(reply.content).digest()).decode()
+        assert reply.headers["repr-digest"] == f"sha-256=:{digest}:"
         assert contents.setdefault(layout, reply.content) == reply.content
         assert reply.headers["cache-control"] == "no-store"
     assert f"{SORT}{NUMBER}".encode() in contents["bacs"]
@@ -237,3 +243,54 @@ async def test_an_unreadable_answer_changes_nothing(funding_app: Harness, conten
     assert (reply.status_code, reply.json()["code"]) == (422, "ResultsUnreadable")
     assert [fault["code"] for fault in reply.json()["errors"]] == [code]
     assert {one["state"] for one in (await instructions_of(funding_app, run)).values()} == {"sent"}
+
+
+async def test_nothing_in_a_dump_gives_the_numbers_away(funding_live: Harness) -> None:
+    """Whoever has the whole database and can try every number: neither the numbers nor a plain digest of anything that
+    holds them stands in any cell, as text, as bytes or inside JSON."""
+    app = funding_live
+    await an_area(app)
+    asked = bank_details("A00001", account_name=NAME, sort_code=SORT, account_number=NUMBER)
+    body = json.dumps(asked).encode()
+    headers = {**nan(app), "Idempotency-Key": "details-of-a1", "Content-Type": "application/json"}
+    first = await app.client.post("/funding/v1/bank-details", content=body, headers=headers)
+    again = await app.client.post("/funding/v1/bank-details", content=body, headers=headers)
+    assert (first.status_code, again.json()) == (201, first.json())
+    numbers = {"sort_code": SORT, "account_number": NUMBER}
+    path = f"/funding/v1/bank-details/{first.json()['id']}/approval"
+    assert (await app.put(path, numbers, nan(app, "bob"))).status_code == 200
+    run = await paid(app, "2022-04")
+    file = await file_of(app, run)
+    contents = [
+        (await app.client.get(f"{FILES}/{file['id']}/content", params={"layout": layout}, headers=nan(app))).content
+        for layout in ("bacs", "csv")
+    ]
+    request = b"POST /funding/v1/bank-details?\n" + body
+    clear = [SORT, NUMBER, NAME]
+    guessable = [*(word.encode() for word in (SORT, NUMBER, SORT + NUMBER)), body, request, *contents]
+    forms = clear + [
+        form
+        for content in guessable
+        for name in ("sha256", "sha1", "md5", "sha512")
+        for digest in [hashlib.new(name, content).digest()]
+        for form in (digest.hex(), digest.hex()[:16], b64encode(digest).decode(), urlsafe_b64encode(digest).decode())
+    ]
+    cells = 0
+    async with app.session() as session:
+        tables = await session.scalars(
+            text(
+                "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            )
+        )
+        driver = await driver_connection(session)
+        for table in tables.all():
+            async with driver.cursor() as cursor, cursor.copy(f"COPY {table} TO STDOUT") as dump:
+                async for row in dump:
+                    for cell in bytes(row).decode().rstrip("\n").split("\t"):
+                        cells += 1
+                        # COPY writes bytea as hexadecimal digits
+                        told = cell + (bytes.fromhex(cell[3:]).decode("latin-1") if cell.startswith("\\\\x") else "")
+                        found = [form for form in forms if form in told]
+                        assert not found, f"{table}: {found}"
+    assert cells > 1000
+    assert any(SORT.encode() in content for content in contents), "what was looked for is in the file"

@@ -251,7 +251,7 @@ async def test_payees_see_their_instructions_and_nobody_elses(funding_app: Harne
         "UPDATE payment_instructions SET state = 'sent' WHERE file IS NULL",
         "DELETE FROM payment_instructions",
         "UPDATE payment_files SET sealed_bacs = 'another'",
-        "UPDATE payment_files SET bacs_sha256 = 'another'",
+        "UPDATE payment_files SET total = total + 1",
         "DELETE FROM payment_files",
     ],
 )

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import stat
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
-from sqlalchemy import func, select, text
+from pydantic import ValidationError
+from sqlalchemy import delete, func, select, text, update
 
+from deploy.reply_keys import rotate
 from shared.idempotency import _without_boundary
 from shared.identity import Role
+from shared.keys import KeysMissing, read_keys, write_keys
 from shared.messaging.tables import AuditEntry, KeptReply, Outbox
+from shared.settings import CommonSettings
 from tests.harness import Harness
 from tests.shared.toy import Counter, CounterRaised
 
@@ -292,3 +300,66 @@ async def test_every_answer_names_its_correlation_once(toy_live: Harness) -> Non
         "/toy/v1/counters", headers={**toy_live.token(Role.NATIONAL), "X-Correlation-Id": "case-4712"}
     )
     assert (failed.status_code, failed.headers.get_list("x-correlation-id")) == (500, ["case-4712"])
+
+
+def in_a_file(app: Harness, home: Path) -> CommonSettings:
+    """Settings whose keys stand in a file of this home, for an application that runs."""
+    settings = CommonSettings(home=home, reply_keys=None)
+    app.app.state.reply_keys = settings.reply_key_ring
+    return settings
+
+
+async def test_a_repeat_is_known_again_after_the_keys_rotated(
+    toy_live: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PCN_REPLY_KEYS", raising=False)
+    settings = in_a_file(toy_live, tmp_path)
+    file = settings.keys_file or tmp_path
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    databases = {"toy": toy_live.service.settings.database_url}
+
+    async def sent(key: str, owner: str = "X1") -> httpx.Response:
+        headers = {**toy_live.token(Role.NATIONAL), "Idempotency-Key": key}
+        return await toy_live.client.post("/toy/v1/counters", json={"owner": owner}, headers=headers)
+
+    first = await sent("key-one-1")
+    assert await rotate(settings, databases, forget=False) == 2
+    second = await sent("key-two-2")
+    assert await rotate(settings, databases, forget=True) == 3, "both older keys marked something that is kept"
+    assert (await sent("key-one-1")).json() == first.json()
+    assert (await sent("key-two-2")).json() == second.json()
+    assert (await sent("key-one-1", "X2")).json()["errors"][0]["code"] == "key_reused"
+    async with toy_live.session() as session:
+        marks = set(await session.scalars(select(KeptReply.fingerprint)))
+        await session.execute(delete(KeptReply).where(KeptReply.key == "key-one-1"))
+    assert len({mark.partition(":")[0] for mark in marks}) == 2
+    assert all(len(mark) == 64 for mark in marks)
+    assert await rotate(settings, databases, forget=True) == 2, "the one that marked the second, and the new one"
+    write_keys(file, read_keys(file)[:1])
+    gone = await sent("key-two-2")
+    assert (gone.status_code, gone.json()["code"]) == (503, "Unavailable"), "no guess, and no second effect"
+    async with toy_live.session() as session:
+        assert await session.scalar(select(func.count()).select_from(Counter)) == 2
+
+
+async def test_what_was_marked_before_there_were_keys_is_still_known(toy_live: Harness) -> None:
+    headers = {**toy_live.token(Role.NATIONAL), "Idempotency-Key": "before-keys"}
+    first = await toy_live.client.post("/toy/v1/counters", content=b'{"owner": "X1"}', headers=headers)
+    plain = hashlib.sha256(b'POST /toy/v1/counters?\n{"owner": "X1"}').hexdigest()
+    async with toy_live.session() as session:
+        await session.execute(update(KeptReply).values(fingerprint=plain))
+    again = await toy_live.client.post("/toy/v1/counters", content=b'{"owner": "X1"}', headers=headers)
+    assert again.json() == first.json()
+    other = await toy_live.client.post("/toy/v1/counters", content=b'{"owner": "X2"}', headers=headers)
+    assert other.status_code == 422
+
+
+def test_production_marks_with_keys_it_was_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PCN_REPLY_KEYS", raising=False)
+    for name, value in (("ENVIRONMENT", "production"), ("ISSUER", "https://i.example"), ("JWKS_URL", "https://i")):
+        monkeypatch.setenv(f"PCN_{name}", value)
+    with pytest.raises(KeysMissing, match="PCN_REPLY_KEYS"):
+        _ = CommonSettings(home=tmp_path).reply_key_ring
+    monkeypatch.setenv("PCN_REPLY_KEYS", "no key")
+    with pytest.raises(ValidationError):
+        CommonSettings()

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Select, select
 
 from services.funding.bank_details import operations
-from services.funding.bank_details.keys import KeyRing, KeysMissing
+from services.funding.bank_details.keys import KeyRing
 from services.funding.bank_details.model import (
     Account,
     BankDetails,
@@ -44,6 +44,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
+from shared.keys import KeysMissing
 
 router = service_router("funding", tags=["bank details"])
 

@@ -36,7 +36,8 @@ class Layout(StrEnum):
 class PaymentFile(Base):
     """Some instructions of a run as one file in two layouts, sealed because it holds account numbers.
 
-    `bacs_sha256` and `csv_sha256` are of the bytes as downloaded.
+    No digest of it is kept: with one payment in the file all but a few digits of it are known, and those are guessed
+    from a digest in minutes.
     """
 
     __tablename__ = "payment_files"
@@ -49,8 +50,6 @@ class PaymentFile(Base):
     processing_day: Mapped[date]
     instructions: Mapped[int]
     total: Mapped[Money]
-    bacs_sha256: Mapped[str] = mapped_column(String(64))
-    csv_sha256: Mapped[str] = mapped_column(String(64))
     sealed_bacs: Mapped[Words]
     sealed_csv: Mapped[Words]
     sealed_with: Mapped[str] = mapped_column(String(16))

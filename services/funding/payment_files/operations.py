@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -98,8 +97,6 @@ async def make_file(
         processing_day=day,
         instructions=len(credits),
         total=sum((credit.amount for credit in credits), Decimal("0.00")),
-        bacs_sha256=hashlib.sha256(bacs).hexdigest(),
-        csv_sha256=hashlib.sha256(sheet).hexdigest(),
         sealed_bacs=keys.seal(bacs),
         sealed_csv=keys.seal(sheet),
         sealed_with=keys.newest,

@@ -1,5 +1,7 @@
 """Payment files over HTTP; nobody but national finance makes, takes or answers one."""
 
+import hashlib
+from base64 import b64encode
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated
@@ -7,7 +9,6 @@ from typing import Annotated
 from fastapi import Path, Query, Request, Response
 from sqlalchemy import select
 
-from services.funding.bank_details.keys import KeysMissing
 from services.funding.bank_details.routes import Keys
 from services.funding.dated import Day
 from services.funding.instructions.model import RunNotIssued
@@ -39,6 +40,7 @@ from shared.http import (
     service_router,
 )
 from shared.identity import Caller, Role, allow
+from shared.keys import KeysMissing
 
 router = service_router("funding", tags=["payment files"])
 
@@ -55,7 +57,7 @@ class FileIn(In):
 
 
 class FileOut(Out):
-    """`total` and `instructions` are the control totals of both layouts; the hashes are of their bytes."""
+    """`total` and `instructions` are the control totals of both layouts."""
 
     id: str
     run: str
@@ -63,8 +65,6 @@ class FileOut(Out):
     processing_day: date
     instructions: int
     total: MoneyOut
-    bacs_sha256: str
-    csv_sha256: str
     made_by: str
     made_at: datetime
 
@@ -115,7 +115,7 @@ async def make_file(
     made = await operations.make_file(
         session, run, _originator(request), file.processing_day, keys=keys, by=caller.subject, now=now
     )
-    response.headers["ETag"] = f'"{made.bacs_sha256}"'
+    response.headers["ETag"] = f'"{made.id}"'
     response.headers["Location"] = f"/funding/v1/payment-files/{made.id}"
     return FileOut.model_validate(made)
 
@@ -134,9 +134,9 @@ async def list_files(
 
 @router.get("/payment-files/{file_id}", responses=refusals(FileNotFound), summary="One payment file")
 async def read_file(session: Reading, response: Response, caller: Finance, file_id: FileId) -> FileOut:
-    """A payment file's control totals and hashes."""
+    """A payment file's control totals."""
     file = await operations.file_seen(session, file_id)
-    response.headers["ETag"] = f'"{file.bacs_sha256}"'
+    response.headers["ETag"] = f'"{file.id}"'
     return FileOut.model_validate(file)
 
 
@@ -152,11 +152,16 @@ async def read_file(session: Reading, response: Response, caller: Finance, file_
 async def read_content(
     session: Transaction, caller: Finance, keys: Keys, file_id: FileId, layout: Layout = Layout.BACS
 ) -> Response:
-    """The file for the bank, or the same payments as CSV. Who took it is in the audit trail."""
+    """The file for the bank, or the same payments as CSV, with its SHA-256 as `Repr-Digest` (RFC 9530).
+
+    Who took it is in the audit trail.
+    """
     file, content = await operations.content_of(session, file_id, layout, keys=keys)
     media, ending = MEDIA[layout]
     name = f'attachment; filename="{file.id}.{ending}"'
-    return Response(content, media_type=media, headers={"Content-Disposition": name, "Cache-Control": "no-store"})
+    digest = b64encode(hashlib.sha256(content).digest()).decode()
+    headers = {"Content-Disposition": name, "Cache-Control": "no-store", "Repr-Digest": f"sha-256=:{digest}:"}
+    return Response(content, media_type=media, headers=headers)
 
 
 @router.post(
