@@ -54,10 +54,14 @@ _HEIRS = text(
 
 
 async def held_by(
-    session: AsyncSession, codes: Iterable[str], day: date, level: Level = Level.COMMISSIONER
+    session: AsyncSession,
+    codes: Iterable[str],
+    day: date,
+    level: Level = Level.COMMISSIONER,
+    known_at: datetime | None = None,
 ) -> frozenset[str]:
     """These commissioners (or systems) and all whose rights came to them by `day`; none that is gone by then."""
-    given = {"codes": sorted(codes), "day": day, "level": level.value, "known_at": None}
+    given = {"codes": sorted(codes), "day": day, "level": level.value, "known_at": known_at}
     return frozenset((await session.scalars(_HELD, given)).all()) if given["codes"] else frozenset()
 
 
@@ -73,9 +77,9 @@ async def heirs_of(
     return {row.code: row.heir for row in await session.execute(_HEIRS, given)}
 
 
-async def heir_of(session: AsyncSession, commissioner: str, day: date) -> str:
+async def heir_of(session: AsyncSession, commissioner: str, day: date, known_at: datetime | None = None) -> str:
     """The commissioner that decides on `day` what this one left open."""
-    return (await heirs_of(session, [commissioner], day)).get(commissioner, commissioner)
+    return (await heirs_of(session, [commissioner], day, known_at=known_at)).get(commissioner, commissioner)
 
 
 async def area_of(session: AsyncSession, caller: Caller, day: date) -> frozenset[str] | None:

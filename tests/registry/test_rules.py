@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,15 +15,8 @@ from services.registry.applications.refusals import ApplicationNotOpen, NetworkT
 from services.registry.codes import local_network_code
 from services.registry.ods import readers
 from services.registry.ods.reconcile import Piece, from_day
-from services.registry.rounds.model import (
-    Cover,
-    Coverage,
-    CoverageIncomplete,
-    OnlyNationalOverrides,
-    Round,
-    RoundAlreadyDecided,
-    RoundStatus,
-)
+from services.registry.rounds.coverage import Cover, Coverage, CoverageIncomplete
+from services.registry.rounds.model import OnlyNationalOverrides, Round, RoundAlreadyDecided, RoundStatus
 from services.registry.size_rules.model import SizeRule
 from shared.errors import Invalid
 from shared.years import year_of_day
@@ -178,7 +171,17 @@ def a_round() -> Round:
 
 
 def decide(round: Round, coverage: Coverage, *, national: bool = False, override: str | None = None) -> Any:
-    return round.decide(coverage, ["app-1"], [], on=DAY, by="x", today=DAY, national=national, override_reason=override)
+    return round.decide(
+        coverage,
+        ["app-1"],
+        [],
+        on=DAY,
+        at=datetime(2022, 3, 28, tzinfo=UTC),
+        by="x",
+        today=DAY,
+        national=national,
+        override_reason=override,
+    )
 
 
 def test_no_area_is_decided_while_a_patient_is_left_out() -> None:

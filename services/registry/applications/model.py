@@ -6,11 +6,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Date, Enum, ForeignKey, Numeric, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.applications.form import ApplicationPractice, Form, KnownPractice
+from services.registry.applications.history import ApplicationStep, RefusalGround, Step, practice_lines
 from services.registry.applications.refusals import (
     AgreementIsNoGround,
     ApplicationNotOpen,
@@ -18,7 +18,7 @@ from services.registry.applications.refusals import (
 )
 from services.registry.base import Base
 from services.registry.size_rules.model import SizeRule
-from shared.database import Code, Rate, Timestamp, Versioned, Words, text_enum
+from shared.database import Code, Rate, Versioned, Words, text_enum
 from shared.errors import Fault, Invalid, Refused
 from shared.events.registry import NetworkApplied, NetworkRefused, NetworkReturned
 
@@ -49,54 +49,22 @@ class LmcOpinion(StrEnum):
     MEDIATING = "mediating"
 
 
-class RefusalGround(StrEnum):
-    """Why a commissioner refuses. The content of the network agreement is the members' own and no ground."""
-
-    TOO_SMALL = "too_small"
-    TOO_LARGE = "too_large"
-    BOUNDARY = "boundary"
-    COVERAGE = "coverage"
-    MEMBERS = "members"
-    ONE_PRACTICE = "one_practice"
-    PAYEE = "payee"
-    DIRECTOR = "director"
-    INCOMPLETE = "incomplete"
-    AGREEMENT_CONTENT = "agreement_content"
-    OTHER = "other"
-
-
-class Step(StrEnum):
-    """What happened to an application, in the words of the form."""
-
-    SUBMITTED = "submitted"
-    RETURNED = "returned"
-    FOUND_APPROVABLE = "found_approvable"
-    OPINION = "opinion"
-    APPROVED = "approved"
-    REFUSED = "refused"
-
-
-class ApplicationStep(Base):
-    """One step an application took: who, when, why, and at a submission the form as it was handed in."""
-
-    __tablename__ = "application_steps"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    application: Mapped[Code] = mapped_column(ForeignKey("applications.id", ondelete="CASCADE"), index=True)
-    step: Mapped[Step] = mapped_column(text_enum(Step))
-    taken_on: Mapped[date]
-    taken_at: Mapped[Timestamp]
-    taken_by: Mapped[Words]
-    reason: Mapped[Words | None]
-    ground: Mapped[RefusalGround | None] = mapped_column(text_enum(RefusalGround))
-    form: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-
-
 FORM_FIELDS = (
     *("network_name", "kind", "network", "proposed_code", "reforms", "reform_reason", "reform_explanation"),
     *("clinical_directors", "payee", "bank_details_given", "agreement_signed_by", "area_description", "area"),
     *("localities", "size_waiver_reason"),
 )
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """A column's value out of what JSON holds of it."""
+    if value is None:
+        return None
+    if isinstance(kind, Enum) and kind.enum_class is not None:
+        return kind.enum_class(value)
+    if isinstance(kind, Date):
+        return date.fromisoformat(value)
+    return Decimal(str(value)) if isinstance(kind, Numeric) else value
 
 
 class Application(Form, Versioned, Base):
@@ -125,6 +93,24 @@ class Application(Form, Versioned, Base):
 
     def concerns(self) -> Iterable[str]:
         return [code for code in (self.commissioner, self.network, self.proposed_code) if code]
+
+    @classmethod
+    def remembered(cls, state: Mapping[str, Any]) -> Application:
+        """The application as it was kept at some moment: to be read, never stored."""
+        lines = state["practices"]
+        columns = {a.key: a.columns[0].type for a in inspect(cls).column_attrs}
+        made = cls(**{key: _read(kind, state.get(key)) for key, kind in columns.items()})
+        made.practices = [
+            ApplicationPractice(
+                application=made.id,
+                practice=line["practice"],
+                share=Decimal(line["share"]),
+                leaves=line["leaves"],
+                patients=_read(Numeric(), line["patients"]),
+            )
+            for line in lines
+        ]
+        return made
 
     @property
     def director_name(self) -> str | None:
@@ -249,15 +235,7 @@ class Application(Form, Versioned, Base):
         form: dict[str, Any] | None = None
         if step is Step.SUBMITTED:
             form = {field: getattr(self, field) for field in FORM_FIELDS}
-            form["practices"] = [
-                {
-                    "practice": line.practice,
-                    "share": str(line.share),
-                    "leaves": line.leaves,
-                    "patients": None if line.patients is None else str(line.patients),
-                }
-                for line in self.practices
-            ]
+            form["practices"] = practice_lines(self)
         return ApplicationStep(
             application=self.id,
             step=step,

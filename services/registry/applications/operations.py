@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
 from services.registry.applications.form import ApplicationKind, ApplicationPractice
+from services.registry.applications.history import keep
 from services.registry.applications.model import Application, LmcOpinion, Step
 from services.registry.applications.queries import find_application
 from services.registry.applications.refusals import NotYoursToChange
@@ -55,12 +56,13 @@ async def draft_application(
     round: str,
     fields: Mapping[str, Any],
     practices: Sequence[tuple[str, Decimal, str | None]],
-    today: date,
+    now: datetime,
 ) -> Application:
     """Begin an application in an open round.
 
     Raises `RoundNotFound`, `RoundAlreadyDecided`, `NotYoursToChange`, `NetworkNotFound`, `NetworkCodeTaken`, `Invalid`.
     """
+    today = london_day(now)
     its_round = await find_round(session, round, caller, today)
     its_round.require_open()
     made = Application(
@@ -76,7 +78,7 @@ async def draft_application(
     await _require_part(session, made, caller, today, new=True)
     await _check_codes(session, made)
     session.add(made)
-    await session.flush()
+    await keep(session, [made], now)
     return made
 
 
@@ -88,9 +90,10 @@ async def change_application(
     fields: Mapping[str, Any],
     practices: Sequence[tuple[str, Decimal, str | None]] | None,
     if_match: str | None,
-    today: date,
+    now: datetime,
 ) -> Application:
     """Change a draft or returned application."""
+    today = london_day(now)
     changed = _filled_in(fields)
     application = await _open_for_change(session, id, caller, if_match, today)
     application.require_open()
@@ -110,7 +113,7 @@ async def change_application(
         flag_modified(application, "network_name")
     await _check_codes(session, application)
     await _require_part(session, application, caller, today)
-    await session.flush()
+    await keep(session, [application], now)
     return application
 
 
@@ -145,7 +148,7 @@ async def submit_application(
     )
     announce(session, applied)
     session.add(application.step(Step.SUBMITTED, at=now, on=on, by=caller.subject))
-    await session.flush()
+    await keep(session, [application], now)
     return await assess(session, application)
 
 
@@ -180,7 +183,7 @@ async def judge_application(
     announce(session, judge(application))
     reason = application.decision_reason
     session.add(application.step(step, at=now, on=today, by=caller.subject, reason=reason))
-    await session.flush()
+    await keep(session, [application], now)
     return application
 
 
@@ -203,7 +206,7 @@ async def find_approvable(
     require_accepted(await findings_in(session, round, [application], waiting))
     application.find_approvable(on=today, by=caller.subject)
     session.add(application.step(Step.FOUND_APPROVABLE, at=now, on=today, by=caller.subject))
-    await session.flush()
+    await keep(session, [application], now)
     return application
 
 
@@ -225,23 +228,23 @@ async def give_opinion(
     application.give_opinion(opinion, reason, by=caller.subject)
     said = opinion.value if reason is None else f"{opinion}: {reason}"
     session.add(application.step(Step.OPINION, at=now, on=today, by=caller.subject, reason=said))
-    await session.flush()
+    await keep(session, [application], now)
     return application
 
 
-async def assess(session: AsyncSession, application: Application) -> Assessed:
-    """An application with its warnings and findings, from the lists at submission or, before, as known now."""
+async def assess(session: AsyncSession, application: Application, known_at: datetime | None = None) -> Assessed:
+    """An application with its warnings and findings, from the lists at submission or, before, as known now or then."""
     round = await session.get_one(Round, application.round)
     patients = {line.practice: line.patients for line in application.practices if line.patients is not None}
     size = application.registered_patients
     if size is None:
-        known = await known_practices(session, application.practice_codes, round)
+        known = await known_practices(session, application.practice_codes, round, known_at)
         patients = {code: practice.patients for code, practice in known.items() if practice.patients is not None}
         size = application.size(known)
     brought = {line.practice: patients.get(line.practice, Decimal(0)) * line.share for line in application.practices}
-    warnings = application.cautions(size, await rule_on(session, round.starts_on), brought)
-    beside = [a for a in await submitted_applications(session, round.id) if a.id != application.id]
-    found = await findings_in(session, round, [application], [*beside, application])
+    warnings = application.cautions(size, await rule_on(session, round.starts_on, known_at), brought)
+    beside = [a for a in await submitted_applications(session, round.id, known_at) if a.id != application.id]
+    found = await findings_in(session, round, [application], [*beside, application], known_at)
     return Assessed(application, warnings, found[application.id], patients)
 
 

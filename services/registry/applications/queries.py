@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from services.registry.applications.history import ApplicationVersion
 from services.registry.applications.model import Application, ApplicationPractice
 from services.registry.applications.refusals import ApplicationNotFound
 from services.registry.scope import area_of
@@ -43,3 +44,17 @@ async def find_application(
     if found is None:
         raise ApplicationNotFound(f"No application {id}.")
     return found
+
+
+async def recall_application(
+    session: AsyncSession, id: str, caller: Caller, today: date, known_at: datetime
+) -> Application:
+    """An application the caller may see, as it was known at a moment. Raises `ApplicationNotFound`."""
+    found = await find_application(session, id, caller, today)
+    then = select(ApplicationVersion.state).where(
+        ApplicationVersion.application == id, ApplicationVersion.id == ApplicationVersion.latest(known_at)
+    )
+    state = await session.scalar(then)
+    if state is None:
+        raise ApplicationNotFound(f"No application {id} was known then.")
+    return Application.remembered({**state, "version": found.version})

@@ -5,9 +5,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from services.registry.applications import operations
-from services.registry.applications.model import Application, ApplicationStatus, ApplicationStep, Step
+from services.registry.applications.history import ApplicationStep, ApplicationVersion, Step
+from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.operations import Assessed
-from services.registry.applications.queries import find_application, visible_applications
+from services.registry.applications.queries import find_application, recall_application, visible_applications
 from services.registry.applications.refusals import (
     AgreementIsNoGround,
     ApplicationNotFound,
@@ -36,18 +37,13 @@ from services.registry.applications.shapes import (
 )
 from services.registry.areas.model import FindingsNotAccepted
 from services.registry.networks.model import NetworkCodeTaken, NetworkNotFound, NetworkNotOpen
-from services.registry.rounds.model import (
-    CoverageIncomplete,
-    NotYoursToDecide,
-    PatientsCoveredTwice,
-    RoundAlreadyDecided,
-    RoundGivenUp,
-    RoundNotFound,
-)
+from services.registry.rounds.coverage import CoverageIncomplete, PatientsCoveredTwice
+from services.registry.rounds.model import NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp, RoundNotFound
 from shared.clock import london_day
 from shared.http import (
     Idempotent,
     IfMatch,
+    KnownAt,
     Now,
     Page,
     Paging,
@@ -102,7 +98,7 @@ async def draft(
     session: Transaction,
     response: Response,
     caller: Applicant,
-    today: Today,
+    now: Now,
     _: Idempotent,
 ) -> ApplicationOut:
     """Begin an application; it may be incomplete until it is submitted."""
@@ -112,7 +108,7 @@ async def draft(
         round=application.round,
         fields=application.fields(),
         practices=application.lines(),
-        today=today,
+        now=now,
     )
     response.headers["Location"] = f"/registry/v1/applications/{made.id}"
     return _shown(await operations.assess(session, made), response)
@@ -127,37 +123,49 @@ async def list_applications(
     round: Annotated[str | None, Query(max_length=32)] = None,
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
     status: ApplicationStatus | None = None,
+    known_at: KnownAt = None,
 ) -> dict[str, Any]:
-    """Applications the caller may see, of one round or of all."""
-    statement = (
-        select(Application)
-        .where(await visible_applications(session, caller, today))
-        .options(selectinload(Application.practices))
-    )
+    """Applications the caller may see, of one round or of all, as known now or then."""
+    state = Application.status.expression if known_at is None else ApplicationVersion.says("status")
+    wanted = [await visible_applications(session, caller, today)]
     if round is not None:
-        statement = statement.where(Application.round == round)
+        wanted.append(Application.round == round)
     if commissioner is not None:
-        statement = statement.where(Application.commissioner == commissioner)
+        wanted.append(Application.commissioner == commissioner)
     if status is not None:
-        statement = statement.where(Application.status == status)
+        wanted.append(state == status.value)
+    if known_at is not None:
+        then = select(ApplicationVersion.state).join(Application, Application.id == ApplicationVersion.application)
+        then = then.where(ApplicationVersion.id == ApplicationVersion.latest(known_at), *wanted)
+        states, following = await page(session, then, [Application.id], paging)
+        recalled = [Application.remembered(row[0]) for row in states]
+        return {"items": [ApplicationOut.model_validate(made) for made in recalled], "next": following}
+    statement = select(Application).where(*wanted).options(selectinload(Application.practices))
     rows, following = await page(session, statement, [Application.id], paging)
     return {"items": [ApplicationOut.model_validate(row[0]) for row in rows], "next": following}
 
 
 @router.get("/applications/{id}", response_model=ApplicationOut, responses=refusals(ApplicationNotFound))
 async def read_application(
-    id: str, session: Reading, response: Response, caller: Reader, today: Today
+    id: str, session: Reading, response: Response, caller: Reader, today: Today, known_at: KnownAt = None
 ) -> ApplicationOut:
-    """One application, with what is still missing in it."""
-    found = await find_application(session, id, caller, today)
-    return _shown(await operations.assess(session, found), response)
+    """One application, with what is to be looked at in it, as known now or then."""
+    if known_at is None:
+        found = await find_application(session, id, caller, today)
+    else:
+        found = await recall_application(session, id, caller, today, known_at)
+    return _shown(await operations.assess(session, found, known_at), response)
 
 
 @router.get("/applications/{id}/history", response_model=Page[StepOut], responses=refusals(ApplicationNotFound))
-async def read_history(id: str, session: Reading, caller: Reader, paging: Paging, today: Today) -> dict[str, Any]:
+async def read_history(
+    id: str, session: Reading, caller: Reader, paging: Paging, today: Today, known_at: KnownAt = None
+) -> dict[str, Any]:
     """Every step of an application in order, with the form as it was each time it came in."""
     await find_application(session, id, caller, today)
     statement = select(ApplicationStep).where(ApplicationStep.application == id)
+    if known_at is not None:
+        statement = statement.where(ApplicationStep.taken_at <= known_at)
     rows, following = await page(session, statement, [ApplicationStep.id], paging)
     return {"items": [row[0] for row in rows], "next": following}
 
@@ -173,7 +181,7 @@ async def change(
     session: Transaction,
     response: Response,
     caller: Applicant,
-    today: Today,
+    now: Now,
     if_match: IfMatch = None,
 ) -> ApplicationOut:
     """Change a draft or a returned application."""
@@ -184,7 +192,7 @@ async def change(
         fields=changes.fields(),
         practices=changes.lines() if "practices" in changes.model_fields_set else None,
         if_match=if_match,
-        today=today,
+        now=now,
     )
     return _shown(await operations.assess(session, changed), response)
 

@@ -17,7 +17,12 @@ from shared.facts import as_at, believed
 
 
 async def drawn_networks(
-    session: AsyncSession, day: date, shapes: Sequence[BaseGeometry], *, but: Iterable[str] = ()
+    session: AsyncSession,
+    day: date,
+    shapes: Sequence[BaseGeometry],
+    *,
+    but: Iterable[str] = (),
+    known_at: datetime | None = None,
 ) -> list[Drawn]:
     """The areas, on a day, of the networks whose bounds touch any of these shapes, by the names the networks have."""
     if not shapes:
@@ -27,8 +32,8 @@ async def drawn_networks(
         select(NetworkArea.network, NetworkArea.geometry, NetworkEntry.name)
         .join(NetworkEntry, NetworkEntry.network == NetworkArea.network)
         .where(
-            as_at(NetworkArea, day),
-            as_at(NetworkEntry, day),
+            as_at(NetworkArea, day, known_at),
+            as_at(NetworkEntry, day, known_at),
             NetworkArea.west <= max(b[2] for b in bounds),
             NetworkArea.east >= min(b[0] for b in bounds),
             NetworkArea.south <= max(b[3] for b in bounds),

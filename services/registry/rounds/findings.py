@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.applications.form import Form
+from services.registry.applications.history import ApplicationVersion
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.areas.findings import Drawn, Located, findings_of
 from services.registry.areas.geojson import shape_of
 from services.registry.areas.model import Finding, FindingsNotAccepted
 from services.registry.areas.queries import drawn_networks, located
 from services.registry.rounds.model import Round, RoundStatus
+from services.registry.rounds.queries import status_then
 from services.registry.size_rules.queries import rule_on
 from services.registry.waivers.model import ONE_PRACTICE
 from services.registry.waivers.queries import reasons_on
 
 
 async def findings_in(
-    session: AsyncSession, round: Round, applications: Sequence[Form], beside: Sequence[Form]
+    session: AsyncSession,
+    round: Round,
+    applications: Sequence[Form],
+    beside: Sequence[Form],
+    known_at: datetime | None = None,
 ) -> dict[str, list[Finding]]:
     """What is found of each of these applications, and which of it is excepted already.
 
     `beside` are the applications of the round that would be decided with them; those that wait in other rounds count
     too, and the networks that go on.
     """
-    sliver = float((await rule_on(session, round.starts_on)).sliver)
+    sliver = float((await rule_on(session, round.starts_on, known_at)).sliver)
     shapes = {
         made.id: shape_of(made.area) for made in {a.id: a for a in (*applications, *beside)}.values() if made.area
     }
-    elsewhere = await _waiting_elsewhere(session, round) if shapes else []
+    elsewhere = await _waiting_elsewhere(session, round, known_at) if shapes else []
     replaced = {code for a in beside for code in (a.network, *a.reforms) if code}
     replaced |= {code for a in elsewhere for code in (a.network, *a.reforms) if code}
-    drawn = await drawn_networks(session, round.starts_on, list(shapes.values()), but=replaced)
+    drawn = await drawn_networks(session, round.starts_on, list(shapes.values()), but=replaced, known_at=known_at)
     drawn += [Drawn(a.id, f"the application of {a.network_name}", shapes[a.id]) for a in beside if a.id in shapes]
     drawn += [
         Drawn(a.id, f"an application in the area of {a.commissioner}", shape_of(a.area)) for a in elsewhere if a.area
     ]
-    where = await located(session, [code for a in applications for code in a.practice_codes], round.starts_on)
+    named = [code for a in applications for code in a.practice_codes]
+    where = await located(session, named, round.starts_on, known_at)
     subjects = [subject for a in applications for subject in (a.id, a.network) if subject]
-    reasons = await reasons_on(session, subjects, round.starts_on)
+    reasons = await reasons_on(session, subjects, round.starts_on, known_at)
     found = {}
     for application in applications:
         own = {application.id, application.network, *application.reforms}
@@ -83,27 +90,32 @@ def _of_form(
     return found
 
 
-async def _waiting_elsewhere(session: AsyncSession, round: Round) -> Sequence[Row[Any]]:
-    """Applications with an area that wait in the rounds of other areas for the same year."""
-    statement = (
-        select(
-            Application.id,
-            Application.commissioner,
-            Application.network,
-            Application.reforms,
-            Application.area,
+async def _waiting_elsewhere(session: AsyncSession, round: Round, known_at: datetime | None) -> Sequence[Application]:
+    """Applications with an area that wait, or waited then, in the rounds of other areas for the same year."""
+    of_others = (
+        Round.contract_year == round.contract_year,
+        Round.commissioner != round.commissioner,
+        status_then(known_at) == RoundStatus.OPEN,
+    )
+    if known_at is None:
+        waiting = select(Application).where(
+            Application.status == ApplicationStatus.SUBMITTED, Application.area.is_not(None), *of_others
         )
+        waiting = waiting.join(Round, Round.id == Application.round).order_by(Application.id)
+        return (await session.scalars(waiting)).all()
+    then = (
+        select(ApplicationVersion.state)
+        .join(Application, Application.id == ApplicationVersion.application)
         .join(Round, Round.id == Application.round)
         .where(
-            Application.status == ApplicationStatus.SUBMITTED,
-            Application.area.is_not(None),
-            Round.status == RoundStatus.OPEN,
-            Round.contract_year == round.contract_year,
-            Round.commissioner != round.commissioner,
+            ApplicationVersion.id == ApplicationVersion.latest(known_at),
+            ApplicationVersion.says("status") == ApplicationStatus.SUBMITTED.value,
+            *of_others,
         )
         .order_by(Application.id)
     )
-    return (await session.execute(statement)).all()
+    found = [Application.remembered(state) for state in await session.scalars(then)]
+    return [application for application in found if application.area]
 
 
 def require_accepted(found: Mapping[str, Sequence[Finding]]) -> None:

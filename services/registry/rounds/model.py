@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base
-from shared.database import Code, Versioned, Words, text_enum
+from services.registry.rounds.coverage import Coverage
+from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Refused
 from shared.events.registry import RoundAbandoned, RoundDecided, RoundOpened
 from shared.years import months_before, year_end, year_start
@@ -39,14 +38,6 @@ class RoundInUse(Refused):
     """A round is abandoned only while no application of it waits for the decision or was approved."""
 
 
-class CoverageIncomplete(Refused):
-    """No network is approved while a patient of the area is covered by none."""
-
-
-class PatientsCoveredTwice(Refused):
-    """No list is served, and paid for, twice; nobody overrides that."""
-
-
 class OnlyNationalOverrides(Forbidden):
     """Only the national team may decide while the area is not covered."""
 
@@ -61,74 +52,10 @@ class RoundStatus(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """How the patients of one practice are covered; `share` is the part of its list that is."""
-
-    practice: str
-    name: str
-    patients: Decimal
-    share: Decimal
-    by: tuple[tuple[str, str], ...]
-
-    @property
-    def uncovered(self) -> Decimal:
-        return self.patients * (1 - min(self.share, Decimal(1)))
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Every patient of an area's practices on the snapshot day, covered or not."""
-
-    practices: tuple[Cover, ...]
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.practices) and not self.uncovered
-
-    @property
-    def uncovered(self) -> tuple[Cover, ...]:
-        return tuple(cover for cover in self.practices if cover.uncovered > 0)
-
-    @property
-    def twice(self) -> tuple[Cover, ...]:
-        return tuple(cover for cover in self.practices if cover.share > 1)
-
-    @property
-    def partly(self) -> tuple[Cover, ...]:
-        return tuple(cover for cover in self.practices if 0 < cover.share < 1)
-
-    @property
-    def patients(self) -> Decimal:
-        return sum((cover.patients for cover in self.practices), Decimal(0))
-
-    @property
-    def patients_uncovered(self) -> Decimal:
-        return sum((cover.uncovered for cover in self.practices), Decimal(0))
-
-    def require_once(self) -> None:
-        """Raises `PatientsCoveredTwice` naming every practice whose patients would be paid for more than once."""
-        if self.twice:
-            faults = [
-                Fault(cover.practice, "twice", f"{cover.name}: by {', '.join(by for _, by in cover.by)}")
-                for cover in self.twice
-            ]
-            raise PatientsCoveredTwice(f"The lists of {len(faults)} practices would be served twice.", errors=faults)
-
-    def require(self) -> None:
-        """Raises `CoverageIncomplete` naming every practice whose patients are left out."""
-        if not self.practices:
-            raise CoverageIncomplete("No list size of the area is known on the snapshot day, so cover cannot be shown.")
-        self.require_once()
-        if self.uncovered:
-            faults = [
-                Fault(cover.practice, "uncovered", f"{cover.name}: {cover.uncovered.normalize():f} patients")
-                for cover in self.uncovered
-            ]
-            raise CoverageIncomplete(
-                f"{self.patients_uncovered.normalize():f} patients of {len(faults)} practices are left out.",
-                errors=faults,
-            )
+_SETTLED = {
+    RoundStatus.DECIDED: ("decided_on", "decided_by", "decided_at", "override_reason"),
+    RoundStatus.ABANDONED: ("abandoned_on", "abandoned_by", "abandoned_at", "abandon_reason"),
+}
 
 
 class Round(Versioned, Base):
@@ -156,15 +83,26 @@ class Round(Versioned, Base):
     snapshot: Mapped[date]
     status: Mapped[RoundStatus] = mapped_column(text_enum(RoundStatus), default=RoundStatus.OPEN)
     opened_by: Mapped[Words]
+    opened_at: Mapped[Timestamp]
     decided_on: Mapped[date | None]
     decided_by: Mapped[Words | None]
+    decided_at: Mapped[Timestamp | None]
     override_reason: Mapped[Words | None]
     abandoned_on: Mapped[date | None]
     abandoned_by: Mapped[Words | None]
+    abandoned_at: Mapped[Timestamp | None]
     abandon_reason: Mapped[Words | None]
 
     def concerns(self) -> Iterable[str]:
         return [self.commissioner]
+
+    def known_then(self, known_at: datetime | None) -> Round:
+        """The round as it was known at a moment after it was opened, or as it is: to be read, never stored."""
+        columns = {a.key: getattr(self, a.key) for a in inspect(Round).column_attrs}
+        for state, moment in ((RoundStatus.DECIDED, self.decided_at), (RoundStatus.ABANDONED, self.abandoned_at)):
+            if known_at is not None and moment is not None and known_at < moment:
+                columns |= {"status": RoundStatus.OPEN} | dict.fromkeys(_SETTLED[state])
+        return Round(**columns)
 
     def faults(self) -> list[Fault]:
         """Every day of the round that does not fit the others or the contract year, in one list."""
@@ -199,7 +137,7 @@ class Round(Versioned, Base):
         if self.status is RoundStatus.DECIDED:
             raise RoundAlreadyDecided(f"The round {self.id} was decided on {self.decided_on}.")
 
-    def abandon(self, reason: str, in_use: Sequence[str], *, on: date, by: str) -> RoundAbandoned:
+    def abandon(self, reason: str, in_use: Sequence[str], *, on: date, at: datetime, by: str) -> RoundAbandoned:
         """Give the round up, so that its area can open another. `in_use` names applications waiting or approved.
 
         Raises `RoundAlreadyDecided`, `RoundGivenUp`, `RoundInUse`.
@@ -209,6 +147,7 @@ class Round(Versioned, Base):
             faults = [Fault("applications", "in_use", f"{id} waits for the decision or was approved.") for id in in_use]
             raise RoundInUse(f"{len(in_use)} applications of the round wait or were approved.", errors=faults)
         self.status, self.abandoned_on, self.abandoned_by, self.abandon_reason = RoundStatus.ABANDONED, on, by, reason
+        self.abandoned_at = at
         return RoundAbandoned(
             round=self.id,
             commissioner=self.commissioner,
@@ -224,6 +163,7 @@ class Round(Versioned, Base):
         refusals: Iterable[str],
         *,
         on: date,
+        at: datetime,
         by: str,
         today: date,
         national: bool,
@@ -254,6 +194,7 @@ class Round(Versioned, Base):
         if used is None:
             coverage.require()
         self.status, self.decided_on, self.decided_by, self.override_reason = RoundStatus.DECIDED, on, by, used
+        self.decided_at = at
         return RoundDecided(
             round=self.id,
             commissioner=self.commissioner,

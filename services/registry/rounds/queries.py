@@ -2,16 +2,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Text, and_, any_, false, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, any_, case, false, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from services.registry.allocations.model import Allocation
 from services.registry.applications.form import Form, KnownPractice
+from services.registry.applications.history import ApplicationVersion
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.hierarchy.model import Succession
 from services.registry.list_sizes.model import Basis, ListSize
@@ -23,9 +24,10 @@ from services.registry.practices.model import (
     PracticeEntry,
     PracticeStatus,
 )
-from services.registry.rounds.model import Cover, Coverage, NotYoursToDecide, Round, RoundNotFound
+from services.registry.rounds.coverage import Cover, Coverage, DecidedCover
+from services.registry.rounds.model import NotYoursToDecide, Round, RoundNotFound, RoundStatus
 from services.registry.scope import area_of, decides_for, heir_of, held_by
-from shared.facts import as_at, currently_known, days, of_key
+from shared.facts import as_at, believed, currently_known, days, of_key
 from shared.identity import Caller, Role
 from shared.years import year_end
 
@@ -50,13 +52,34 @@ async def visible_rounds(session: AsyncSession, caller: Caller, today: date) -> 
     return or_(*seen) if seen else false()
 
 
-async def find_round(session: AsyncSession, id: str, caller: Caller, today: date, *, lock: bool = False) -> Round:
-    """A round the caller may see. Raises `RoundNotFound`. Locked, it serialises all that decides the area."""
+async def find_round(
+    session: AsyncSession,
+    id: str,
+    caller: Caller,
+    today: date,
+    *,
+    known_at: datetime | None = None,
+    lock: bool = False,
+) -> Round:
+    """A round the caller may see, and that was known then. Raises `RoundNotFound`.
+
+    Locked, it serialises all that decides the area.
+    """
     statement = select(Round).where(Round.id == id, await visible_rounds(session, caller, today))
+    if known_at is not None:
+        statement = statement.where(Round.opened_at <= known_at)
     found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise RoundNotFound(f"No round {id}.")
     return found
+
+
+def status_then(known_at: datetime | None) -> ColumnElement[RoundStatus]:
+    """What became of a round by a moment, or by now."""
+    if known_at is None:
+        return Round.status.expression
+    settled = func.coalesce(Round.decided_at, Round.abandoned_at)
+    return case((settled > known_at, RoundStatus.OPEN.value), else_=Round.status)
 
 
 async def require_decider(session: AsyncSession, commissioner: str, caller: Caller, day: date) -> None:
@@ -67,8 +90,18 @@ async def require_decider(session: AsyncSession, commissioner: str, caller: Call
         raise NotYoursToDecide(f"The area of {commissioner} is not yours to decide.")
 
 
-async def submitted_applications(session: AsyncSession, round: str) -> list[Application]:
-    """The applications of a round that wait for its decision, in the order in which they were made."""
+async def submitted_applications(
+    session: AsyncSession, round: str, known_at: datetime | None = None
+) -> list[Application]:
+    """The applications of a round that wait for its decision, or waited then, in the order in which they were made."""
+    if known_at is not None:
+        latest = ApplicationVersion.latest(known_at)
+        then = select(ApplicationVersion.state).where(
+            ApplicationVersion.id == latest, ApplicationVersion.says("status") == ApplicationStatus.SUBMITTED.value
+        )
+        of_round = then.join(Application, Application.id == ApplicationVersion.application)
+        states = await session.scalars(of_round.where(Application.round == round).order_by(Application.id))
+        return [Application.remembered(state) for state in states]
     statement = (
         select(Application)
         .where(Application.round == round, Application.status == ApplicationStatus.SUBMITTED)
@@ -79,16 +112,16 @@ async def submitted_applications(session: AsyncSession, round: str) -> list[Appl
     return list((await session.scalars(statement)).all())
 
 
-async def _listed_in(session: AsyncSession, round: Round) -> ColumnElement[bool]:
+async def _listed_in(session: AsyncSession, round: Round, known_at: datetime | None) -> ColumnElement[bool]:
     """Lists of the area: those published under its commissioner, and, where it came into another's rights or gave a
     part away before the round takes effect, those of the practices that are its own by then.
     """
     published = ListSize.commissioner == round.commissioner
-    held = await held_by(session, [round.commissioner], round.starts_on)
+    held = await held_by(session, [round.commissioner], round.starts_on, known_at=known_at)
     links = select(Succession.predecessor, Succession.successor).where(
         or_(Succession.predecessor == round.commissioner, Succession.successor.in_(held)),
         Succession.successor != Succession.predecessor,
-        as_at(Succession, round.starts_on),
+        as_at(Succession, round.starts_on, known_at),
     )
     parts = (await session.execute(links)).all()
     if not parts:
@@ -97,32 +130,45 @@ async def _listed_in(session: AsyncSession, round: Round) -> ColumnElement[bool]
     before = {*held, *(giver for giver, _ in parts)} - {round.commissioner}
     by = (
         select(PracticeCommissioner.commissioner)
-        .where(PracticeCommissioner.practice == ListSize.practice, as_at(PracticeCommissioner, round.starts_on))
+        .where(
+            PracticeCommissioner.practice == ListSize.practice,
+            as_at(PracticeCommissioner, round.starts_on, known_at),
+        )
         .scalar_subquery()
     )
-    gone = await heir_of(session, round.commissioner, round.starts_on) != round.commissioner
+    gone = await heir_of(session, round.commissioner, round.starts_on, known_at) != round.commissioner
     kept = published if gone else and_(published, func.coalesce(by, round.commissioner).not_in(given_to))
     return or_(kept, and_(ListSize.commissioner.in_(before), by == round.commissioner))
 
 
-async def coverage_of(session: AsyncSession, round: Round, applications: Sequence[Form]) -> Coverage:
-    """How every patient of the area is covered if exactly these applications are approved."""
+async def coverage_of(
+    session: AsyncSession,
+    round: Round,
+    applications: Sequence[Form],
+    *,
+    day: date | None = None,
+    known_at: datetime | None = None,
+) -> Coverage:
+    """How every patient of the area is covered if exactly these applications are approved.
+
+    On the day the round takes effect, or on `day`; as known now, or then.
+    """
     names = (
         select(PracticeEntry.name)
-        .where(of_key(PracticeEntry.practice, ListSize.practice), currently_known(PracticeEntry))
+        .where(of_key(PracticeEntry.practice, ListSize.practice), believed(PracticeEntry, known_at))
         .order_by(func.lower(PracticeEntry.valid).desc())
         .limit(1)
         .scalar_subquery()
     )
     lists = select(ListSize.practice, ListSize.value, names).where(
-        as_at(ListSize, round.snapshot),
+        as_at(ListSize, round.snapshot, known_at),
         ListSize.basis == Basis.REGISTERED,
-        await _listed_in(session, round),
+        await _listed_in(session, round, known_at),
         ListSize.value > 0,
     )
     rows = (await session.execute(lists.order_by(ListSize.practice))).all()
     codes = [practice for practice, _, _ in rows]
-    covered = await _covered(session, codes, round, applications)
+    covered = await _covered(session, codes, round, applications, day, known_at)
     return Coverage(
         tuple(
             Cover(
@@ -138,7 +184,12 @@ async def coverage_of(session: AsyncSession, round: Round, applications: Sequenc
 
 
 async def _covered(
-    session: AsyncSession, codes: Sequence[str], round: Round, applications: Sequence[Form]
+    session: AsyncSession,
+    codes: Sequence[str],
+    round: Round,
+    applications: Sequence[Form],
+    day: date | None,
+    known_at: datetime | None,
 ) -> dict[str, list[tuple[Decimal, str, str]]]:
     """Per practice what covers which share of its list: an application, a network that goes on, an allocation."""
     covered: dict[str, list[tuple[Decimal, str, str]]] = defaultdict(list)
@@ -150,7 +201,7 @@ async def _covered(
             covered[line.practice].append((line.share, "application", application.id))
     wanted = literal(list(codes), ARRAY(Text))
     members = select(Membership.practice, Membership.network, Membership.portion).where(
-        as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
+        as_at(Membership, day or round.starts_on, known_at), Membership.practice == any_(wanted)
     )
     for practice, network, portion in await session.execute(members):
         share = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
@@ -158,9 +209,9 @@ async def _covered(
         if goes_on and (practice not in applying or share < 1):
             covered[practice].append((share, "network", network))
     # patients allocated for a day, or a month, are left out for the rest of the year
-    lasting = Allocation.valid.contains(days(round.starts_on, year_end(round.contract_year)))
+    spell = days(round.starts_on, year_end(round.contract_year)) if day is None else days(day, day)
     allocations = select(Allocation.practice, Allocation.network, Allocation.application).where(
-        currently_known(Allocation), lasting, Allocation.practice == any_(wanted)
+        believed(Allocation, known_at), Allocation.valid.contains(spell), Allocation.practice == any_(wanted)
     )
     served = {application.id for application in applications}
     for practice, serving, application_id in await session.execute(allocations):
@@ -169,36 +220,46 @@ async def _covered(
     return covered
 
 
-async def known_practices(session: AsyncSession, codes: Iterable[str], round: Round) -> dict[str, KnownPractice]:
+async def decided_coverage(session: AsyncSession, round: Round) -> Coverage:
+    """The coverage the decision of a round was taken on."""
+    kept = select(DecidedCover).where(DecidedCover.round == round.id).order_by(DecidedCover.practice)
+    return Coverage(tuple(cover.seen() for cover in await session.scalars(kept)))
+
+
+async def known_practices(
+    session: AsyncSession, codes: Iterable[str], round: Round, known_at: datetime | None = None
+) -> dict[str, KnownPractice]:
     """What the register knows of these practices for a round: lists of the snapshot day, the rest on its first day."""
     wanted = literal(sorted(set(codes)), ARRAY(Text))
     entry = select(PracticeEntry.practice, PracticeEntry.name, PracticeEntry.status).where(
-        as_at(PracticeEntry, round.starts_on), PracticeEntry.practice == any_(wanted)
+        as_at(PracticeEntry, round.starts_on, known_at), PracticeEntry.practice == any_(wanted)
     )
     open_ones = {code: (name, status) for code, name, status in (await session.execute(entry))}
     lists = select(ListSize.practice, ListSize.value, ListSize.commissioner).where(
-        as_at(ListSize, round.snapshot), ListSize.basis == Basis.REGISTERED, ListSize.practice == any_(wanted)
+        as_at(ListSize, round.snapshot, known_at),
+        ListSize.basis == Basis.REGISTERED,
+        ListSize.practice == any_(wanted),
     )
     sizes = {code: (value, by) for code, value, by in (await session.execute(lists))}
     contract = select(PracticeContract.contract).where(
-        PracticeContract.practice == Practice.code, as_at(PracticeContract, round.starts_on)
+        PracticeContract.practice == Practice.code, as_at(PracticeContract, round.starts_on, known_at)
     )
     facts = select(Practice.code, contract.scalar_subquery(), PracticeCommissioner.commissioner).outerjoin(
         PracticeCommissioner,
-        and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on)),
+        and_(PracticeCommissioner.practice == Practice.code, as_at(PracticeCommissioner, round.starts_on, known_at)),
     )
     members = select(Membership.practice, Membership.network, Membership.portion).where(
-        as_at(Membership, round.starts_on), Membership.practice == any_(wanted)
+        as_at(Membership, round.starts_on, known_at), Membership.practice == any_(wanted)
     )
     networks: dict[str, dict[str, Decimal]] = defaultdict(dict)
     for code, network, portion in await session.execute(members.order_by(Membership.network)):
         networks[code][network] = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
     allocated = select(Allocation.practice, func.coalesce(Allocation.network, Allocation.application)).where(
-        as_at(Allocation, round.starts_on), Allocation.practice == any_(wanted)
+        as_at(Allocation, round.starts_on, known_at), Allocation.practice == any_(wanted)
     )
     served = dict((await session.execute(allocated)).all())
     # what an heir commissions on that day is of the area it inherited, whose code the round keeps
-    heir = await heir_of(session, round.commissioner, round.starts_on)
+    heir = await heir_of(session, round.commissioner, round.starts_on, known_at)
     known = {}
     for code, contract, commissioner in await session.execute(facts.where(Practice.code == any_(wanted))):
         name, status = open_ones.get(code, (code, None))

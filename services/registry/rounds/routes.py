@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -19,12 +19,10 @@ from services.registry.hierarchy.model import CommissionerNotFound
 from services.registry.networks.model import NetworkCodeTaken, NetworkNotOpen, PracticeAlreadyMember
 from services.registry.practices.model import PracticeNotOpen
 from services.registry.rounds import operations
+from services.registry.rounds.coverage import Cover, CoverageIncomplete, PatientsCoveredTwice
 from services.registry.rounds.model import (
-    Cover,
-    CoverageIncomplete,
     NotYoursToDecide,
     OnlyNationalOverrides,
-    PatientsCoveredTwice,
     Round,
     RoundAlreadyDecided,
     RoundAlreadyOpen,
@@ -33,12 +31,14 @@ from services.registry.rounds.model import (
     RoundNotFound,
     RoundStatus,
 )
-from services.registry.rounds.queries import find_round, visible_rounds
+from services.registry.rounds.queries import find_round, status_then, visible_rounds
 from shared.errors import Invalid
 from shared.http import (
+    AsAt,
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     Moment,
     Now,
     Out,
@@ -89,10 +89,12 @@ class RoundOut(Out):
     status: RoundStatus
     decided_on: date | None
     decided_by: str | None
+    decided_at: datetime | None
     override_reason: str | None
     abandoned_on: date | None
     abandoned_by: str | None
     abandon_reason: str | None
+    opened_at: datetime
 
 
 class CoverageState(StrEnum):
@@ -116,7 +118,11 @@ class CoverOut(Out):
 
 
 class CoverageOut(Out):
+    """`as_at`: the day members and allocations are looked at; `of_decision`: what the round was decided on."""
+
     round: str
+    as_at: date
+    of_decision: bool
     complete: bool
     patients: Decimal
     patients_uncovered: Decimal
@@ -149,10 +155,10 @@ class AbandonmentIn(In):
     responses=refusals(CommissionerNotFound, NotYoursToDecide, RoundAlreadyOpen, Invalid),
 )
 async def open_round(
-    terms: RoundIn, session: Transaction, response: Response, caller: Decider, today: Today, _: Idempotent
+    terms: RoundIn, session: Transaction, response: Response, caller: Decider, now: Now, _: Idempotent
 ) -> Round:
     """Open a registration round of a commissioner's area."""
-    made = await operations.open_round(session, caller=caller, today=today, **terms.model_dump())
+    made = await operations.open_round(session, caller=caller, now=now, **terms.model_dump())
     await session.flush()
     response.headers["Location"] = f"/registry/v1/rounds/{made.id}"
     tag(response, made)
@@ -168,25 +174,30 @@ async def list_rounds(
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
     contract_year: ContractYear | None = None,
     status: RoundStatus | None = None,
+    known_at: KnownAt = None,
 ) -> dict[str, Any]:
-    """Registration rounds the caller may see, of every area or of one."""
+    """Registration rounds the caller may see, of every area or of one, as known now or then."""
     statement = select(Round).where(await visible_rounds(session, caller, today))
+    if known_at is not None:
+        statement = statement.where(Round.opened_at <= known_at)
     if commissioner is not None:
         statement = statement.where(Round.commissioner == commissioner)
     if contract_year is not None:
         statement = statement.where(Round.contract_year == contract_year)
     if status is not None:
-        statement = statement.where(Round.status == status)
+        statement = statement.where(status_then(known_at) == status)
     rows, following = await page(session, statement, [Round.id], paging)
-    return {"items": [row[0] for row in rows], "next": following}
+    return {"items": [row[0].known_then(known_at) for row in rows], "next": following}
 
 
 @router.get("/rounds/{id}", response_model=RoundOut, responses=refusals(RoundNotFound))
-async def read_round(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Round:
-    """One registration round: its days, and whether it was decided."""
-    found = await find_round(session, id, caller, today)
+async def read_round(
+    id: str, session: Reading, response: Response, caller: Reader, today: Today, known_at: KnownAt = None
+) -> Round:
+    """One registration round: its days, and whether it was decided, as known now or then."""
+    found = await find_round(session, id, caller, today, known_at=known_at)
     tag(response, found)
-    return found
+    return found.known_then(known_at)
 
 
 def _shown(cover: Cover) -> CoverOut:
@@ -200,11 +211,19 @@ def _shown(cover: Cover) -> CoverOut:
 
 
 @router.get("/rounds/{id}/coverage", response_model=CoverageOut, responses=refusals(RoundNotFound))
-async def read_coverage(id: str, session: Moment, caller: AreaReader, today: Today) -> dict[str, Any]:
-    """How every patient of the area's practices is covered, who is left out, and who would be served twice."""
-    coverage = await operations.assess_coverage(session, id, caller, today)
+async def read_coverage(
+    id: str, session: Moment, caller: AreaReader, today: Today, as_at: AsAt = None, known_at: KnownAt = None
+) -> dict[str, Any]:
+    """How every patient of the area's practices is covered, who is left out, and who would be served twice.
+
+    On the day the round takes effect, or another; once it is decided, what the decision was taken on.
+    """
+    assessed = await operations.assess_coverage(session, id, caller, today, as_at=as_at, known_at=known_at)
+    coverage = assessed.coverage
     return {
         "round": id,
+        "as_at": assessed.day,
+        "of_decision": assessed.of_decision,
         "complete": coverage.complete,
         "patients": coverage.patients,
         "patients_uncovered": coverage.patients_uncovered,
@@ -223,9 +242,12 @@ async def list_coverage(
     paging: Paging,
     today: Today,
     state: CoverageState | None = None,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """The practices of an area with how their patients are covered, page by page; of one state if asked."""
-    coverage = await operations.assess_coverage(session, id, caller, today)
+    assessed = await operations.assess_coverage(session, id, caller, today, as_at=as_at, known_at=known_at)
+    coverage = assessed.coverage
     chosen = {
         None: coverage.practices,
         CoverageState.COVERED: tuple(cover for cover in coverage.practices if not cover.uncovered),

@@ -46,9 +46,11 @@ async def find_waiver(
     return found
 
 
-async def reasons_on(session: AsyncSession, subjects: Iterable[str], day: date) -> Mapping[tuple[str, str], str]:
+async def reasons_on(
+    session: AsyncSession, subjects: Iterable[str], day: date, known_at: datetime | None = None
+) -> Mapping[tuple[str, str], str]:
     """Why each finding of these networks and applications is excepted on a day, by subject and finding."""
     statement = select(Waiver.subject, Waiver.finding, Waiver.reason).where(
-        as_at(Waiver, day), Waiver.subject.in_(list(subjects))
+        as_at(Waiver, day, known_at), Waiver.subject.in_(list(subjects))
     )
     return {(subject, finding): reason for subject, finding, reason in await session.execute(statement)}

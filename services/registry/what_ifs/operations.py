@@ -161,7 +161,7 @@ async def apply_for(
             round=applying.round,
             fields={**fields, "what_if": id},
             practices=lines,
-            today=today,
+            now=now,
         )
         made.append(application.id)
     found.applied_for(applying.round, made)

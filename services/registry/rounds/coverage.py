@@ -1,0 +1,113 @@
+"""How the patients of an area are covered, and the coverage a decision was taken on, kept with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.registry.base import Base
+from shared.database import Code, Headcount, Rate, Words
+from shared.errors import Fault, Refused
+
+
+class CoverageIncomplete(Refused):
+    """No network is approved while a patient of the area is covered by none."""
+
+
+class PatientsCoveredTwice(Refused):
+    """No list is served, and paid for, twice; nobody overrides that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """How the patients of one practice are covered; `share` is the part of its list that is."""
+
+    practice: str
+    name: str
+    patients: Decimal
+    share: Decimal
+    by: tuple[tuple[str, str], ...]
+
+    @property
+    def uncovered(self) -> Decimal:
+        return self.patients * (1 - min(self.share, Decimal(1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Every patient of an area's practices on the snapshot day, covered or not."""
+
+    practices: tuple[Cover, ...]
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.practices) and not self.uncovered
+
+    @property
+    def uncovered(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if cover.uncovered > 0)
+
+    @property
+    def twice(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if cover.share > 1)
+
+    @property
+    def partly(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if 0 < cover.share < 1)
+
+    @property
+    def patients(self) -> Decimal:
+        return sum((cover.patients for cover in self.practices), Decimal(0))
+
+    @property
+    def patients_uncovered(self) -> Decimal:
+        return sum((cover.uncovered for cover in self.practices), Decimal(0))
+
+    def require_once(self) -> None:
+        """Raises `PatientsCoveredTwice` naming every practice whose patients would be paid for more than once."""
+        if self.twice:
+            faults = [
+                Fault(cover.practice, "twice", f"{cover.name}: by {', '.join(by for _, by in cover.by)}")
+                for cover in self.twice
+            ]
+            raise PatientsCoveredTwice(f"The lists of {len(faults)} practices would be served twice.", errors=faults)
+
+    def require(self) -> None:
+        """Raises `CoverageIncomplete` naming every practice whose patients are left out."""
+        if not self.practices:
+            raise CoverageIncomplete("No list size of the area is known on the snapshot day, so cover cannot be shown.")
+        self.require_once()
+        if self.uncovered:
+            faults = [
+                Fault(cover.practice, "uncovered", f"{cover.name}: {cover.uncovered.normalize():f} patients")
+                for cover in self.uncovered
+            ]
+            raise CoverageIncomplete(
+                f"{self.patients_uncovered.normalize():f} patients of {len(faults)} practices are left out.",
+                errors=faults,
+            )
+
+
+class DecidedCover(Base):
+    """How the patients of one practice were covered when its area was decided: as the decider saw it, for ever.
+
+    Later corrections of lists, members and allocations do not reach it, nor do changes that were on their way at the
+    moment of the decision; `served_by` are kind and code of each that covers a part.
+    """
+
+    __tablename__ = "decided_covers"
+
+    round: Mapped[Code] = mapped_column(ForeignKey("rounds.id"), primary_key=True)
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    name: Mapped[Words]
+    patients: Mapped[Headcount]
+    share: Mapped[Rate]
+    served_by: Mapped[list[list[str]]] = mapped_column(JSONB)
+
+    def seen(self) -> Cover:
+        by = tuple((kind, code) for kind, code in self.served_by)
+        return Cover(self.practice, self.name, self.patients, self.share, by)
