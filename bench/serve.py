@@ -36,8 +36,31 @@ NETWORK = """
             HAVING NOT bool_or(upper_inf(valid))) AS closed_on,
            (SELECT payee FROM payees WHERE network = n.code AND valid @> %(day)s AND upper_inf(known)) AS payee,
            (SELECT count(DISTINCT practice) FROM memberships
-            WHERE network = n.code AND valid @> %(day)s AND upper_inf(known)) AS members
+            WHERE network = n.code AND valid @> %(day)s AND upper_inf(known)) AS members,
+           f.number AS agreement,
+           f.number IS NOT NULL
+           AND EXISTS (SELECT FROM memberships m
+                       WHERE m.network = n.code AND m.valid @> %(day)s AND upper_inf(m.known))
+           AND NOT EXISTS (
+               SELECT FROM memberships m
+               WHERE m.network = n.code AND m.valid @> %(day)s AND upper_inf(m.known)
+               AND (NOT EXISTS (SELECT FROM agreement_signatures s
+                                WHERE s.network = n.code AND s.number = f.number AND s.practice = m.practice
+                                AND s.valid @> %(day)s AND upper_inf(s.known))
+                    OR EXISTS (SELECT FROM agreement_named_partners p
+                               WHERE p.network = n.code AND p.number = f.number AND p.practice = m.practice
+                               AND NOT EXISTS (SELECT FROM agreement_signatures s
+                                               WHERE s.network = n.code AND s.number = f.number
+                                               AND s.practice = p.practice AND s.person = p.person
+                                               AND s.valid @> %(day)s AND upper_inf(s.known)))))
+           AND NOT EXISTS (
+               SELECT FROM partner_terms t
+               WHERE t.network = n.code AND t.party AND t.valid @> %(day)s AND upper_inf(t.known)
+               AND NOT EXISTS (SELECT FROM agreement_signatures s
+                               WHERE s.network = n.code AND s.number = f.number AND s.partner = t.partner
+                               AND s.valid @> %(day)s AND upper_inf(s.known))) AS live
     FROM networks n JOIN network_entries e ON e.network = n.code AND e.valid @> %(day)s AND upper_inf(e.known)
+    LEFT JOIN agreements_in_force f ON f.network = n.code AND f.valid @> %(day)s AND upper_inf(f.known)
     WHERE n.code = %(code)s
 """
 
