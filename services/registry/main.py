@@ -15,6 +15,7 @@ from services.registry.list_sizes.routes import router as list_sizes
 from services.registry.localities.routes import router as localities
 from services.registry.members.routes import router as members
 from services.registry.network_services.routes import router as network_services
+from services.registry.network_sizes.routes import router as network_sizes
 from services.registry.networks.routes import router as networks
 from services.registry.notices.routes import router as notices
 from services.registry.partners.routes import router as partners
@@ -62,7 +63,7 @@ def service(settings: Settings) -> Service:
             withdrawals,
             waivers,
             what_ifs,
-            size_rules,
+            *(size_rules, network_sizes),
             areas,
             localities,
             statistics,

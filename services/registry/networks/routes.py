@@ -3,9 +3,12 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import Field
+from sqlalchemy import select
 
 from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.model import CommissionerNotFound
+from services.registry.network_sizes.queries import SizeAsked, networks_in, sizes_of
+from services.registry.network_sizes.shapes import SizeOut
 from services.registry.networks import operations, queries
 from services.registry.networks.model import (
     Network,
@@ -44,6 +47,8 @@ Reason = Annotated[str, Field(min_length=3, max_length=10_000)]
 
 
 class NetworkOut(Out):
+    """`size` comes where a list is narrowed by it; of one network, `/networks/{code}/size` tells it."""
+
     code: str
     name: str
     commissioner: str
@@ -53,6 +58,7 @@ class NetworkOut(Out):
     members: int
     agreement: int | None
     live: bool
+    size: SizeOut | None = None
 
 
 class NetworkClosureIn(In):
@@ -94,11 +100,19 @@ async def list_networks(
     known_at: KnownAt = None,
     commissioner: Annotated[str | None, Query(max_length=12)] = None,
     live: Annotated[bool | None, Query(description="Only those with a signed agreement in force, or without")] = None,
+    size: Annotated[SizeAsked | None, Query(description="Only those outside the size rule, or as it says")] = None,
 ) -> dict[str, Any]:
-    """Networks open on a day."""
-    found = queries.networks_on(as_at or today, known_at, commissioner=commissioner, live=live)
+    """Networks open on a day; narrowed by size, with what their sizes are and since when."""
+    day = as_at or today
+    found = queries.networks_on(day, known_at, commissioner=commissioner, live=live)
+    if size is not None:
+        found = found.where(Network.code.in_(select(networks_in(size, day, known_at))))
     rows, following = await page(session, found, [Network.code], paging)
-    return {"items": [queries.shown(row._asdict()) for row in rows], "next": following}
+    items = [queries.shown(row._asdict()) for row in rows]
+    if size is not None:
+        sizes = await sizes_of(session, [item["code"] for item in items], day, known_at)
+        items = [{**item, "size": sizes.get(item["code"])} for item in items]
+    return {"items": items, "next": following}
 
 
 @router.get("/networks/{code}", response_model=NetworkOut, responses=refusals(NetworkNotFound))

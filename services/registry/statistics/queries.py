@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-SMALL, LARGE, LOCALITIES = 30_000, 50_000, 100_000
+from services.registry.size_rules.model import SizeRule
 
 
 class MembersFrom(StrEnum):
@@ -121,20 +121,24 @@ async def figures(
     day: date,
     known_at: datetime | None,
     *,
+    rule: SizeRule,
     snapshot: date | None,
     members: MembersFrom,
     area: frozenset[str] | None,
     codes: frozenset[str],
 ) -> dict[str, Any]:
-    """Counts of practices, patients and networks on `day`; lists are of `snapshot`, or the latest up to the day."""
+    """Counts of practices, patients and networks on `day`; lists are of `snapshot`, or the latest up to the day.
+
+    Networks are counted by the sizes the rule names.
+    """
     given: dict[str, Any] = {
         "day": day,
         "everywhere": area is None,
         "area": sorted(area or ()),
         "codes": sorted(codes),
-        "small": SMALL,
-        "large": LARGE,
-        "localities": LOCALITIES,
+        "small": rule.smallest,
+        "large": rule.large,
+        "localities": rule.localities_from,
     }
     if known_at is not None:
         given["known_at"] = known_at

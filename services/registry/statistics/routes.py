@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from services.registry.scope import area_of
+from services.registry.size_rules.queries import NoSizeRule, rule_on
 from services.registry.statistics import queries
 from services.registry.statistics.areas import By, areas, changes
 from services.registry.statistics.queries import MembersFrom
-from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, service_router
+from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, Today, page, refusals, service_router
 from shared.identity import ANY_ROLE, Caller, Role, allow
 
 router = service_router("registry", tags=["statistics"])
@@ -27,7 +28,9 @@ def plainly(value: Any) -> Any:
 
 
 class Statistics(Out):
-    """`networks` are those whose members have registered patients; sizes are their registered patients."""
+    """Sizes are those of the rule of the day: `under_30000` reads under its smallest, `over_50000` over its large one.
+
+    `networks` are those whose members have registered patients; sizes are their registered patients."""
 
     as_at: date
     snapshot: date | None
@@ -53,7 +56,7 @@ class Statistics(Out):
     regions: int
 
 
-@router.get("/statistics", response_model=Statistics)
+@router.get("/statistics", response_model=Statistics, responses=refusals(NoSizeRule))
 async def read_statistics(
     session: Reading,
     caller: Annotated[Caller, allow(*ANY_ROLE)],
@@ -69,6 +72,7 @@ async def read_statistics(
         session,
         day,
         known_at,
+        rule=await rule_on(session, day, known_at),
         snapshot=snapshot,
         members=members_from,
         area=await area_of(session, caller, today),

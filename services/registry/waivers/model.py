@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base
-from shared.database import Code, Words
+from shared.database import Code, Headcount, Words
 from shared.errors import Conflict, NotFound
 from shared.facts import Dated, no_overlap
 
@@ -29,7 +29,8 @@ class Waiver(Dated, Base):
     """The decider's reasoned exception from a rule, for a network, or for an application until it is decided.
 
     `finding` is the key of what is excepted: a network under the smallest size, one practice alone, or a finding of its
-    area such as an overlap with a named neighbour.
+    area such as an overlap with a named neighbour. A network excepted from the smallest size may shrink to `not_below`
+    patients, without that to any size.
     """
 
     __tablename__ = "waivers"
@@ -46,6 +47,7 @@ class Waiver(Dated, Base):
     finding: Mapped[Words]
     message: Mapped[Words]
     reason: Mapped[Words]
+    not_below: Mapped[Headcount | None]
     given_by: Mapped[Words]
 
     def concerns(self) -> Iterable[str]:
@@ -62,6 +64,7 @@ class Waiver(Dated, Base):
             finding=self.finding,
             message=self.message,
             reason=self.reason,
+            not_below=self.not_below,
             given_by=self.given_by,
             valid=self.valid,
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range
@@ -27,14 +28,21 @@ from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
 from shared.facts import as_at, currently_known, days, since, withdraw
-from shared.http import require_etag
+from shared.http import one_fault, require_etag
 from shared.identity import Caller
 
 ALWAYS: Range[date] = Range(None, None)
 
 
 async def except_application(
-    session: AsyncSession, id: str, key: str, reason: str, *, caller: Caller, now: datetime
+    session: AsyncSession,
+    id: str,
+    key: str,
+    reason: str,
+    *,
+    not_below: Decimal | None,
+    caller: Caller,
+    now: datetime,
 ) -> Waiver:
     """Except one finding of an application that is not decided yet, with the reason.
 
@@ -54,6 +62,7 @@ async def except_application(
         session,
         finding,
         reason,
+        not_below=not_below,
         subject=id,
         network=None,
         application=id,
@@ -72,6 +81,7 @@ async def except_network(
     *,
     first: date,
     last: date | None,
+    not_below: Decimal | None,
     caller: Caller,
     now: datetime,
 ) -> Waiver:
@@ -88,6 +98,7 @@ async def except_network(
         session,
         finding,
         reason,
+        not_below=not_below,
         subject=code,
         network=code,
         application=None,
@@ -148,6 +159,7 @@ async def _keep(
     finding: Finding,
     reason: str,
     *,
+    not_below: Decimal | None,
     subject: str,
     network: str | None,
     application: str | None,
@@ -165,6 +177,7 @@ async def _keep(
         finding=finding.key,
         message=finding.message,
         reason=reason,
+        not_below=not_below,
         given_by=by,
         valid=valid,
         known=since(now),
@@ -190,6 +203,7 @@ async def correct_waiver(
     first: date,
     last: date | None,
     reason: str,
+    not_below: Decimal | None,
     caller: Caller,
     if_match: str | None,
     now: datetime,
@@ -199,6 +213,8 @@ async def correct_waiver(
     Raises `WaiverNotFound`, `NotYoursToDecide`, `ExceptedAlready`, `Invalid`.
     """
     held = await _held(session, id, caller, if_match, now)
+    if not_below is not None and held.finding != TOO_SMALL:
+        raise one_fault("not_below", "not_of_size", "Only an exception from the smallest size says how far down.")
     if last is not None and last < first:
         fault = Fault("valid_to", "before_valid_from", f"{last} lies before {first}.")
         raise Invalid("The days are not in order.", errors=[fault])
@@ -211,6 +227,7 @@ async def correct_waiver(
         finding=held.finding,
         message=held.message,
         reason=reason,
+        not_below=held.not_below if not_below is None else not_below,
         given_by=caller.subject,
         valid=days(first, last),
         known=since(now),

@@ -1,4 +1,5 @@
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -10,7 +11,7 @@ from services.registry.codes import Day, NetworkCode
 from services.registry.networks.model import NetworkNotFound
 from services.registry.rounds.model import NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp
 from services.registry.waivers import operations, queries
-from services.registry.waivers.model import ExceptedAlready, FindingNotThere, Waiver, WaiverNotFound
+from services.registry.waivers.model import TOO_SMALL, ExceptedAlready, FindingNotThere, Waiver, WaiverNotFound
 from shared.errors import Fault, Invalid
 from shared.facts import as_at as true_at
 from shared.facts import currently_known
@@ -37,6 +38,10 @@ router = service_router("registry", tags=["waivers"])
 Reader = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.LMC, Role.NETWORK)]
 Decider = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
 Reason = Annotated[str, Field(min_length=3, max_length=10_000)]
+Patients = Annotated[
+    Decimal,
+    Field(gt=0, lt=100_000_000, max_digits=8, decimal_places=0, description="How far down a network may shrink"),
+]
 
 
 class WaiverIn(In):
@@ -51,11 +56,15 @@ class WaiverIn(In):
     reason: Reason
     valid_from: Day | None = None
     valid_to: Day | None = None
+    not_below: Patients | None = None
 
     def faults(self) -> list[Fault]:
         found = []
         if (self.application is None) == (self.network is None):
             found.append(Fault("network", "one_of_two", "Name an application or a network, one of the two."))
+        if self.not_below is not None and self.finding != TOO_SMALL:
+            message = "Only an exception from the smallest size says how far down."
+            found.append(Fault("not_below", "not_of_size", message))
         if self.network is not None and self.valid_from is None:
             found.append(Fault("valid_from", "missing", "Say from which day on the exception holds."))
         if self.valid_to is not None and (self.valid_from is None or self.valid_to < self.valid_from):
@@ -67,6 +76,7 @@ class BetterWaiverIn(In):
     valid_from: Day
     valid_to: Day | None = None
     reason: Reason
+    not_below: Patients | None = None
 
 
 class ErrorIn(In):
@@ -81,6 +91,7 @@ class WaiverOut(Out):
     finding: str
     message: str
     reason: str
+    not_below: Decimal | None
     given_by: str
     valid_from: date
     valid_to: date | None
@@ -109,7 +120,13 @@ async def make_exception(
         raise Invalid("The exception is not complete.", errors=faults)
     if wanted.application is not None:
         made = await operations.except_application(
-            session, wanted.application, wanted.finding, wanted.reason, caller=caller, now=now
+            session,
+            wanted.application,
+            wanted.finding,
+            wanted.reason,
+            not_below=wanted.not_below,
+            caller=caller,
+            now=now,
         )
     else:
         made = await operations.except_network(
@@ -119,6 +136,7 @@ async def make_exception(
             wanted.reason,
             first=wanted.valid_from or date.min,
             last=wanted.valid_to,
+            not_below=wanted.not_below,
             caller=caller,
             now=now,
         )
@@ -186,6 +204,7 @@ async def correct(
         first=better.valid_from,
         last=better.valid_to,
         reason=better.reason,
+        not_below=better.not_below,
         caller=caller,
         if_match=if_match,
         now=now,
