@@ -92,6 +92,36 @@ async def test_old_claims_keep_their_values_and_one_more_brings_the_arrears(fund
     assert budget["approved"] == "23136.68"
 
 
+async def test_arrears_of_a_role_agreed_locally_follow_its_agreement(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area_in(app, 2025)
+    role = f"agreed_{NETWORK.lower()}_manager"
+    agreed = {
+        "network": NETWORK, "short": "manager", "name": "Network manager", "ceiling": "60000.00",
+        "valid_from": "2025-04-01", "agreed_on": "2025-03-20", "note": "Minutes of 20 March.",
+    }  # fmt: skip
+    on(app, date(2025, 7, 31))
+    assert (await app.post("/funding/v1/agreed-roles", agreed, commissioner(app))).status_code == 201
+    await app.deliver(a_month_claimed(0, "2025-04", role, "5800.00", post="post-1"))
+    done = await app.put(f"{CLAIMS}/claim-0/approval", None, commissioner(app))
+    assert (done.json()["payable"], done.json()["limited_by"]) == ("5000.00", "role_maximum")
+    on(app, date(2025, 9, 3))
+    await app.deliver(some_arrears((0, "2025-04", "400.00")))
+    nothing = await app.put(f"{ARREARS}/arr-1/approval", None, commissioner(app))
+    assert [fault["code"] for fault in nothing.json()["errors"]] == ["nothing_due"], "the agreement reaches no further"
+    raised = await app.post("/funding/v1/agreed-roles", {**agreed, "ceiling": "63000.00"}, commissioner(app))
+    assert raised.status_code == 201
+    shown = await app.put(f"{ARREARS}/arr-1/approval", None, commissioner(app))
+    assert (shown.status_code, shown.json()["payable"]) == (200, "250.00"), "63,000 / 12 less the 5,000.00 decided"
+    assert shown.json()["checked"]["months"][0]["confidence"] == "agreed"
+    run = await paid(app, "2025-08")
+    headers = app.token(Role.NATIONAL)
+    asked = {"cause": "rate-changed"}
+    lines = (await app.client.get(f"{RUNS}/{run['id']}/lines", params=asked, headers=headers)).json()["items"]
+    why = (await app.client.get(f"/funding/v1/lines/{lines[0]['id']}/explanation", headers=headers)).json()
+    assert (lines[0]["amount"], why["recomputed"]) == ("250.00", "250.00")
+
+
 async def test_arrears_are_claimed_once_a_year_and_again_only_when_turned_down(funding_app: Harness) -> None:
     app = funding_app
     await four_months_approved(app)

@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.accounts.operations import payees_on
 from services.funding.lines.trace import recompute
+from services.funding.payments import operations
 from services.funding.payments.model import PaymentLine
 from shared.events.funding import PaymentIssued
 from shared.events.registry import (
+    Appointment,
+    Entry,
     Member,
+    NetworkRestated,
     PatientsAllocated,
     PayeeAppointed,
     PracticeJoined,
@@ -353,6 +359,44 @@ async def test_runs_calculated_at_once_leave_one(funding_live: Harness) -> None:
         lines = (await session.scalars(select(PaymentLine).where(PaymentLine.amount.is_not(None)))).all()
     assert lines
     assert all(recompute(line.trace) == line.amount for line in lines)
+
+
+async def test_a_run_sees_one_moment(funding_live: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restated network changes members and payee in one event, committed while a run is calculated: the run pays by
+    the network as it was, whole, and the next one makes up for all of it."""
+    app = funding_live
+    await an_area(app)
+    restated = NetworkRestated(
+        network=NETWORK,
+        network_name=NETWORK,
+        commissioner=COMMISSIONER,
+        valid_from=date(2020, 4, 1),
+        entries=[Entry(network_name=NETWORK, commissioner=COMMISSIONER, valid_from=date(2020, 4, 1))],
+        members=[Member(practice="A00002", valid_from=date(2020, 4, 1))],
+        payees=[Appointment(payee="A00002", valid_from=date(2020, 4, 1))],
+    )
+    told: list[str] = []
+
+    async def payees_before(session: AsyncSession, day: date) -> dict[str, str]:
+        found = await payees_on(session, day)
+        if not told:
+            told.append("restated")
+            await app.deliver(restated)
+        return found
+
+    monkeypatch.setattr(operations, "payees_on", payees_before)
+    april = await calculated(app, "2022-04")
+    by_head = {line["stream"]: line for line in await lines_of(app, april) if line["practice"] is None}
+    assert told == ["restated"]
+    assert (by_head["core_registered"]["payee"], by_head["core_registered"]["amount"]) == ("A00001", "6250.00")
+    participating = [line["practice"] for line in await lines_of(app, april) if line["practice"]]
+    assert participating == ["A00001", "A00002"], "members of the same moment as the payee"
+    path, bob = f"{RUNS}/{april['id']}", nan(app, "bob")
+    await app.put(f"{path}/approval", None, bob)
+    assert (await app.put(f"{path}/issue", None, bob)).status_code == 200
+    may = await lines_of(app, await calculated(app, "2022-05"))
+    core = {line["month"]: (line["payee"], line["amount"]) for line in may if line["stream"] == "core_registered"}
+    assert core == {"2022-04": ("A00001", "-3750.00"), "2022-05": ("A00002", "2500.00")}
 
 
 async def test_a_run_is_not_calculated_beside_one_being_issued(funding_live: Harness) -> None:

@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.arrears.model import ArrearsClaim
 from services.funding.arrears.rules import ArrearsCheck, Month, check_arrears
-from services.funding.claims.checking import room_of, taken_of_year
+from services.funding.claims.checking import ceiling_of, not_agreed, room_of, taken_of_year
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim, scope_of
 from services.funding.claims.operations import lock_sums
+from services.funding.claims.rules import AGREED_LOCALLY
 from services.funding.deadlines.operations import deadline_of
 from services.funding.heirs.operations import must_decide
 from services.funding.scope import network_codes_seen
-from services.funding.tariffs.operations import role_maximum
 from services.funding.tariffs.shipped import share_of
 from shared.clock import london_day
 from shared.errors import Fault, NotFound
@@ -108,7 +108,10 @@ async def _months(session: AsyncSession, claim: ArrearsClaim, now: datetime) -> 
         if one.scope != claim.scope or one.contract_year != claim.contract_year:
             faults.append(Fault(place, "other_sum", f"{one.id} comes out of another sum."))
             continue
-        ceiling = await role_maximum(session, one.role, one.zone, first_day(one.month), london_day(now))
+        ceiling = await ceiling_of(session, one, now)
+        if ceiling is None and one.role.startswith(AGREED_LOCALLY):
+            faults.append(not_agreed(place, one))
+            continue
         share = share_of(one.role, first_day(one.month))
         if ceiling is None or ceiling.value is None or share is None:
             faults.append(Fault(place, "rate_unknown", f"The ceiling of {one.role} in {one.month} is not known."))
@@ -126,7 +129,7 @@ async def _months(session: AsyncSession, claim: ArrearsClaim, now: datetime) -> 
                 share=share.share,
                 tariff=ceiling.id,
                 maximum=ceiling.value,
-                confidence=ceiling.confidence.value,
+                confidence=str(ceiling.confidence),
                 counted=cost.equivalent_days if one.counted is None else one.counted,
                 equivalent_days=cost.equivalent_days,
                 days_in_month=cost.days_in_month,

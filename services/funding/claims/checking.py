@@ -53,14 +53,10 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
 
     Of the sum are taken what approved and paid claims of the year took, and what claims submitted before this one ask.
     """
-    ceiling: Ceiling | None = await role_maximum(
-        session, claim.role, claim.zone, first_day(claim.month), london_day(now)
-    )
+    ceiling = await ceiling_of(session, claim, now)
     faults = await _faults(session, claim)
-    if claim.role.startswith(AGREED_LOCALLY):
-        ceiling = await agreement_of(session, claim.network, claim.role, claim.worked_from)
-        if ceiling is None:
-            faults.append(Fault("role", "role_not_agreed", f"No commissioner agreed on {claim.role} for that day."))
+    if ceiling is None and claim.role.startswith(AGREED_LOCALLY):
+        faults.append(not_agreed("role", claim))
     room, room_fault = await room_of(session, claim.network, claim.contract_year, claim.scope)
     return check(
         claim.cost,
@@ -71,6 +67,18 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
         cap_days=await _cap_days(session, claim),
         faults=faults,
     )
+
+
+async def ceiling_of(session: AsyncSession, claim: Claim, now: datetime) -> Ceiling | None:
+    """The ceiling of a claim as known now: what the commissioner agreed for a role of its own, else the published."""
+    if claim.role.startswith(AGREED_LOCALLY):
+        return await agreement_of(session, claim.network, claim.role, claim.worked_from)
+    return await role_maximum(session, claim.role, claim.zone, first_day(claim.month), london_day(now))
+
+
+def not_agreed(place: str, claim: Claim) -> Fault:
+    """What is wrong with a claim for a role of its own that no agreement stands behind."""
+    return Fault(place, "role_not_agreed", f"No commissioner agreed on {claim.role} for that day.")
 
 
 async def room_of(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -44,13 +45,19 @@ PAYMENTS_LOCK = 5_201_907
 """Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""
 
 
+Seeing = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+"""Opens a session that only reads, and all of whose statements see the same moment."""
+
+
 class RunNotFound(NotFound):
     """No such payment run."""
 
 
-async def calculate_run(session: AsyncSession, month: str, *, by: str, now: datetime) -> PaymentRun:
+async def calculate_run(session: AsyncSession, month: str, moment: Seeing, *, by: str, now: datetime) -> PaymentRun:
     """Work out what every payee is due for the year through `month` and has not been paid.
 
+    Everything it rests on is read through `moment`, opened once no other run can be issued any more: an event that
+    changes two of its inputs while it calculates is in it whole or, whole, in the next run.
     Raises `MonthNotBegun` and `RunInProgress`.
     """
     if first_day(month) > london_day(now):
@@ -58,15 +65,10 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
     await session.execute(select(func.pg_advisory_xact_lock(PAYMENTS_LOCK)))
     await _refuse_beside_another(session, month)
     run_id = new_id("run")
-    drafted = Drafted(run_id)
-    payees = await payees_on(session, first_day(month))
     year = year_of(month)
-    with collector_at_rest():
-        for contract_year, through in [*await years_paid(session, year), (year, month)]:
-            await draft_year(session, drafted, contract_year, through, month, payees, now)
-    await charge_whoever_was_paid(session, drafted)
-    await draft_payables(session, drafted, month, payees, now)
-    findings = await variances.find_variances(session, run_id, month, drafted.by_kind(), now)
+    async with moment() as seen:
+        drafted = await _draft(seen, run_id, month, now)
+        findings = await variances.find_variances(seen, run_id, month, drafted.by_kind(), now)
     run = PaymentRun(
         id=run_id,
         month=month,
@@ -104,6 +106,19 @@ async def calculate_run(session: AsyncSession, month: str, *, by: str, now: date
         after={"lines": run.lines, "held": sum(drafted.held.values()), "total": run.total},
     )
     return run
+
+
+async def _draft(session: AsyncSession, run_id: str, month: str, now: datetime) -> Drafted:
+    """Every line of a run: what differs from what was paid, and what other nouns have to pay."""
+    drafted = Drafted(run_id)
+    payees = await payees_on(session, first_day(month))
+    year = year_of(month)
+    with collector_at_rest():
+        for contract_year, through in [*await years_paid(session, year), (year, month)]:
+            await draft_year(session, drafted, contract_year, through, month, payees, now)
+    await charge_whoever_was_paid(session, drafted)
+    await draft_payables(session, drafted, month, payees, now)
+    return drafted
 
 
 async def _refuse_beside_another(session: AsyncSession, month: str) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Response
+from fastapi import Path, Request, Response
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
@@ -109,10 +109,18 @@ class RunOut(Out):
     "/payment-runs", status_code=201, responses=refusals(RunInProgress, MonthNotBegun), summary="Calculate a month"
 )
 async def calculate_run(
-    run: RunIn, session: Transaction, response: Response, caller: Finance, now: Now, _: Idempotent
+    run: RunIn,
+    request: Request,
+    session: Transaction,
+    response: Response,
+    caller: Finance,
+    now: Now,
+    _: Idempotent,
 ) -> RunOut:
     """Work out what everybody is due for the year through the month and has not been paid."""
-    made = await operations.calculate_run(session, run.month, by=caller.subject, now=now)
+    made = await operations.calculate_run(
+        session, run.month, request.app.state.runtime.moment, by=caller.subject, now=now
+    )
     tag(response, made)
     response.headers["Location"] = f"/funding/v1/payment-runs/{made.id}"
     return RunOut.model_validate(made)
