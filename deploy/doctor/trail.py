@@ -54,10 +54,13 @@ def _overlaps(table: Table, constraint: ExcludeConstraint) -> sql.Composed:
         sql.SQL("{}.{} {} {}.{}").format(one, column, sql.SQL(operator), other, column)
         for column, operator in ((sql.Identifier(str(name)), op) for _, name, op in constraint._render_exprs)
     )
+    # some constraints hold of some rows only: of several heirs one decides what was left open
+    held = sql.SQL("TRUE" if constraint.where is None else str(constraint.where))
     return sql.SQL(
-        "SELECT one.fact_id AS one, other.fact_id AS other FROM {table} one JOIN {table} other "
+        "WITH held AS (SELECT * FROM {table} WHERE {held}) "
+        "SELECT one.fact_id AS one, other.fact_id AS other FROM held one JOIN held other "
         "ON one.fact_id < other.fact_id AND {same} ORDER BY 1, 2"
-    ).format(table=sql.Identifier(table.name), same=same)
+    ).format(table=sql.Identifier(table.name), held=held, same=same)
 
 
 def audit_is_whole(patients: Mapping[str, Patient]) -> Finding:

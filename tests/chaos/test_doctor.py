@@ -244,6 +244,15 @@ def test_every_check_was_seen_to_fail(healthy: Healthy) -> None:
     assert checks == set().union(*(expected for _, expected, _ in BREACHES.values()))
 
 
+def test_a_commissioner_with_two_heirs_is_no_breach(planted: Copy) -> None:
+    heir = (
+        "INSERT INTO successions (valid, known, level, predecessor, successor, kind, inherits, reason, recorded_by) "
+        "VALUES ('[2026-04-01,)', '[2026-04-01,)', 'commissioner', 'SX1', '{}', 'split', {}, 'divided', 'nina')"
+    )
+    urls = planted("registry", heir.format("SX2", "true"), heir.format("SX3", "false"))
+    assert broken(examine(urls, patience=0)) == set()
+
+
 def test_what_is_on_its_way_is_no_breach(planted: Copy) -> None:
     urls = planted(
         "reporting",

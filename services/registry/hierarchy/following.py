@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,9 +12,10 @@ from sqlalchemy import Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.hierarchy.model import Placement, Plan
-from services.registry.hierarchy.pieces import Values, begun_by, handed_over, taken_back
+from services.registry.hierarchy.model import Level, Placement, Plan
+from services.registry.hierarchy.pieces import Values, begun_by, given_back, handed_over, taken_back
 from services.registry.hierarchy.placing import PLACED, SYSTEM
+from services.registry.hierarchy.queries import gone_by
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.ods.reconcile import Key, Piece, held_pieces
 from services.registry.practices.model import PracticeCommissioner
@@ -53,12 +54,15 @@ class Ground:
     def since(self) -> date:
         return min([self.on, *(was.on for was in self.was.values())])
 
-    def before(self, held: Held, at: int, *, reopened: bool = False) -> Held:
-        """As if nothing had been recorded of these predecessors."""
+    def before(self, held: Held, at: int, *, reopened: bool = False, gone: Collection[str] = ()) -> Held:
+        """As if nothing had been recorded of these predecessors. What is `gone` for a reason of its own stays so."""
         back = dict(held)
         for code, was in self.was.items():
+            named = self.plans[code].parts if code in self.plans else frozenset()
             for key, pieces in back.items():
-                back[key] = taken_back(pieces, was.on, code, was.heirs, at=at, reopened=reopened)
+                again = reopened and key not in gone
+                left = taken_back(pieces, was.on, code, was.heirs, at=at, reopened=again)
+                back[key] = given_back(left, was.on, code, was.heirs, at=at) if key in named else left
         return back
 
     def parts(self, held: Held, at: int) -> dict[str, list[str]]:
@@ -138,8 +142,12 @@ async def places_of(session: AsyncSession, codes: list[str]) -> Held:
 async def commissioners_follow(
     session: AsyncSession, ground: Ground, faults: dict[str, list[Fault]]
 ) -> dict[Key, list[Piece]]:
-    """Places of predecessors that do not go on end; those of their heirs begin, in the same system unless said."""
+    """Places of predecessors that do not go on end; those of their heirs begin, in the same system unless said.
+
+    Nobody comes to stand in a system that was itself succeeded by that day: then it has to be said.
+    """
     held = await places_of(session, ground.codes)
+    gone = await gone_by(session, Level.SYSTEM, ground.on)
     places = {code: held.get(code, []) for code in ground.codes}
     for code, was in ground.was.items():
         places[code] = (
@@ -150,7 +158,8 @@ async def commissioners_follow(
     for code, plan in ground.plans.items():
         if not places[code] and plan.stood is not None:
             places[code] = [Piece((min(plan.stood[0], plan.on), None), plan.stood[1])]
-        stood = [p.values for p in places[code] if p.span[0] <= plan.on and (p.span[1] is None or p.span[1] >= plan.on)]
+        there = [p for p in places[code] if p.span[0] <= plan.on and (p.span[1] is None or p.span[1] >= plan.on)]
+        stood = [piece.values for piece in there if piece.values[SYSTEM] not in gone]
         before = ground.was.get(code)
         for heir in plan.heirs:
             if heir.code == code:
@@ -194,7 +203,8 @@ async def systems_follow(session: AsyncSession, ground: Ground, held: Held) -> d
 async def commissioners_of(session: AsyncSession, ground: Ground) -> Held:
     """Where the commissioners concerned stand, with what was recorded before taken back."""
     codes = await touched(session, Placement, "commissioner", "system", ground)
-    return ground.before(await places_of(session, codes), SYSTEM, reopened=True)
+    gone = await gone_by(session, Level.COMMISSIONER, ground.on)
+    return ground.before(await places_of(session, codes), SYSTEM, reopened=True, gone=gone)
 
 
 async def _systems_on(session: AsyncSession, ground: Ground) -> dict[str, tuple[Any, ...]]:

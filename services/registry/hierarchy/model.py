@@ -177,6 +177,11 @@ class Plan:
         return [heir.code for heir in self.heirs]
 
     @property
+    def parts(self) -> frozenset[str]:
+        """What is said to go to one heir each."""
+        return frozenset(part for heir in self.heirs for part in heir.parts)
+
+    @property
     def goes_on(self) -> bool:
         """Whether the predecessor goes on as one of its own heirs."""
         return self.predecessor in self.codes

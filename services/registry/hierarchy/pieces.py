@@ -58,6 +58,14 @@ def taken_back(
     return in_order(found)
 
 
+def given_back(pieces: Iterable[Piece], on: date, predecessor: str, heirs: Sequence[str], *, at: int) -> list[Piece]:
+    """As if what began with an heir `on` had begun with the predecessor, to be handed on once more."""
+    first, *others = in_order(pieces)
+    if first.span[0] == on and first.values[at] in heirs:
+        first = replace(first, values=(*first.values[:at], predecessor, *first.values[at + 1 :]))
+    return in_order([first, *others])
+
+
 def begun_by(pieces: Sequence[Piece], on: date, was: date | None, values: Values) -> list[Piece]:
     """There from `on` at the latest, with its own first values or those given; where it began on `was`, from `on`."""
     if not pieces:

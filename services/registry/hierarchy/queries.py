@@ -74,6 +74,18 @@ async def links_of(
     return list((await session.scalars(statement)).all())
 
 
+async def gone_by(session: AsyncSession, level: Level, day: date) -> frozenset[str]:
+    """Who was succeeded by a day and does not go on."""
+    goes_on = func.bool_or(Succession.successor == Succession.predecessor)
+    statement = (
+        select(Succession.predecessor)
+        .where(Succession.level == level, as_at(Succession, day))
+        .group_by(Succession.predecessor)
+        .having(~goes_on)
+    )
+    return frozenset((await session.scalars(statement)).all())
+
+
 async def names_of(
     session: AsyncSession, level: Level, codes: Sequence[str], known_at: datetime | None
 ) -> dict[str, str]:

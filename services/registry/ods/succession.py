@@ -9,9 +9,10 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.hierarchy.model import Heir, Level, Plan, SuccessionKind
+from services.registry.hierarchy.model import Heir, Level, Placement, Plan, SuccessionKind
 from services.registry.hierarchy.queries import names_of
 from services.registry.hierarchy.succession import Recording, succeed
 from services.registry.ods.readers import (
@@ -28,6 +29,7 @@ from services.registry.ods.readers import (
     refused,
     text,
 )
+from shared.facts import currently_known
 
 LISTED = {
     "level": ("Level",),
@@ -73,7 +75,10 @@ async def load_succession(session: AsyncSession, source: Source, now: datetime) 
     for code, faults in sorted(followed.refused.items()):
         for fault in faults:
             outcome.refuse(sheet, lines[code], BadCell(fault.field, fault.code, fault.message))
+    divided = {plan.predecessor: plan.on for plan in plans if plan.level is Level.COMMISSIONER and not plan.goes_on}
     for plan, part in followed.left_over:
+        if divided.get(part) == plan.on and not followed.refused.get(part):
+            continue
         reason = (
             f"{plan.predecessor} is divided and nothing says to which heir {part} goes; from {plan.on} it has none."
         )
@@ -98,6 +103,7 @@ async def _listed(
         except BadCell as error:
             outcome.refuse(table.sheet, line, error)
     plans = []
+    stands = await _stands(session, said)
     for level in Level:
         of_level = {code: one for code, one in said.items() if one.level is level}
         codes = sorted({*of_level, *(heir for one in of_level.values() for heir in one.names)})
@@ -108,7 +114,8 @@ async def _listed(
                 outcome.refuse(table.sheet, one.line, unknown)
                 continue
             heirs = tuple(
-                Heir(heir, name or known.get(heir), tuple(one.parts[heir])) for heir, name in one.names.items()
+                Heir(heir, name or known.get(heir), tuple(one.parts[heir]), stands=stands.get(heir))
+                for heir, name in one.names.items()
             )
             reason = f"Read from {source.upload.name}."
             # a system decides nothing in the register, so which of its heirs is named first does no harm
@@ -116,6 +123,35 @@ async def _listed(
             inherits = one.inherits or (heirs[0].code if divided else None)
             plans.append(Plan(level, code, one.kind, one.on, heirs, reason, inherits))
     return plans, {code: one.line for code, one in said.items()}, table.sheet
+
+
+async def _stands(session: AsyncSession, said: dict[str, Said]) -> dict[str, tuple[str, ...]]:
+    """Where new commissioners stand that a file names as parts of a divided system: what comes into being on the day of
+    the division is none of its parts, and stands with the heir from its first day.
+    """
+    divided = {code: one for code, one in said.items() if one.level is Level.COMMISSIONER}
+    wanted = {*divided, *(heir for one in divided.values() for heir in one.names)}
+    held = select(Placement).where(currently_known(Placement), Placement.commissioner.in_(wanted))
+    places: dict[str, list[Placement]] = defaultdict(list)
+    for place in await session.scalars(held.order_by(func.lower(Placement.valid))):
+        places[place.commissioner].append(place)
+    came_from = {
+        heir: (places[code][-1], one.on)
+        for code, one in divided.items()
+        for heir in one.names
+        if places[code] and not any(place.valid_from < one.on for place in places[heir])
+    }
+    names = await names_of(session, Level.SYSTEM, [heir for one in said.values() for heir in one.names], None)
+    found: dict[str, tuple[str, ...]] = {}
+    for system, one in said.items():
+        for heir, parts in one.parts.items() if one.level is Level.SYSTEM else ():
+            for part in list(parts):
+                stood, on = came_from.get(part, (None, None))
+                if stood is None or (stood.system, on) != (system, one.on):
+                    continue
+                parts.remove(part)
+                found[part] = (heir, one.names[heir] or names.get(heir, heir), stood.region, stood.region_name)
+    return found
 
 
 def _read(line: int, cell: Any, said: dict[str, Said]) -> None:
