@@ -18,6 +18,7 @@ from services.registry.applications.form import ApplicationPractice
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.queries import find_application
 from services.registry.networks.model import Membership, NetworkEntry, NetworkNotFound
+from services.registry.networks.operations import lock_register
 from services.registry.practices.model import Practice, PracticeCommissioner
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import Round
@@ -270,10 +271,14 @@ def _check(network: str | None, application: str | None, first: date, last: date
 
 
 async def _lock_rounds(session: AsyncSession, commissioner: str) -> None:
-    """An allocation changes who is covered, so it waits for a decision under way and the other way round."""
+    """An allocation changes who is covered, so it waits for a decision under way and the other way round.
+
+    It waits for whoever moves members too: a list that is allocated and a member's would be paid for twice.
+    """
     await session.execute(
         select(Round.id).where(Round.commissioner == commissioner).order_by(Round.id).with_for_update()
     )
+    await lock_register(session)
 
 
 async def _let_go(session: AsyncSession, round: str, practice: str) -> frozenset[str]:
