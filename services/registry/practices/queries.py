@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, func, select
+from sqlalchemy import ColumnElement, Row, Select, Text, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -21,9 +21,39 @@ from shared.facts import ONE_DAY, as_at, currently_known, of_key
 
 CODE = Practice.code
 
+_WENT_OVER = text(
+    """
+    WITH RECURSIVE going AS (
+        SELECT practice, successor FROM practice_successions WHERE valid @> CAST(:day AS date)
+            AND CASE WHEN CAST(:known_at AS timestamptz) IS NULL THEN upper_inf(known)
+                ELSE known @> CAST(:known_at AS timestamptz) END
+    ),
+    there AS (
+        SELECT practice FROM practice_entries
+        WHERE practice IN (SELECT practice FROM going UNION SELECT successor FROM going)
+            AND valid @> CAST(:day AS date)
+            AND CASE WHEN CAST(:known_at AS timestamptz) IS NULL THEN upper_inf(known)
+                ELSE known @> CAST(:known_at AS timestamptz) END
+    ),
+    over (practice, heir) AS (
+        SELECT practice, successor FROM going WHERE practice NOT IN (SELECT practice FROM there)
+        UNION
+        SELECT over.practice, going.successor FROM over JOIN going ON going.practice = over.heir
+        WHERE over.heir NOT IN (SELECT practice FROM there)
+    )
+    SELECT practice, heir FROM over WHERE heir IN (SELECT practice FROM there)
+    """
+)
+
 
 class PracticeNotFound(NotFound):
     """No such practice on the register on that day."""
+
+
+async def went_over(session: AsyncSession, day: date, known_at: datetime | None = None) -> dict[str, str]:
+    """Practices that are no more on a day, each with the open one it, or its successor in turn, went over into."""
+    given = {"day": day, "known_at": known_at}
+    return {row.practice: row.heir for row in await session.execute(_WENT_OVER, given)}
 
 
 def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

@@ -24,6 +24,7 @@ from services.registry.practices.model import (
     PracticeEntry,
     PracticeStatus,
 )
+from services.registry.practices.queries import went_over
 from services.registry.rounds.coverage import Cover, Coverage, DecidedCover
 from services.registry.rounds.model import NotYoursToDecide, Round, RoundNotFound, RoundStatus
 from services.registry.scope import area_of, decides_for, heir_of, held_by
@@ -151,7 +152,8 @@ async def coverage_of(
 ) -> Coverage:
     """How every patient of the area is covered if exactly these applications are approved.
 
-    On the day the round takes effect, or on `day`; as known now, or then.
+    On the day the round takes effect, or on `day`; as known now, or then. Whoever was on the list of a practice that
+    has gone over into another since is its successor's patient, and covered as those are.
     """
     names = (
         select(PracticeEntry.name)
@@ -167,7 +169,8 @@ async def coverage_of(
         ListSize.value > 0,
     )
     rows = (await session.execute(lists.order_by(ListSize.practice))).all()
-    codes = [practice for practice, _, _ in rows]
+    heirs = await went_over(session, day or round.starts_on, known_at)
+    codes = [heirs.get(practice, practice) for practice, _, _ in rows]
     covered = await _covered(session, codes, round, applications, day, known_at)
     return Coverage(
         tuple(
@@ -175,8 +178,8 @@ async def coverage_of(
                 practice,
                 name or practice,
                 patients,
-                sum((share for share, _, _ in covered[practice]), Decimal(0)),
-                tuple((kind, by) for _, kind, by in covered[practice]),
+                sum((share for share, _, _ in covered[heirs.get(practice, practice)]), Decimal(0)),
+                tuple((kind, by) for _, kind, by in covered[heirs.get(practice, practice)]),
             )
             for practice, patients, name in rows
         )
@@ -229,18 +232,28 @@ async def decided_coverage(session: AsyncSession, round: Round) -> Coverage:
 async def known_practices(
     session: AsyncSession, codes: Iterable[str], round: Round, known_at: datetime | None = None
 ) -> dict[str, KnownPractice]:
-    """What the register knows of these practices for a round: lists of the snapshot day, the rest on its first day."""
-    wanted = literal(sorted(set(codes)), ARRAY(Text))
+    """What the register knows of these practices for a round: lists of the snapshot day, the rest on its first day.
+
+    The list of a practice that has gone over into one of them since is part of its own.
+    """
+    asked = set(codes)
+    wanted = literal(sorted(asked), ARRAY(Text))
     entry = select(PracticeEntry.practice, PracticeEntry.name, PracticeEntry.status).where(
         as_at(PracticeEntry, round.starts_on, known_at), PracticeEntry.practice == any_(wanted)
     )
     open_ones = {code: (name, status) for code, name, status in (await session.execute(entry))}
+    over = await went_over(session, round.starts_on, known_at)
+    gone = {code: heir for code, heir in over.items() if heir in asked}
     lists = select(ListSize.practice, ListSize.value, ListSize.commissioner).where(
         as_at(ListSize, round.snapshot, known_at),
         ListSize.basis == Basis.REGISTERED,
-        ListSize.practice == any_(wanted),
+        ListSize.practice == any_(literal(sorted({*asked, *gone}), ARRAY(Text))),
     )
-    sizes = {code: (value, by) for code, value, by in (await session.execute(lists))}
+    listed = {code: (value, by) for code, value, by in (await session.execute(lists))}
+    sizes = {code: size for code, size in listed.items() if code in asked}
+    for code in sorted(listed.keys() & gone.keys()):
+        value, by = sizes.get(gone[code], (Decimal(0), listed[code][1]))
+        sizes[gone[code]] = (value + listed[code][0], by)
     contract = select(PracticeContract.contract).where(
         PracticeContract.practice == Practice.code, as_at(PracticeContract, round.starts_on, known_at)
     )

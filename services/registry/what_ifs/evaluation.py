@@ -16,6 +16,7 @@ from services.registry.applications.form import ApplicationKind, ApplicationPrac
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.shapes import FindingOut, WarningOut
 from services.registry.networks.model import Membership, NetworkEntry
+from services.registry.practices.queries import went_over
 from services.registry.rounds.findings import findings_in
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import coverage_of, known_practices
@@ -245,14 +246,16 @@ async def _coverage(
             if code not in named:
                 ended[code] += share
     coverage = await coverage_of(session, round, forms)
+    heirs = await went_over(session, round.starts_on)
     left, twice = {}, {}
     for cover in coverage.practices:
-        code, share = cover.practice, cover.share - ended.get(cover.practice, NOBODY)
+        code, serves = cover.practice, heirs.get(cover.practice, cover.practice)
+        share = cover.share - ended.get(serves, NOBODY)
         uncovered = cover.patients * (1 - min(share, Decimal(1)))
         line = LeftOut(practice=code, name=cover.name, patients=cover.patients, uncovered=uncovered)
-        if uncovered and code not in served:
+        if uncovered and serves not in served:
             left[code] = line
-        if share + (code in served) > 1:
+        if share + (serves in served) > 1:
             twice[code] = line
     of_the_area = {cover.practice for cover in coverage.practices}
     for code in sorted(ended.keys() - served - of_the_area):
