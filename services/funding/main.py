@@ -58,6 +58,7 @@ from shared.events.funding import (
     PracticeClaimReturned,
     PracticeClaimWithdrawn,
     QueryAnswered,
+    QueryWithdrawn,
     RoleAgreed,
     TariffPublished,
 )
@@ -113,6 +114,7 @@ def service(settings: Settings) -> Service:
             PaymentReturned,
             LineQueried,
             QueryAnswered,
+            QueryWithdrawn,
             ClaimApproved,
             ClaimReturned,
             ClaimRejected,

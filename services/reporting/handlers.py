@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.areas import operations as areas
+from services.reporting.claims import operations as claims
 from services.reporting.coverage import operations as coverage
 from services.reporting.deadlines import operations as deadlines
 from services.reporting.deadlines.model import ApplicationState
+from services.reporting.queries import operations as queries
 from services.reporting.spend import operations as spend
 from services.reporting.workforce import operations as people
 from shared.events import funding, registry, workforce
@@ -115,11 +117,29 @@ async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arri
 
 
 async def _claim(session: AsyncSession, event: workforce.ClaimMade, arrival: Arrival) -> None:
-    await spend.note_claim(session, event)
+    await claims.note_claim(session, event)
+
+
+async def _arrears(session: AsyncSession, event: workforce.ArrearsClaimed, arrival: Arrival) -> None:
+    await claims.note_arrears(session, event)
+
+
+async def _achievement(session: AsyncSession, event: funding.AchievementApproved, arrival: Arrival) -> None:
+    await claims.note_achievement(session, event, arrival.envelope.position)
+
+
+async def _query(session: AsyncSession, event: funding.LineQueried, arrival: Arrival) -> None:
+    await queries.note_query(session, event)
+
+
+async def _query_ended(
+    session: AsyncSession, event: funding.QueryAnswered | funding.QueryWithdrawn, arrival: Arrival
+) -> None:
+    await queries.note_end(session, event, arrival.envelope.position)
 
 
 async def _outcome(session: AsyncSession, event: Any, arrival: Arrival) -> None:
-    await spend.note_outcome(session, event, arrival.envelope.position)
+    await claims.note_outcome(session, event, arrival.envelope.position)
 
 
 async def _post(session: AsyncSession, event: workforce.RoleRecruited, arrival: Arrival) -> None:
@@ -162,7 +182,20 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,
     funding.ClaimPaid: _outcome,
+    funding.ArrearsApproved: _outcome,
+    funding.ArrearsRejected: _outcome,
+    funding.ArrearsPaid: _outcome,
+    funding.PracticeClaimApproved: _outcome,
+    funding.PracticeClaimReturned: _outcome,
+    funding.PracticeClaimRejected: _outcome,
+    funding.PracticeClaimWithdrawn: _outcome,
+    funding.PracticeClaimPaid: _outcome,
+    funding.AchievementApproved: _achievement,
+    funding.LineQueried: _query,
+    funding.QueryAnswered: _query_ended,
+    funding.QueryWithdrawn: _query_ended,
     workforce.ClaimMade: _claim,
+    workforce.ArrearsClaimed: _arrears,
     workforce.RoleRecruited: _post,
     workforce.PostEnded: _ending,
     workforce.PlanSubmitted: _plan,

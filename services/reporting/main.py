@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from services.reporting.base import Base
 from services.reporting.batches import finish
+from services.reporting.claims.routes import router as claims
 from services.reporting.coverage.routes import router as coverage
 from services.reporting.deadlines.routes import router as deadlines
 from services.reporting.handlers import HANDLERS
+from services.reporting.queries.routes import router as queries
 from services.reporting.settings import Settings
 from services.reporting.spend.routes import router as spend
 from services.reporting.workforce.routes import router as workforce
@@ -18,7 +20,7 @@ def service(settings: Settings) -> Service:
         name="reporting",
         base=Base,
         settings=settings,
-        routers=[coverage, spend, workforce, deadlines],
+        routers=[coverage, spend, claims, queries, workforce, deadlines],
         handlers=HANDLERS,
         finish=finish,
     )

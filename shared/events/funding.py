@@ -136,6 +136,23 @@ class QueryAnswered(FundingEvent):
         return self.query
 
 
+@catalogued
+class QueryWithdrawn(FundingEvent):
+    """Whoever raised a query is content: it is answered no more."""
+
+    noun: ClassVar[str] = "queries"
+    name: ClassVar[str] = "query-withdrawn"
+
+    query: str
+    line: str
+    network: str
+    payee: str
+    withdrawn_on: date
+
+    def subject(self) -> str:
+        return self.query
+
+
 class SettledPart(Fact):
     """The part of an instruction that stands for one network."""
 
@@ -144,7 +161,10 @@ class SettledPart(Fact):
 
 
 class PaymentSettled(FundingEvent):
-    """What became of one payee's payment instruction of a run; `parts` add up to its amount."""
+    """What became of one payee's payment instruction of a run; `parts` add up to its amount.
+
+    `took_up` names earlier instructions of the payee whose amounts, come back or carried forward, are part of it.
+    """
 
     noun: ClassVar[str] = "payments"
 
@@ -155,6 +175,7 @@ class PaymentSettled(FundingEvent):
     payee: str
     amount: Decimal
     parts: list[SettledPart]
+    took_up: list[str] = []
 
     def subject(self) -> str:
         return self.payee

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from services.funding.bank_holidays.model import WorkingDays
 from services.funding.bank_holidays.shipped import HOLIDAYS
 from shared.clock import london_day
-from shared.events.funding import LineQueried, QueryAnswered
+from shared.events.funding import LineQueried, QueryAnswered, QueryWithdrawn
 from shared.events.registry import Member
 from shared.http import _now, _today
 from shared.identity import Role
@@ -91,6 +91,8 @@ async def test_the_clock_is_dated_and_a_query_keeps_the_one_it_began_with(fundin
     assert (await working_days(), await working_days(as_at="2025-12-31")) == ([3], [10])
     done = await funding_app.put(f"{QUERIES}/{first['id']}/withdrawal", {"reason": "mistaken"}, network(funding_app))
     assert (done.status_code, done.json()["state"]) == (200, "withdrawn")
+    (told,) = [event for event in await funding_app.announced() if isinstance(event, QueryWithdrawn)]
+    assert (told.query, told.line, told.network) == (first["id"], line["id"], NETWORK)
     second = await raised(funding_app, line["id"])
     calendar = WorkingDays(frozenset(HOLIDAYS))
     assert second["answer_by"] == calendar.after(london_day(datetime.now(UTC)), 3).isoformat()

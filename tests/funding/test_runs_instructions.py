@@ -181,6 +181,13 @@ async def test_returned_money_leaves_again_with_the_next_run_once_its_cause_is_s
     }
     before = await instructions_of(funding_app, april)
     assert {one["taken_into"] for one in before.values()} == {one["id"] for one in again.values()}
+    await file_of(funding_app, june)
+    for one in (await instructions_of(funding_app, june)).values():
+        await settled(funding_app, one, "confirmation")
+    told = [event for event in await funding_app.announced() if isinstance(event, PaymentConfirmed)]
+    assert {event.payee: event.took_up for event in told} == {payee: [one["id"]] for payee, one in before.items()}, (
+        "whoever hears of it knows that what came back has been sent again"
+    )
     july = await paid(funding_app, "2022-07")
     assert {one["brought_forward"] for one in (await instructions_of(funding_app, july)).values()} == {"0.00"}
     late = await funding_app.put(f"{INSTRUCTIONS}/{sent['A00002']['id']}/remedy", note, nan(funding_app))

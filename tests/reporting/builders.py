@@ -243,6 +243,66 @@ def england() -> list[Event]:
     ]
 
 
+PRACTICE_CLAIM: dict[str, Any] = {"claim": "pcl-1", "practice": "B80001", "month": "2022-05"}
+
+
+def claims_and_queries() -> list[Event]:
+    """Claims sent back, turned down and made again, arrears, a practice's claims, an achievement, and queries."""
+    of_claim: dict[str, Any] = {"network": "U00001", "post": "post-1", "month": "2022-05"}
+    of_query: dict[str, Any] = {"line": "run-1-U00001-0", "network": "U00001", "payee": "U00001"}
+    of_arrears: dict[str, Any] = {"arrears": "arr-1", "network": "U00002", "contract_year": "2022-23"}
+    items = [
+        workforce.ArrearsItem(
+            claim="claim-9",
+            post="post-2",
+            month="2022-05",
+            salary=Decimal("100.00"),
+            employer_ni=Decimal("10.00"),
+            employer_pension=Decimal("14.38"),
+        )
+    ]
+    asked = {"run": "run-1", "stream": "core_registered", "month": "2022-04", "raised_on": date(2022, 5, 3)}
+    achieved: dict[str, Any] = {"achievement": "ach-1", "network": "U00001", "contract_year": "2022-23"}
+    achieved |= {"indicator": "VI-02", "approved_on": date(2023, 5, 2)}
+    return [
+        claim_made("claim-2", "U00001", "2022-05"),
+        funding.ClaimReturned(claim="claim-2", **of_claim, code="cost_wrong", reason="Too much."),
+        claim_made("claim-2-2", "U00001", "2022-05", "2900.00"),
+        claim_made("claim-3", "U00001", "2022-05", "9.99"),
+        funding.ClaimApproved(
+            claim="claim-2-2", **of_claim, claimed=Decimal("3631.40"), payable=Decimal("3600.00"), limited_by="share"
+        ),
+        funding.ClaimRejected(claim="claim-3", **of_claim, code="not_additional", reason="It is not new."),
+        workforce.ArrearsClaimed(**of_arrears, items=items, made_on=date(2022, 9, 1)),
+        funding.ArrearsApproved(**of_arrears, claimed=Decimal("124.38"), payable=Decimal("120.00")),
+        funding.ArrearsPaid(**of_arrears, run="run-7", amount=Decimal("120.00")),
+        funding.PracticeClaimApproved(**PRACTICE_CLAIM, claimed=Decimal("1700.00"), payable=Decimal("1415.74")),
+        funding.PracticeClaimApproved(
+            **PRACTICE_CLAIM | {"claim": "pcl-2", "month": "2022-06"},
+            claimed=Decimal("1700.00"),
+            payable=Decimal("1415.74"),
+        ),
+        funding.PracticeClaimWithdrawn(
+            **PRACTICE_CLAIM | {"claim": "pcl-2", "month": "2022-06"}, withdrawn_on=date(2022, 6, 1)
+        ),
+        funding.PracticeClaimPaid(**PRACTICE_CLAIM, run="run-7", amount=Decimal("1415.74")),
+        funding.AchievementApproved(**achieved, points=Decimal("44"), amount=Decimal("8712.00"), cause="due"),
+        funding.AchievementApproved(**achieved, points=Decimal("88"), amount=Decimal("8712.00"), cause="override"),
+        funding.LineQueried(query="qry-1", **of_query, **asked, answer_by=date(2022, 5, 17)),
+        funding.LineQueried(query="qry-2", **of_query, **asked, answer_by=date(2022, 5, 17)),
+        funding.LineQueried(query="qry-3", **of_query, **asked, answer_by=date(2022, 7, 18)),
+        funding.QueryAnswered(
+            query="qry-1",
+            **of_query,
+            kind="adjustment",
+            adjustment=Decimal("-12.34"),
+            answered_on=date(2022, 5, 20),
+            answer_by=date(2022, 5, 17),
+        ),
+        funding.QueryWithdrawn(query="qry-3", **of_query, withdrawn_on=date(2022, 5, 4)),
+    ]
+
+
 async def report(app: Harness, path: str, *roles: Role, organisations: tuple[str, ...] = (), **params: str) -> Any:
     headers = app.token(*(roles or (Role.NATIONAL,)), organisations=organisations)
     answer = await app.client.get(f"{PREFIX}/{path}", params=params, headers=headers)

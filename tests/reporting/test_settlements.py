@@ -67,3 +67,19 @@ async def test_a_later_word_counts_whichever_is_heard_first(reporting_app: Harne
     await app.deliver(outcome("i1", {"U00001": "5.00"}), position=899)
     rows = by_key(await report(app, "spend", by="england", contract_year="2022-23"))
     assert (rows["England"]["confirmed"], rows["England"]["returned"]) == ("0.00", "5.00")
+
+
+async def test_what_came_back_and_was_sent_again_no_longer_waits(reporting_app: Harness) -> None:
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(
+        outcome("i1", {"U00001": "5.00"}, returned=True), outcome("i9", {"U00002": "1.00"}, returned=True)
+    )
+    again = outcome("i2", {"U00001": "12.00"}).model_copy(update={"took_up": ["i1"]})
+    await app.deliver(again)
+    rows = by_key(await report(app, "spend", by="network", contract_year="2022-23"))
+    assert {key: (row["confirmed"], row["returned"]) for key, row in rows.items()} == {
+        "U00001": ("12.00", "0.00"),
+        "U00002": ("0.00", "1.00"),
+    }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -81,6 +81,7 @@ class PaymentInstruction(Base, Versioned):
         ),
         Index("ix_payment_instructions_payee", "payee"),
         Index("ix_payment_instructions_file", "file"),
+        Index("ix_payment_instructions_taken_into", "taken_into", postgresql_where=text("taken_into IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -133,8 +134,10 @@ class PaymentInstruction(Base, Versioned):
             raise SettledTooEarly(f"It was sent on {sent_on}; it was not settled on {on}.")
         self.state, self.settled_on, self.settled_by, self.settled_at = state, on, by, at
 
-    def confirm(self, on: date, *, sent_on: date, by: str, at: datetime, today: date) -> PaymentConfirmed | None:
-        """The payee has the money; told again, nothing happens.
+    def confirm(
+        self, on: date, took_up: Sequence[str], *, sent_on: date, by: str, at: datetime, today: date
+    ) -> PaymentConfirmed | None:
+        """The payee has the money; told again, nothing happens. `took_up` are earlier instructions that are part of it.
 
         Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`.
         """
@@ -143,13 +146,22 @@ class PaymentInstruction(Base, Versioned):
         if self.state in SETTLED:
             raise InstructionSettled(f"The instruction is {self.state.value} since {self.settled_on}.")
         self._settle(InstructionState.CONFIRMED, on, sent_on=sent_on, by=by, at=at, today=today)
-        return PaymentConfirmed(**self._told(), confirmed_on=on)
+        return PaymentConfirmed(**self._told(took_up), confirmed_on=on)
 
     def give_back(
-        self, on: date, code: str, reason: str, *, sent_on: date, by: str, at: datetime, today: date
+        self,
+        on: date,
+        took_up: Sequence[str],
+        code: str,
+        reason: str,
+        *,
+        sent_on: date,
+        by: str,
+        at: datetime,
+        today: date,
     ) -> PaymentReturned | None:
-        """The bank sent the money back, perhaps after it had been confirmed: it is due again. Told again, nothing
-        happens.
+        """The bank sent the money back, perhaps after it had been confirmed: it is due again, with what it `took_up`.
+        Told again, nothing happens.
 
         Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`.
         """
@@ -159,7 +171,7 @@ class PaymentInstruction(Base, Versioned):
             raise InstructionSettled(f"The instruction is returned since {self.settled_on}.")
         self._settle(InstructionState.RETURNED, on, sent_on=sent_on, by=by, at=at, today=today)
         self.return_code, self.return_reason = code, reason
-        return PaymentReturned(**self._told(), returned_on=on, code=code, reason=reason)
+        return PaymentReturned(**self._told(took_up), returned_on=on, code=code, reason=reason)
 
     def settle_cause(self, remedy: str, *, by: str, at: datetime) -> None:
         """Why the money came back is settled, and the next run sends it again. Raises `InstructionNotReturned`."""
@@ -167,8 +179,9 @@ class PaymentInstruction(Base, Versioned):
             raise InstructionNotReturned("The money did not come back, or was sent again.")
         self.remedy, self.remedied_by, self.remedied_at = remedy, by, at
 
-    def _told(self) -> dict[str, Any]:
+    def _told(self, took_up: Sequence[str]) -> dict[str, Any]:
         return {
+            "took_up": list(took_up),
             "instruction": self.id,
             "run": self.run,
             "month": self.month,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -132,6 +133,19 @@ async def _sent_on(session: AsyncSession, instruction: PaymentInstruction) -> da
     return date.max if file is None else london_day(file.made_at)
 
 
+async def taken_up(session: AsyncSession, instructions: Collection[str]) -> dict[str, list[str]]:
+    """By instruction: the earlier ones whose amounts are part of it."""
+    rows = await session.execute(
+        select(PaymentInstruction.taken_into, PaymentInstruction.id)
+        .where(PaymentInstruction.taken_into.in_(instructions))
+        .order_by(PaymentInstruction.id)
+    )
+    found: dict[str, list[str]] = {}
+    for later, earlier in rows:
+        found.setdefault(later or "", []).append(earlier)
+    return found
+
+
 async def confirm_instruction(
     session: AsyncSession, instruction_id: str, if_match: str | None, on: date, *, caller: Caller, now: datetime
 ) -> PaymentInstruction:
@@ -140,7 +154,8 @@ async def confirm_instruction(
     if (found.state, found.settled_on) != (InstructionState.CONFIRMED, on):
         require_match(found, if_match)
     sent_on = await _sent_on(session, found)
-    event = found.confirm(on, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
+    took_up = (await taken_up(session, [found.id])).get(found.id, [])
+    event = found.confirm(on, took_up, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
     if event is not None:
         announce(session, event)
     await session.flush()
@@ -163,7 +178,10 @@ async def return_instruction(
     if (found.state, found.settled_on, found.return_code) != (InstructionState.RETURNED, on, code):
         require_match(found, if_match)
     sent_on = await _sent_on(session, found)
-    event = found.give_back(on, code, reason, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
+    took_up = (await taken_up(session, [found.id])).get(found.id, [])
+    event = found.give_back(
+        on, took_up, code, reason, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now)
+    )
     if event is not None:
         announce(session, event)
     await session.flush()

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.instructions.model import PaymentInstruction
+from services.funding.instructions.operations import taken_up
 from services.funding.payment_files.model import PaymentFile
 from shared.clock import london_day
 from shared.errors import DomainError, Fault, Invalid
@@ -89,6 +90,7 @@ async def take_results(session: AsyncSession, file: PaymentFile, content: bytes,
         .with_for_update()
     )
     instructions = {one.id: one for one in of_file.all()}
+    took_up = await taken_up(session, instructions)
     sent_on, today = london_day(file.made_at), london_day(now)
     for line, row in rows:
         faults = _faults(line, row, instructions)
@@ -96,15 +98,16 @@ async def take_results(session: AsyncSession, file: PaymentFile, content: bytes,
             taken.refused += faults
             continue
         instruction, on = instructions[row["instruction"]], date.fromisoformat(row["date"])
+        earlier = took_up.get(instruction.id, [])
         try:
             if row["outcome"] == "confirmed":
-                confirmed = instruction.confirm(on, sent_on=sent_on, by=by, at=now, today=today)
+                confirmed = instruction.confirm(on, earlier, sent_on=sent_on, by=by, at=now, today=today)
                 taken.confirmed += confirmed is not None
                 taken.repeated += confirmed is None
                 event = confirmed
             else:
                 returned = instruction.give_back(
-                    on, row["code"], row["reason"], sent_on=sent_on, by=by, at=now, today=today
+                    on, earlier, row["code"], row["reason"], sent_on=sent_on, by=by, at=now, today=today
                 )
                 taken.returned += returned is not None
                 taken.repeated += returned is None

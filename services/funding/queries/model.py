@@ -15,7 +15,7 @@ from services.funding.base import Base
 from services.funding.payments.model import PaymentLine, SamePerson
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Forbidden, Refused
-from shared.events.funding import LineQueried, QueryAnswered
+from shared.events.funding import LineQueried, QueryAnswered, QueryWithdrawn
 from shared.facts import Dated, no_overlap
 
 
@@ -220,10 +220,11 @@ class PaymentQuery(Base, Versioned):
         self.kind = self.answer = self.answered_by = self.answered_on = None
         self.paid_before = self.amount_due = self.adjustment = None
 
-    def withdraw(self, reason: str, *, at: datetime) -> None:
+    def withdraw(self, reason: str, *, at: datetime, on: date) -> QueryWithdrawn:
         """Whoever asked is content. Raises `QueryClosed`."""
         self._open()
         self.state, self.answer, self.closed_at = QueryState.WITHDRAWN, reason, at
+        return QueryWithdrawn(query=self.id, line=self.line, network=self.network, payee=self.payee, withdrawn_on=on)
 
     def _close(self, at: datetime) -> QueryAnswered:
         if self.kind is None or self.answered_on is None:

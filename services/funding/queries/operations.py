@@ -190,6 +190,6 @@ async def withdraw_query(
     if query.raised_for not in caller.organisations:
         raise NotYourQuery(f"The query was raised for {query.raised_for}.")
     require_match(query, if_match)
-    query.withdraw(reason, at=now)
+    announce(session, query.withdraw(reason, at=now, on=london_day(now)))
     await session.flush()
     return query

@@ -1,15 +1,14 @@
-"""Money as reports ask for it: per network, per commissioner, per stream and month; budgets and claims beside it."""
+"""Money as reports ask for it: per network, per commissioner, per stream and month, with budgets beside it."""
 
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.reporting.base import Base
-from shared.database import Code, Headcount, Money, Words, text_enum
+from shared.database import Code, Money, Words
 
 
 class Spend(Base):
@@ -45,7 +44,10 @@ class CommissionerSpend(Base):
 
 
 class Settlement(Base):
-    """What became of the part of a payment instruction that stands for one network; the newest word counts."""
+    """What became of the part of a payment instruction that stands for one network; the newest word counts.
+
+    What came back and is part of a later instruction was `sent_again`.
+    """
 
     __tablename__ = "settlements"
     __table_args__ = (Index("ix_settlements_network", "network", "contract_year"),)
@@ -59,6 +61,7 @@ class Settlement(Base):
     returned: Mapped[bool]
     settled_on: Mapped[date]
     sequence: Mapped[int] = mapped_column(BigInteger)
+    sent_again: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Budget(Base):
@@ -72,44 +75,3 @@ class Budget(Base):
     amount: Mapped[Money | None]
     held_reason: Mapped[Words | None]
     sequence: Mapped[int] = mapped_column(BigInteger)
-
-
-class ClaimState(StrEnum):
-    MADE = "made"
-    APPROVED = "approved"
-    RETURNED = "returned"
-    REJECTED = "rejected"
-    PAID = "paid"
-
-
-class Claim(Base):
-    """A claim and its outcome. The outcome may be heard of first: then the evidence is still empty."""
-
-    __tablename__ = "claims"
-
-    claim: Mapped[Words] = mapped_column(primary_key=True)
-    network: Mapped[Code]
-    post: Mapped[Code]
-    month: Mapped[Code]
-    role: Mapped[Code | None]
-    wte: Mapped[Headcount | None]
-    claimed: Mapped[Money | None]
-    made_on: Mapped[date | None]
-    state: Mapped[ClaimState] = mapped_column(text_enum(ClaimState))
-    payable: Mapped[Money | None]
-    limited_by: Mapped[Words | None]
-    code: Mapped[Words | None]
-    paid: Mapped[Money | None]
-    outcome_sequence: Mapped[int] = mapped_column(BigInteger)
-
-
-class NetworkClaims(Base):
-    """What a network claimed for a month, and under an empty month for the whole year: the sum of its claims."""
-
-    __tablename__ = "network_claims"
-
-    contract_year: Mapped[Code] = mapped_column(primary_key=True)
-    month: Mapped[Code] = mapped_column(primary_key=True)
-    network: Mapped[Code] = mapped_column(primary_key=True)
-    claimed: Mapped[Money]
-    claims: Mapped[int]

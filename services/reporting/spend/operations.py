@@ -1,16 +1,15 @@
-"""Keep money from funding's and workforce's events. Each statement adds to a sum only what was not there before."""
+"""Keep money from funding's events. Each statement adds to a sum only what was not there before."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.batches import write_later
-from shared.events import funding, workforce
+from shared.events import funding
 from shared.years import year_of
 
 _PAYMENT = text(
@@ -82,10 +81,18 @@ _SETTLEMENT = text(
 )
 
 
+_SENT_AGAIN = text(
+    "UPDATE settlements SET sent_again = true WHERE instruction = ANY(CAST(:instructions AS text[])) AND NOT sent_again"
+)
+
+
 async def note_settlement(
     session: AsyncSession, event: funding.PaymentConfirmed | funding.PaymentReturned, sequence: int
 ) -> None:
-    """What became of an instruction; one that came back after it was confirmed came back."""
+    """What became of an instruction; one that came back after it was confirmed came back.
+
+    Earlier ones it took up are of the same payee, and so were heard of before.
+    """
     returned = isinstance(event, funding.PaymentReturned)
     write_later(
         session,
@@ -102,6 +109,8 @@ async def note_settlement(
             "sequence": sequence,
         },
     )
+    if event.took_up:
+        write_later(session, _SENT_AGAIN, {"instructions": event.took_up})
 
 
 _BUDGET = text(
@@ -121,78 +130,3 @@ _BUDGET = text(
 
 async def note_budget(session: AsyncSession, event: funding.BudgetSet, sequence: int) -> None:
     write_later(session, _BUDGET, {**event.model_dump(), "sequence": sequence})
-
-
-_CLAIM = text(
-    """
-    WITH known AS (
-        INSERT INTO networks (network, sequence) VALUES (:network, 0) ON CONFLICT DO NOTHING
-    ), new AS (
-        INSERT INTO claims AS held (
-            claim, network, post, month, role, wte, claimed, made_on, state, outcome_sequence
-        )
-        VALUES (:claim, :network, :post, :month, :role, :wte, :claimed, :made_on, 'made', 0)
-        ON CONFLICT (claim) DO UPDATE SET
-            role = excluded.role, wte = excluded.wte, claimed = excluded.claimed, made_on = excluded.made_on
-        WHERE held.made_on IS NULL
-        RETURNING network, month, claimed
-    )
-    INSERT INTO network_claims AS held (contract_year, month, network, claimed, claims)
-    SELECT :contract_year, period, network, claimed, 1 FROM new, unnest(ARRAY[month, '']) AS period
-    ON CONFLICT (contract_year, month, network)
-    DO UPDATE SET claimed = held.claimed + excluded.claimed, claims = held.claims + 1
-    """
-)
-
-
-async def note_claim(session: AsyncSession, event: workforce.ClaimMade) -> None:
-    write_later(
-        session,
-        _CLAIM,
-        {
-            "claim": event.claim,
-            "network": event.network,
-            "post": event.post,
-            "month": event.month,
-            "role": event.role,
-            "wte": event.wte,
-            "claimed": event.salary + event.employer_ni + event.employer_pension + event.supplier_fee,
-            "made_on": event.made_on,
-            "contract_year": year_of(event.month),
-        },
-    )
-
-
-_OUTCOME = text(
-    """
-    INSERT INTO claims AS held (
-        claim, network, post, month, state, payable, limited_by, code, paid, outcome_sequence
-    )
-    VALUES (:claim, :network, :post, :month, :state, :payable, :limited_by, :code, :paid, :sequence)
-    ON CONFLICT (claim) DO UPDATE SET
-        state = CASE WHEN held.outcome_sequence < excluded.outcome_sequence THEN excluded.state ELSE held.state END,
-        payable = CASE WHEN excluded.state = 'approved' THEN excluded.payable ELSE held.payable END,
-        limited_by = CASE WHEN excluded.state = 'approved' THEN excluded.limited_by ELSE held.limited_by END,
-        code = CASE WHEN excluded.state IN ('rejected', 'returned') THEN excluded.code ELSE held.code END,
-        paid = CASE WHEN excluded.state = 'paid' THEN excluded.paid ELSE held.paid END,
-        outcome_sequence = greatest(held.outcome_sequence, excluded.outcome_sequence)
-    """
-)
-
-
-async def note_outcome(
-    session: AsyncSession,
-    event: funding.ClaimApproved | funding.ClaimReturned | funding.ClaimRejected | funding.ClaimPaid,
-    sequence: int,
-) -> None:
-    """What funding said of a claim; the newest word is its state."""
-    values: dict[str, Any] = {"payable": None, "limited_by": None, "code": None, "paid": None}
-    if isinstance(event, funding.ClaimApproved):
-        values |= {"state": "approved", "payable": event.payable, "limited_by": event.limited_by}
-    elif isinstance(event, funding.ClaimRejected | funding.ClaimReturned):
-        state = "rejected" if isinstance(event, funding.ClaimRejected) else "returned"
-        values |= {"state": state, "code": event.code}
-    else:
-        values |= {"state": "paid", "paid": event.amount}
-    where = {"claim": event.claim, "network": event.network, "post": event.post, "month": event.month}
-    write_later(session, _OUTCOME, {**where, **values, "sequence": sequence})

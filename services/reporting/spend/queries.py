@@ -86,12 +86,12 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
         ), claimed AS (
             SELECT n.commissioner, sum(c.claimed) AS claimed, sum(c.claims) AS claims
             FROM network_claims c JOIN networks n USING (network)
-            WHERE contract_year = :contract_year AND month = coalesce(:month, '')
+            WHERE contract_year = :contract_year AND month = coalesce(:month, '') AND kind = 'roles'
               AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         ), settled AS (
             SELECT n.commissioner, sum(s.amount) FILTER (WHERE NOT s.returned) AS confirmed,
-                   sum(s.amount) FILTER (WHERE s.returned) AS returned
+                   sum(s.amount) FILTER (WHERE s.returned AND NOT s.sent_again) AS returned
             FROM settlements s JOIN networks n USING (network)
             WHERE contract_year = :contract_year AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
@@ -145,11 +145,11 @@ MONEY_OF_NETWORKS = text(
         GROUP BY network
     ), claimed AS (
         SELECT network, sum(claimed) AS claimed, sum(claims) AS claims FROM network_claims JOIN page USING (network)
-        WHERE contract_year = :contract_year AND month = coalesce(:month, '')
+        WHERE contract_year = :contract_year AND month = coalesce(:month, '') AND kind = 'roles'
         GROUP BY network
     ), settled AS (
         SELECT network, sum(amount) FILTER (WHERE NOT returned) AS confirmed,
-               sum(amount) FILTER (WHERE returned) AS returned
+               sum(amount) FILTER (WHERE returned AND NOT sent_again) AS returned
         FROM settlements JOIN page USING (network) WHERE contract_year = :contract_year GROUP BY network
     )
     SELECT network, coalesce(confirmed, 0) AS confirmed, coalesce(returned, 0) AS returned,

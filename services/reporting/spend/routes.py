@@ -21,8 +21,8 @@ class SpendOut(Out):
     """What was paid, in how many lines. `budget` is the sum for roles of the year, `claimed` what was claimed of it.
 
     Both are null where the question leaves them no meaning: by stream or month, or for another stream than `arrs`.
-    `confirmed` of what was paid in the year's runs arrived, `returned` came back from the bank and is due again; both
-    are null by stream or month, because a bank knows neither.
+    `confirmed` of what was paid in the year's runs arrived, `returned` came back from the bank and was not sent again;
+    both are null by stream or month, because a bank knows neither.
     """
 
     key: str

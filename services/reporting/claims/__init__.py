@@ -1,0 +1,1 @@
+"""What was claimed, what of it was granted and paid: roles, arrears, practices' GPs, achievements."""
