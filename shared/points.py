@@ -45,7 +45,7 @@ class Point:
 
     async def on(self, connection: AsyncConnection[Any], values: dict[str, Any]) -> dict[str, Any] | None:
         async with connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(self._text, {**self._given, **values})
+            await cursor.execute(self._text, {**self._given, **values}, prepare=True)
             return await cursor.fetchone()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Integer, literal, select
+from sqlalchemy import Integer, literal, select, text
 
 from shared.points import Point, Points, lending, place
 from tests.harness import Harness
@@ -49,3 +49,15 @@ async def test_what_the_driver_refuses_is_told_as_ever(toy_live: Harness) -> Non
     with pytest.raises(psycopg.DataError):
         await _of(toy_live).row(ONE_MORE, number=2**31 - 1)
     assert await _of(toy_live).row(ONE_MORE, number=1) == {"next": 2}
+
+
+async def test_a_point_read_is_prepared_and_any_other_select_is_planned_for_its_values(toy_live: Harness) -> None:
+    points, runtime = _of(toy_live), toy_live.runtime
+    for number in range(12):
+        await points.row(ONE_MORE, number=number)
+        async with runtime.reading() as session:
+            assert await session.scalar(select(literal(number, Integer()) + literal(2))) == number + 2
+    async with runtime.reading() as session:
+        prepared = (await session.scalars(text("SELECT statement FROM pg_prepared_statements"))).all()
+    assert len(prepared) == 1
+    assert "AS next" in prepared[0]
