@@ -5,23 +5,26 @@ What events change in a service's copies is not audited again: the event says wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import event, inspect
+from sqlalchemy import Date, DateTime, Numeric, event, inspect, select
+from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, UOWTransaction
+from sqlalchemy.types import TypeEngine
 
 from shared import context
 from shared.messaging.tables import AuditEntry, PlumbingBase
 
 _ACTOR = "pcn_actor"
+RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,49 @@ def _record_of(target: Any) -> str:
 def _concerns(target: Any) -> Iterable[str]:
     named = getattr(target, "concerns", None)
     return [code for code in named() if code] if callable(named) else ()
+
+
+async def as_it_was(session: AsyncSession, targets: Sequence[RecordT], known_at: datetime | None) -> list[RecordT]:
+    """Records as they stood at a moment, by the audit trail, in their order; those entered later are left out.
+
+    For records that change and are no dated facts. What is given is apart from the session: it cannot be written back.
+    Secret columns are not told.
+    """
+    if known_at is None or not targets:
+        return list(targets)
+    stood = {_record_of(target): (type(target), _values_of(target)) for target in targets}
+    changes = await session.execute(
+        select(AuditEntry.record, AuditEntry.action, AuditEntry.before)
+        .where(AuditEntry.record.in_(list(stood)), AuditEntry.at > known_at)
+        .order_by(AuditEntry.position.desc())
+    )
+    for record, action, before in changes:
+        if action == "created":
+            stood.pop(record, None)
+        elif action == "changed" and record in stood:
+            kind, values = stood[record]
+            columns = inspect(kind).columns
+            values |= {name: _typed(columns[name].type, value) for name, value in before.items() if name in columns}
+    return [kind(**values) for kind, values in stood.values()]
+
+
+def _values_of(target: Any) -> dict[str, Any]:
+    return {attribute.key: getattr(target, attribute.key) for attribute in inspect(type(target)).column_attrs}
+
+
+def _typed(kind: TypeEngine[Any], value: Any) -> Any:
+    """A value as the record holds it, from what the trail's JSON says of it."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(kind, sqltypes.Enum) and kind.enum_class is not None:
+        return kind.enum_class(value)
+    if isinstance(kind, DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(kind, Date):
+        return date.fromisoformat(value)
+    if isinstance(kind, Numeric):
+        return Decimal(value)
+    return value
 
 
 @event.listens_for(Session, "after_flush")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.funding.accounts import routes as accounts
+from services.funding.achievement_corrections import routes as achievement_corrections
 from services.funding.achievement_overrides import routes as achievement_overrides
 from services.funding.achievements import routes as achievements
 from services.funding.agreed_roles import routes as agreed_roles
@@ -79,6 +80,7 @@ def service(settings: Settings) -> Service:
             beds.router,
             accounts.router,
             achievements.router,
+            achievement_corrections.router,
             achievement_overrides.router,
             checks.router,
             check_lines.router,

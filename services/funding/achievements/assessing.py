@@ -27,10 +27,16 @@ Facts = Mapping[str, Mapping[str, str | None]]
 """By network: registered patients, adjusted patients and the rate of the sum, each null where it is not known."""
 
 
-async def facts_of(session: AsyncSession, contract_year: str, now: datetime, networks: Collection[str] | None) -> Facts:
+async def facts_of(
+    session: AsyncSession,
+    contract_year: str,
+    now: datetime,
+    networks: Collection[str] | None,
+    known_at: datetime | None = None,
+) -> Facts:
     """What an assessment needs of networks: their lists as they stood in the last month they were served."""
     months = months_of(contract_year)
-    year = await load_year(session, contract_year, months[-1], now, networks=networks)
+    year = await load_year(session, contract_year, months[-1], now, networks=networks, known_at=known_at)
     rates = [rate for month in months for rate in year.rates.get(month, ()) if rate.stream == "caip_max"]
     rate = str(rates[-1].value) if rates and rates[-1].value is not None else None
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -56,6 +56,25 @@ class AchievementStatus(StrEnum):
     RETURNED = "returned"
     APPROVED = "approved"
     DEEMED = "deemed"
+
+
+class Declared(Protocol):
+    """What somebody says was achieved of an indicator."""
+
+    @property
+    def numerator(self) -> int | None: ...
+
+    @property
+    def denominator(self) -> int | None: ...
+
+    @property
+    def adjustments(self) -> int | None: ...
+
+    @property
+    def answer(self) -> bool | None: ...
+
+    @property
+    def earned(self) -> Decimal | None: ...
 
 
 class Achievement(Base, Versioned):
@@ -115,6 +134,25 @@ class Achievement(Base, Versioned):
         self._open()
         self.numerator, self.denominator, self.adjustments, self.answer = numerator, denominator, adjustments, answer
         self.status, self.declared_by, self.declared_at, self.reason = AchievementStatus.DECLARED, by, at, None
+
+    def correct(self, said: Declared, *, earned: Decimal | None) -> dict[str, Any]:
+        """What was approved was wrong: this is what was achieved. Gives what it said before.
+
+        Raises `AchievementNotApproved`; what was deemed achieved by everybody is so whatever was declared.
+        """
+        if self.status is not AchievementStatus.APPROVED:
+            raise AchievementNotApproved(f"The achievement is {self.status.value}.")
+        before = {
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "adjustments": self.adjustments,
+            "answer": self.answer,
+            "earned": None if self.earned is None else str(self.earned),
+            "amount": None if self.amount is None else str(self.amount),
+        }
+        self.numerator, self.denominator, self.adjustments = said.numerator, said.denominator, said.adjustments
+        self.answer, self.earned = said.answer, earned
+        return before
 
     def _open(self) -> None:
         if self.status in {AchievementStatus.APPROVED, AchievementStatus.DEEMED}:

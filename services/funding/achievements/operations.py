@@ -15,10 +15,12 @@ from services.funding.achievement_overrides.model import Override, OverrideStatu
 from services.funding.achievements.assessing import amount_of, facts_about, facts_of, figures_of, paid_by_achievement
 from services.funding.achievements.model import (
     Achievement,
+    AchievementAmount,
     AchievementDeclared,
     AchievementNotApproved,
     AchievementNotFound,
     AchievementStatus,
+    Declared,
     NothingElseEarned,
 )
 from services.funding.achievements.rules import assess
@@ -27,6 +29,7 @@ from services.funding.indicators.model import Indicator, IndicatorKind
 from services.funding.indicators.operations import indicator_of, indicators_of
 from services.funding.networks.model import Network
 from services.funding.scope import network_codes_seen, networks_seen
+from shared.audit import as_it_was
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import NotFound
@@ -48,16 +51,17 @@ async def network_seen(session: AsyncSession, network: str, caller: Caller) -> s
 
 
 async def achievement_seen(
-    session: AsyncSession, achievement_id: str, caller: Caller, *, lock: bool = False
+    session: AsyncSession, achievement_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
 ) -> Achievement:
-    """An achievement of a network the caller may see. Raises `AchievementNotFound`."""
+    """An achievement of a network the caller may see, now or as it stood then. Raises `AchievementNotFound`."""
     statement = select(Achievement).where(Achievement.id == achievement_id)
     if not caller.everywhere:
         statement = statement.where(Achievement.network.in_(network_codes_seen(caller)))
-    achievement = await session.scalar(statement.with_for_update() if lock else statement)
-    if achievement is None:
+    found = (await session.scalars(statement.with_for_update() if lock else statement)).all()
+    stood = await as_it_was(session, found, known_at)
+    if not stood:
         raise AchievementNotFound(f"No achievement {achievement_id}.")
-    return achievement
+    return stood[0]
 
 
 async def declare_achievement(
@@ -185,6 +189,21 @@ async def assess_again(
     return achievement
 
 
+async def pay_as_corrected(
+    session: AsyncSession, achievement: Achievement, corrected: Declared, cause: str, now: datetime
+) -> tuple[dict[str, Any], Decimal | None]:
+    """An approved achievement (locked) says from now on what it should have said; the difference is paid.
+
+    Gives what it said before, and the difference if there is one. Raises `AchievementNotApproved`.
+    """
+    today = london_day(now)
+    indicator = await indicator_of(session, achievement.contract_year, achievement.indicator, today)
+    before = achievement.correct(corrected, earned=corrected.earned if indicator.kind is IndicatorKind.PART else None)
+    await _note(session, achievement, now)
+    amount = await _pay_difference(session, achievement, indicator, cause, now)
+    return before, None if amount is None else amount.amount
+
+
 async def _note(session: AsyncSession, achievement: Achievement, now: datetime) -> Indicator:
     """Assess one achievement on what is known now."""
     year, today = achievement.contract_year, london_day(now)
@@ -210,28 +229,31 @@ async def _overridden(session: AsyncSession, contract_year: str, indicator: str)
 
 async def _pay_difference(
     session: AsyncSession, achievement: Achievement, indicator: Indicator, cause: str, now: datetime
-) -> bool:
-    """Have what the achievement earns paid, less what earlier amounts pay; false where that is nothing."""
+) -> AchievementAmount | None:
+    """Have what the achievement earns paid, less what earlier amounts pay; `None` where that is nothing."""
     if achievement.amount is None:
-        return False
+        return None
     paid, number = (await paid_by_achievement(session, [achievement.id])).get(achievement.id, (Decimal("0.00"), 0))
     amount = amount_of(achievement, indicator, paid, number, cause, now)
     if amount is None:
-        return False
+        return None
     await session.flush()
     session.add(amount)
     announce(session, achievement.announced(amount.amount, cause, london_day(now)))
-    return True
+    return amount
 
 
-async def standing_of(session: AsyncSession, network: str, contract_year: str, now: datetime) -> list[dict[str, Any]]:
-    """Every indicator of a network's year as declared, or assessed by its default where nothing was."""
-    indicators = await indicators_of(session, contract_year, london_day(now))
+async def standing_of(
+    session: AsyncSession, network: str, contract_year: str, now: datetime, known_at: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Every indicator of a network's year as declared, or assessed by its default where nothing was: as known now, or
+    as it stood at `known_at`."""
+    indicators = await indicators_of(session, contract_year, london_day(known_at or now))
     held = await session.scalars(
         select(Achievement).where(Achievement.network == network, Achievement.contract_year == contract_year)
     )
-    declared = {achievement.indicator: achievement for achievement in held}
-    facts = facts_about(await facts_of(session, contract_year, now, [network]), network)
+    declared = {achievement.indicator: achievement for achievement in await as_it_was(session, held.all(), known_at)}
+    facts = facts_about(await facts_of(session, contract_year, now, [network], known_at), network)
     rows = []
     for indicator in indicators:
         achievement = declared.get(indicator.code)

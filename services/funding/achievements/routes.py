@@ -32,6 +32,7 @@ from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -54,6 +55,7 @@ AchievementId = Annotated[str, Path(max_length=64)]
 Seen = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.SYSTEM, Role.COMMISSIONER, Role.NETWORK)]
 Declares = Annotated[Caller, allow(Role.NETWORK, Role.NATIONAL)]
 Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
+Earned = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$")]
 Count = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 
 
@@ -92,7 +94,7 @@ class AchievementApprovalIn(In):
     """`accepted_on` if it was accepted before today; `earned` is the part of a sum the commissioner found earned."""
 
     accepted_on: Day | None = None
-    earned: Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$")] | None = None
+    earned: Earned | None = None
 
 
 class AchievementReturnIn(In):
@@ -212,20 +214,21 @@ async def read_standing(
     now: Now,
     network: Annotated[str, Query(max_length=32)],
     contract_year: ContractYear,
+    known_at: KnownAt = None,
 ) -> list[StandingOut]:
-    """Every indicator of the year. One not declared counts by its default: a yes/no as No; a ratio waits."""
+    """Every indicator of the year, as known now or at `known_at`. One not declared counts by its default: a yes/no as
+    No; a ratio waits."""
     await operations.network_seen(session, network, caller)
-    return [
-        StandingOut.model_validate(row) for row in await operations.standing_of(session, network, contract_year, now)
-    ]
+    rows = await operations.standing_of(session, network, contract_year, now, known_at)
+    return [StandingOut.model_validate(row) for row in rows]
 
 
 @router.get("/achievements/{achievement_id}", responses=refusals(AchievementNotFound), summary="One achievement")
 async def read_achievement(
-    session: Reading, response: Response, caller: Seen, achievement_id: AchievementId
+    session: Reading, response: Response, caller: Seen, achievement_id: AchievementId, known_at: KnownAt = None
 ) -> AchievementOut:
-    """What was declared, and everything its assessment rests on."""
-    achievement = await operations.achievement_seen(session, achievement_id, caller)
+    """What was declared, and everything its assessment rests on; now, or as it stood at `known_at`."""
+    achievement = await operations.achievement_seen(session, achievement_id, caller, known_at=known_at)
     tag(response, achievement)
     return _out(achievement)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from services.funding.bank_details.model import (
     Account,
     BankDetails,
     ChangeInProgress,
+    DetailsStatus,
     PayeeAccount,
 )
 from services.funding.networks.model import Network, Practice
@@ -69,9 +70,23 @@ async def enter_details(
     return made
 
 
-async def details_seen(session: AsyncSession, details_id: str, caller: Caller, *, lock: bool = False) -> BankDetails:
-    """Bank details the caller may see, masked. Raises `DetailsNotFound`."""
+def as_then_known(details: BankDetails, known_at: datetime | None) -> Mapping[str, Any]:
+    """What may be shown of bank details: as they are, or as they were while nobody had decided on them yet."""
+    undecided = known_at is not None and details.decided_at is not None and details.decided_at > known_at
+    then = dict.fromkeys(("decided_by", "decided_at", "reason")) | {"status": DetailsStatus.PROPOSED}
+    names = ("id", "payee", "account_name", "sort_code", "account_number", "valid_from", "entered_by", "entered_at")
+    return {name: getattr(details, name) for name in names} | {
+        name: value if undecided else getattr(details, name) for name, value in then.items()
+    }
+
+
+async def details_seen(
+    session: AsyncSession, details_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> BankDetails:
+    """Bank details the caller may see, masked, if they had been entered by then. Raises `DetailsNotFound`."""
     statement = select(BankDetails).where(BankDetails.id == details_id, payees_seen(caller, BankDetails.payee))
+    if known_at is not None:
+        statement = statement.where(BankDetails.entered_at <= known_at)
     details = await session.scalar(statement.with_for_update() if lock else statement)
     if details is None:
         raise DetailsNotFound(f"No bank details {details_id}.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, Field
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, case, select
 
 from services.funding.bank_details import operations
 from services.funding.bank_details.keys import KeyRing
@@ -149,23 +149,31 @@ async def list_details(
     caller: Sees,
     payee: Annotated[str | None, Query(max_length=32)] = None,
     status: DetailsStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[DetailsOut]:
-    """Every change of bank details that concerns the caller, masked, the oldest first."""
+    """Every change of bank details that concerns the caller, masked, the oldest first; now or as known then."""
     statement = select(BankDetails).where(payees_seen(caller, BankDetails.payee))
+    stood: ColumnElement[DetailsStatus] = BankDetails.status  # type: ignore[assignment]
+    if known_at is not None:
+        statement = statement.where(BankDetails.entered_at <= known_at)
+        stood = case((BankDetails.decided_at <= known_at, BankDetails.status), else_=DetailsStatus.PROPOSED.value)
     if payee is not None:
         statement = statement.where(BankDetails.payee == payee)
     if status is not None:
-        statement = statement.where(BankDetails.status == status)
+        statement = statement.where(stood == status)
     found, following = await page(session, statement, [BankDetails.id], paging)
-    return Page(items=[DetailsOut.model_validate(row[0]) for row in found], next=following)
+    items = [operations.as_then_known(row[0], known_at) for row in found]
+    return Page(items=[DetailsOut.model_validate(item) for item in items], next=following)
 
 
 @router.get("/bank-details/{details_id}", responses=refusals(DetailsNotFound), summary="One change of bank details")
-async def read_details(session: Reading, response: Response, caller: Sees, details_id: DetailsId) -> DetailsOut:
-    """Bank details, masked."""
-    details = await operations.details_seen(session, details_id, caller)
+async def read_details(
+    session: Reading, response: Response, caller: Sees, details_id: DetailsId, known_at: KnownAt = None
+) -> DetailsOut:
+    """Bank details, masked, as they stand or as they stood at `known_at`; the ETag is of what stands."""
+    details = await operations.details_seen(session, details_id, caller, known_at=known_at)
     tag(response, details)
-    return DetailsOut.model_validate(details)
+    return DetailsOut.model_validate(operations.as_then_known(details, known_at))
 
 
 @router.put(

@@ -34,6 +34,7 @@ WHY = {
     "rounding": "pence move between months so that the year comes out exactly",
     "claim-late": "the claim was approved after its month",
     "query": "a query of an earlier line was answered by an adjustment",
+    "achievement-corrected": "what was achieved was put right after it had been approved",
     "override": "a computed result was overridden by national decision",
     "withdrawal": "the right to the payment was withdrawn or given back after the month was paid",
 }

@@ -23,6 +23,7 @@ from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.queries.model import OPEN, PaymentQuery
 from services.funding.scope import lines_seen, network_codes_seen
+from shared.audit import as_it_was
 from shared.errors import NotFound
 from shared.facts import currently_known
 from shared.identity import Caller
@@ -84,17 +85,22 @@ class Statement:
         return one.amount if one is not None and one.state is InstructionState.CARRIED else NOTHING
 
 
-async def statement_of(session: AsyncSession, payee: str, month: str, *, caller: Caller, now: datetime) -> Statement:
-    """A payee's statement for a month, narrowed to what the caller may see. Raises `StatementNotFound`."""
+async def statement_of(
+    session: AsyncSession, payee: str, month: str, *, caller: Caller, now: datetime, known_at: datetime | None = None
+) -> Statement:
+    """A payee's statement for a month, narrowed to what the caller may see: now, or as it was shown at `known_at`, but
+    for what was then estimated to come, which nobody keeps. Raises `StatementNotFound`.
+    """
     mine = (PaymentLine.payee == payee, lines_seen(caller, PaymentLine))
-    issued = select(PaymentRun.id).where(PaymentRun.status == RunStatus.ISSUED)
+    was_issued = PaymentRun.status == RunStatus.ISSUED
+    if known_at is not None:
+        was_issued &= PaymentRun.issued_at <= known_at
+    issued = select(PaymentRun.id).where(was_issued)
     seen = await session.scalar(select(select(PaymentLine.id).where(*mine, PaymentLine.run.in_(issued)).exists()))
     if not seen:
         raise StatementNotFound(f"No payments to {payee}.")
     statement = Statement(payee, month, whole=caller.everywhere or payee in caller.organisations)
-    statement.run = await session.scalar(
-        select(PaymentRun).where(PaymentRun.status == RunStatus.ISSUED, PaymentRun.month == month)
-    )
+    statement.run = await session.scalar(select(PaymentRun).where(was_issued, PaymentRun.month == month))
     if statement.run is not None:
         rows = await session.execute(
             select(
@@ -114,28 +120,36 @@ async def statement_of(session: AsyncSession, payee: str, month: str, *, caller:
             .order_by(PaymentLine.network, PaymentLine.stream, PaymentLine.month, PaymentLine.id)
         )
         statement.lines = list(rows.all())
-        statement.instruction = await session.scalar(
+        instructions = await session.scalars(
             select(PaymentInstruction).where(
                 PaymentInstruction.run == statement.run.id, PaymentInstruction.payee == payee
             )
         )
-    statement.positions = await _positions(session, statement, mine)
-    of_month = [line.id for line in statement.lines]
-    found = await session.scalars(
-        select(PaymentQuery)
-        .where(
-            PaymentQuery.payee == payee,
-            lines_seen(caller, PaymentQuery),
-            or_(PaymentQuery.line.in_(of_month), PaymentQuery.state.in_(OPEN)),
-        )
-        .order_by(PaymentQuery.id)
-    )
-    statement.queries = list(found.all())
-    await _estimate(session, statement, caller, now)
+        statement.instruction = next(iter(await as_it_was(session, instructions.all(), known_at)), None)
+    statement.positions = await _positions(session, statement, mine, was_issued)
+    statement.queries = await _queries(session, statement, caller, known_at)
+    if known_at is None:
+        await _estimate(session, statement, caller, now)
     return statement
 
 
-async def _positions(session: AsyncSession, statement: Statement, mine: Any) -> list[Position]:
+async def _queries(
+    session: AsyncSession, statement: Statement, caller: Caller, known_at: datetime | None
+) -> list[PaymentQuery]:
+    """Queries of the month's lines, and of other lines of the payee while they are open."""
+    of_month = {line.id for line in statement.lines}
+    wanted = select(PaymentQuery).where(PaymentQuery.payee == statement.payee, lines_seen(caller, PaymentQuery))
+    if known_at is None:
+        wanted = wanted.where(or_(PaymentQuery.line.in_(of_month), PaymentQuery.state.in_(OPEN)))
+    else:
+        wanted = wanted.where(PaymentQuery.raised_at <= known_at)
+    found = (await session.scalars(wanted.order_by(PaymentQuery.id))).all()
+    return [
+        query for query in await as_it_was(session, found, known_at) if query.line in of_month or query.state in OPEN
+    ]
+
+
+async def _positions(session: AsyncSession, statement: Statement, mine: Any, was_issued: Any) -> list[Position]:
     """Every stream of the month's year, and of earlier years that the month's lines pay for."""
     years = {year_of(statement.month), *(line.contract_year for line in statement.lines)}
     this = func.coalesce(func.sum(PaymentLine.amount).filter(PaymentRun.month == statement.month), 0)
@@ -145,7 +159,7 @@ async def _positions(session: AsyncSession, statement: Statement, mine: Any) -> 
         .join(PaymentRun, PaymentRun.id == PaymentLine.run)
         .where(
             *mine,
-            PaymentRun.status == RunStatus.ISSUED,
+            was_issued,
             PaymentRun.month <= statement.month,
             PaymentLine.contract_year.in_(years),
             PaymentLine.amount.is_not(None),

@@ -10,7 +10,7 @@ from services.funding.instructions.model import InstructionState
 from services.funding.queries.model import QueryState
 from services.funding.statements.pages import as_csv, as_page
 from services.funding.statements.queries import NOTHING, Statement, StatementNotFound, statement_of
-from shared.http import Moment, MoneyOut, Now, Out, refusals, service_router
+from shared.http import KnownAt, Moment, MoneyOut, Now, Out, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import Month
 
@@ -95,7 +95,8 @@ class ComingOut(Out):
 class StatementOut(Out):
     """A payee's month: its lines, where the year stands, the payment, queries of its lines, and what is coming.
 
-    `run` is null while nothing was issued for the month; `coming` is null for months before the newest.
+    `run` is null while nothing was issued for the month; `coming` is null for months before the newest
+    and for what was known earlier.
     """
 
     payee: str
@@ -162,9 +163,13 @@ async def read_statement(
     payee: Annotated[str, Query(min_length=1, max_length=32)],
     month: Month,
     format: Format = Format.JSON,
+    known_at: KnownAt = None,
 ) -> Any:
-    """What a payee was paid in a month, as far as it concerns the caller, with the year so far and what is coming."""
-    statement = await statement_of(session, payee, month, caller=caller, now=now)
+    """What a payee was paid in a month, as far as it concerns the caller, with the year so far and what is coming.
+
+    With `known_at` as it was shown then; what was then estimated to come is not told, since nobody keeps it.
+    """
+    statement = await statement_of(session, payee, month, caller=caller, now=now, known_at=known_at)
     if format is Format.CSV:
         name = f'attachment; filename="statement-{month}.csv"'
         return Response(as_csv(statement), media_type="text/csv", headers={"Content-Disposition": name})
