@@ -57,6 +57,9 @@ async def test_each_practice_votes_once_and_the_winner_is_appointed_with_one_cal
         receipts[who] = answer.json()["receipt"]
     open_now = await read(app, f"{ELECTIONS}/{election['id']}", network(app))
     assert (open_now["voted"], open_now["electorate"]) == ([], list(MEMBERS))
+    assert (await read(app, ELECTIONS, network(app)))["items"] == [open_now]
+    trail = await read(app, f"{V1}/audit?limit=1000", network(app))
+    assert not [entry for entry in trail["items"] if entry["record"].startswith("election_voters")]
 
     tally = await counted(app, election)
     assert tally["winner"] == of(election, "Z80012")
@@ -69,6 +72,7 @@ async def test_each_practice_votes_once_and_the_winner_is_appointed_with_one_cal
     assert found["Z80013"] == [[of(election, "Z80012"), of(election, "Z80013")]]
     closed = await read(app, f"{ELECTIONS}/{election['id']}", practice(app, "Z80011"))
     assert (closed["status"], closed["voted"]) == ("counted", list(MEMBERS))
+    assert (await read(app, ELECTIONS, network(app)))["items"] == [closed]
     assert await read(app, f"{ELECTIONS}/{election['id']}/tally", practice(app, "Z80011")) == tally
 
     mandate = {"valid_from": "2022-04-01", "valid_to": "2024-03-31"}

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Date, cast, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -28,10 +29,10 @@ from services.registry.elections.model import (
 from services.registry.networks.model import Membership
 from services.registry.periods import refused_by
 from services.registry.voice import act_for, sees_inside
-from shared.clock import london_day
+from shared.clock import LONDON, london_day
 from shared.database import new_id
 from shared.errors import Invalid
-from shared.facts import as_at
+from shared.facts import as_at, currently_known
 from shared.http import require_match
 from shared.identity import Caller
 
@@ -209,10 +210,27 @@ async def appoint_winner(
     return made
 
 
-async def voters_of(session: AsyncSession, election: str) -> Sequence[str]:
-    """The practices that have voted."""
-    statement = select(Voter.practice).where(Voter.election == election).order_by(Voter.practice)
-    return (await session.scalars(statement)).all()
+async def voters_of(session: AsyncSession, elections: Sequence[str]) -> dict[str, list[str]]:
+    """By election the practices that have voted."""
+    statement = select(Voter.election, Voter.practice).where(Voter.election.in_(elections)).order_by(Voter.practice)
+    found: dict[str, list[str]] = defaultdict(list)
+    for election, practice in await session.execute(statement):
+        found[election].append(practice)
+    return found
+
+
+async def electorates_of(session: AsyncSession, elections: Sequence[str], now: datetime) -> dict[str, list[str]]:
+    """By election the practices with a ballot now, or when its vote closed."""
+    day = cast(func.timezone(LONDON.key, func.least(Election.closes_at, now)), Date)
+    statement = (
+        select(Election.id, Membership.practice)
+        .join(Membership, Membership.network == Election.network)
+        .where(Election.id.in_(elections), currently_known(Membership), Membership.valid.contains(day))
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for election, practice in await session.execute(statement.distinct().order_by(Membership.practice)):
+        found[election].append(practice)
+    return found
 
 
 async def electorate_of(session: AsyncSession, code: str, day: date) -> Sequence[str]:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -34,7 +35,6 @@ from services.registry.elections.model import (
 from services.registry.networks.model import NetworkNotFound
 from services.registry.periods import Line, PeriodIn, Portion, RegistrationIn, Text
 from services.registry.voice import NotYoursToActFor
-from shared.clock import london_day
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -170,23 +170,34 @@ class TallyOut(Out):
 _RUN = refusals(NetworkNotFound, ElectionNotFound, NotYoursToActFor)
 
 
+async def _all_shown(session: AsyncSession, elections: Sequence[Election], now: datetime) -> list[ElectionOut]:
+    """Who may vote, or might when the vote closed; who has voted once it has."""
+    ids = [election.id for election in elections]
+    electorates = await operations.electorates_of(session, ids, now)
+    voters = await operations.voters_of(session, [e.id for e in elections if now >= e.closes_at])
+    found = []
+    for election in elections:
+        shown = ElectionOut.model_validate(election)
+        shown.electorate, shown.voted = electorates.get(election.id, []), voters.get(election.id, [])
+        found.append(shown)
+    return found
+
+
 async def _shown(session: AsyncSession, election: Election, now: datetime, response: Response) -> ElectionOut:
     tag(response, election)
-    shown = ElectionOut.model_validate(election)
-    day = london_day(min(now, election.closes_at))
-    shown.electorate = list(await operations.electorate_of(session, election.network, day))
-    if now >= election.closes_at:
-        shown.voted = list(await operations.voters_of(session, election.id))
+    (shown,) = await _all_shown(session, [election], now)
     return shown
 
 
 @router.get("/networks/{code}/elections", response_model=Page[ElectionOut], responses=refusals(ElectionNotFound))
-async def list_elections(code: str, session: Reading, caller: Onlooker, paging: Paging, today: Today) -> dict[str, Any]:
+async def list_elections(
+    code: str, session: Reading, caller: Onlooker, paging: Paging, now: Now, today: Today
+) -> dict[str, Any]:
     """The elections of a network, with who stood and who won."""
     await operations.require_onlooker(session, code, caller, today)
     statement = select(Election).where(Election.network == code).options(selectinload(Election.candidates))
     rows, following = await page(session, statement, [Election.id], paging)
-    return {"items": [ElectionOut.model_validate(row[0]) for row in rows], "next": following}
+    return {"items": await _all_shown(session, [row[0] for row in rows], now), "next": following}
 
 
 @router.get("/networks/{code}/elections/{id}", response_model=ElectionOut, responses=refusals(ElectionNotFound))
