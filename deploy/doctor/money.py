@@ -96,6 +96,17 @@ _INSTRUCTIONS: LiteralString = """
     SELECT 'file', f.id, NULL, f.total, coalesce(s.amount, 0)
     FROM payment_files f LEFT JOIN sent s USING (id)
     WHERE f.total <> coalesce(s.amount, 0) OR f.instructions <> coalesce(s.instructions, 0)
+    UNION ALL
+    SELECT 'debt', coalesce(i.id, d.instruction), coalesce(i.payee, d.payee), coalesce(-i.amount, 0),
+           coalesce(d.amount, 0)
+    FROM (SELECT * FROM payment_instructions WHERE debt IS NOT NULL) i
+    FULL JOIN (SELECT * FROM debt_decisions WHERE status = 'approved') d ON d.instruction = i.id
+    WHERE i.id IS NULL OR d.id IS NULL OR d.amount <> -i.amount OR d.outcome <> i.debt OR d.payee <> i.payee
+    UNION ALL
+    SELECT 'payee', payee, payee, coalesce(stands.amount, 0), coalesce(of_lines.amount, 0)
+    FROM (SELECT payee, sum(amount) AS amount FROM payment_instructions WHERE taken_into IS NULL GROUP BY payee) stands
+    FULL JOIN (SELECT payee, sum(amount) AS amount FROM lines GROUP BY payee) of_lines USING (payee)
+    WHERE coalesce(stands.amount, 0) <> coalesce(of_lines.amount, 0)
     ORDER BY 1, 2
 """
 

@@ -18,6 +18,7 @@ from services.funding.checks import routes as checks
 from services.funding.claims import routes as claims
 from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
+from services.funding.debts import routes as debts
 from services.funding.distributions import routes as distributions
 from services.funding.entitlements import routes as entitlements
 from services.funding.forecasts import routes as forecasts
@@ -49,6 +50,7 @@ from shared.events.funding import (
     ClaimPaid,
     ClaimRejected,
     ClaimReturned,
+    DebtSettled,
     LineQueried,
     PaymentConfirmed,
     PaymentIssued,
@@ -95,6 +97,7 @@ def service(settings: Settings) -> Service:
             bank_details.router,
             bank_holidays.router,
             instructions.router,
+            debts.router,
             payment_files.router,
             lines.router,
             queries.router,
@@ -114,6 +117,7 @@ def service(settings: Settings) -> Service:
             PaymentIssued,
             PaymentConfirmed,
             PaymentReturned,
+            DebtSettled,
             LineQueried,
             QueryAnswered,
             QueryWithdrawn,

@@ -201,6 +201,30 @@ class PaymentReturned(PaymentSettled):
     reason: str
 
 
+@catalogued
+class DebtSettled(FundingEvent):
+    """Two people decided that what a payee owes will not be taken off its payments: `written-off`, or `recovered` some
+    other way. `amount` and `parts` are what was owed, above nothing where it was owed back."""
+
+    noun: ClassVar[str] = "payments"
+    name: ClassVar[str] = "debt-settled"
+
+    decision: str
+    instruction: str
+    run: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    contract_year: str
+    payee: str
+    amount: Decimal
+    outcome: str
+    parts: list[SettledPart]
+    settled_on: date
+    decided_on: date
+
+    def subject(self) -> str:
+        return self.payee
+
+
 class ClaimEvent(FundingEvent):
     noun: ClassVar[str] = "claims"
 

@@ -71,7 +71,7 @@ async def test_each_payee_of_an_issued_run_has_one_instruction_of_its_lines(fund
         "brought_forward": "0.00",
         "due": "22661.92",
         "held": "2788.25",
-        **dict.fromkeys(("sent", "confirmed", "returned", "carried"), "0.00"),
+        **dict.fromkeys(("sent", "confirmed", "returned", "carried", "written_off", "recovered"), "0.00"),
         "confirmed_by": None,
         "confirmed_at": None,
     }

@@ -45,6 +45,15 @@ class InstructionsOpen(Refused):
     """A run is closed when every instruction is confirmed, returned or carried forward; `errors` lists those open."""
 
 
+class NothingOwed(Refused):
+    """Only what is carried forward, and no later payment was made less by, is a debt to decide on."""
+
+
+class DebtOutcome(StrEnum):
+    WRITTEN_OFF = "written-off"
+    RECOVERED = "recovered"
+
+
 class InstructionState(StrEnum):
     DUE = "due"
     HELD = "held"
@@ -64,7 +73,8 @@ class PaymentInstruction(Base, Versioned):
     """One net amount to one payee of a run. Only an amount above nothing is ever sent, in one payment file.
 
     `amount` is `of_run`, the payee's lines of the run, plus `brought_forward` from earlier instructions; `parts` is it
-    by network. One carried forward or returned names in `taken_into` the later instruction that took it up.
+    by network. One carried forward or returned names in `taken_into` the later instruction that took it up; of one
+    carried forward that nothing will be set against, `debt` says what two people decided.
     """
 
     __tablename__ = "payment_instructions"
@@ -79,6 +89,7 @@ class PaymentInstruction(Base, Versioned):
             "(state IN ('sent', 'confirmed', 'returned')) = (file IS NOT NULL AND details IS NOT NULL)",
             name="in_a_file",
         ),
+        CheckConstraint("debt IS NULL OR (state = 'carried' AND taken_into IS NULL)", name="debt"),
         Index("ix_payment_instructions_payee", "payee"),
         Index("ix_payment_instructions_file", "file"),
         Index("ix_payment_instructions_taken_into", "taken_into", postgresql_where=text("taken_into IS NOT NULL")),
@@ -108,6 +119,7 @@ class PaymentInstruction(Base, Versioned):
     remedied_by: Mapped[Words | None]
     remedied_at: Mapped[Timestamp | None]
     taken_into: Mapped[str | None] = mapped_column(String(80), ForeignKey("payment_instructions.id"))
+    debt: Mapped[DebtOutcome | None] = mapped_column(text_enum(DebtOutcome))
 
     def concerns(self) -> Iterable[str]:
         return [self.payee]
@@ -178,6 +190,24 @@ class PaymentInstruction(Base, Versioned):
         if self.state is not InstructionState.RETURNED or self.taken_into is not None:
             raise InstructionNotReturned("The money did not come back, or was sent again.")
         self.remedy, self.remedied_by, self.remedied_at = remedy, by, at
+
+    def must_owe(self) -> None:
+        """Whether this is a debt still to be had back. Raises `NothingOwed`."""
+        if self.state is not InstructionState.CARRIED:
+            raise NothingOwed(f"The instruction is {self.state.value}; nothing is owed by it.")
+        if self.taken_into is not None:
+            raise NothingOwed(f"{self.taken_into} took the debt up.")
+        if self.debt is not None:
+            raise NothingOwed(f"The debt is {self.debt.value} already.")
+
+    def owed(self) -> dict[str, Decimal]:
+        """What is owed by network, above nothing where it is owed back."""
+        return {network: -amount for network, amount in parts_of(self.parts).items()}
+
+    def settle_debt(self, outcome: DebtOutcome, on: date, *, by: str, at: datetime) -> None:
+        """Nothing will be taken off later payments for it. Raises `NothingOwed`."""
+        self.must_owe()
+        self.debt, self.settled_on, self.settled_by, self.settled_at = outcome, on, by, at
 
     def _told(self, took_up: Sequence[str]) -> dict[str, Any]:
         return {

@@ -105,7 +105,7 @@ async def _open(session: AsyncSession, today: date) -> list[Open]:
         .where(
             PaymentInstruction.taken_into.is_(None),
             or_(
-                PaymentInstruction.state == InstructionState.CARRIED,
+                (PaymentInstruction.state == InstructionState.CARRIED) & PaymentInstruction.debt.is_(None),
                 (PaymentInstruction.state == InstructionState.RETURNED) & settled,
             ),
         )
@@ -200,22 +200,28 @@ async def settle_cause(
 
 
 async def figures_of(session: AsyncSession, run: PaymentRun) -> dict[str, Decimal]:
-    """What a run's instructions come to: issued and brought forward on one side, by state on the other."""
+    """What a run's instructions come to: issued and brought forward on one side, by state on the other; of what is
+    carried, what was written off and what was recovered otherwise."""
     rows = (
         await session.execute(
             select(
                 PaymentInstruction.state,
+                PaymentInstruction.debt,
                 func.sum(PaymentInstruction.amount),
                 func.sum(PaymentInstruction.brought_forward),
             )
             .where(PaymentInstruction.run == run.id)
-            .group_by(PaymentInstruction.state)
+            .group_by(PaymentInstruction.state, PaymentInstruction.debt)
         )
     ).all()
-    by_state = {state.value: amount for state, amount, _ in rows}
-    found = {state.value: by_state.get(state.value, NOTHING) for state in InstructionState}
-    del found[InstructionState.NIL.value]
-    return {"issued": run.total, "brought_forward": sum((row[2] for row in rows), NOTHING), **found}
+    found = {state.value: NOTHING for state in InstructionState if state is not InstructionState.NIL}
+    found |= {"written_off": NOTHING, "recovered": NOTHING}
+    for state, debt, amount, _ in rows:
+        if state is not InstructionState.NIL:
+            found[state.value] += amount
+        if debt is not None:
+            found[debt.value.replace("-", "_")] += amount
+    return {"issued": run.total, "brought_forward": sum((row[3] for row in rows), NOTHING), **found}
 
 
 async def close_run(

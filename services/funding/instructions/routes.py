@@ -11,6 +11,7 @@ from services.funding.bank_details.operations import payees_seen
 from services.funding.dated import Day
 from services.funding.instructions import operations
 from services.funding.instructions.model import (
+    DebtOutcome,
     InstructionNotReturned,
     InstructionNotSent,
     InstructionSettled,
@@ -77,6 +78,7 @@ class InstructionOut(Out):
     return_reason: str | None
     remedy: str | None
     taken_into: str | None
+    debt: DebtOutcome | None
 
 
 class InstructionConfirmationIn(In):
@@ -98,7 +100,10 @@ class RemedyIn(In):
 
 
 class RunConfirmationOut(Out):
-    """`issued` and `brought_forward` are what the run had to pay; the other amounts are where it stands."""
+    """`issued` and `brought_forward` are what the run had to pay; the other amounts are where it stands.
+
+    `written_off` and `recovered` are parts of what is `carried`.
+    """
 
     run: str
     issued: MoneyOut
@@ -109,6 +114,8 @@ class RunConfirmationOut(Out):
     confirmed: MoneyOut
     returned: MoneyOut
     carried: MoneyOut
+    written_off: MoneyOut
+    recovered: MoneyOut
     confirmed_by: str | None
     confirmed_at: datetime | None
 

@@ -107,6 +107,9 @@ def _payment(statement: Statement) -> str:
         told += f", of which {pounds(one.brought_forward)} brought forward." if one.brought_forward else "."
         if statement.carried_forward:
             told += f" {pounds(statement.carried_forward)} is carried forward and taken off the next payment."
+        if statement.debt is not None:
+            decided = f"{statement.debt.outcome.value.replace('-', ' ')} on {in_words(statement.debt.settled_on)}"
+            told += f" {pounds(statement.debt.amount)} owed was {decided}: {statement.debt.reason}"
     told += f" The payment is {one.state.value}"
     told += f" since {in_words(one.settled_on)}." if one.settled_on else "."
     reasons = [reason for reason in (one.held_reason, one.return_reason) if reason]

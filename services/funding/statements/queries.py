@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.model import AppointedPayee
 from services.funding.accounts.operations import payees_on
+from services.funding.debts.model import DebtDecision, DebtStatus
 from services.funding.entitlements.queries import load_year, years_paid
 from services.funding.instructions.model import InstructionState, PaymentInstruction
 from services.funding.networks.model import Membership
@@ -71,6 +72,7 @@ class Statement:
     positions: list[Position] = field(default_factory=list)
     queries: list[PaymentQuery] = field(default_factory=list)
     instruction: PaymentInstruction | None = None
+    debt: DebtDecision | None = None
     coming_month: str | None = None
     coming: list[Estimate] = field(default_factory=list)
 
@@ -82,7 +84,8 @@ class Statement:
     def carried_forward(self) -> Decimal:
         """What is still owed back, and taken off what is paid next."""
         one = self.instruction
-        return one.amount if one is not None and one.state is InstructionState.CARRIED else NOTHING
+        owes = one is not None and one.state is InstructionState.CARRIED and one.debt is None
+        return one.amount if one is not None and owes else NOTHING
 
 
 async def statement_of(
@@ -126,11 +129,20 @@ async def statement_of(
             )
         )
         statement.instruction = next(iter(await as_it_was(session, instructions.all(), known_at)), None)
+        statement.debt = await _debt(session, statement.instruction)
     statement.positions = await _positions(session, statement, mine, was_issued)
     statement.queries = await _queries(session, statement, caller, known_at)
     if known_at is None:
         await _estimate(session, statement, caller, now)
     return statement
+
+
+async def _debt(session: AsyncSession, instruction: PaymentInstruction | None) -> DebtDecision | None:
+    """What two people decided of what the payee owes by this instruction."""
+    if instruction is None or instruction.debt is None:
+        return None
+    decided = (DebtDecision.instruction == instruction.id, DebtDecision.status == DebtStatus.APPROVED)
+    return await session.scalar(select(DebtDecision).where(*decided))
 
 
 async def _queries(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from services.funding.instructions.model import InstructionState
+from services.funding.instructions.model import DebtOutcome, InstructionState
 from services.funding.queries.model import QueryState
 from services.funding.statements.pages import as_csv, as_page
 from services.funding.statements.queries import NOTHING, Statement, StatementNotFound, statement_of
@@ -65,6 +65,15 @@ class StatementQueryOut(Out):
     adjustment: MoneyOut | None
 
 
+class StatementDebtOut(Out):
+    """What was owed and will not be taken off any payment: written off, or recovered otherwise."""
+
+    outcome: DebtOutcome
+    amount: MoneyOut
+    settled_on: date
+    reason: str
+
+
 class StatementPaymentOut(Out):
     """What became of the payment. Amounts are null for a caller that sees only a part of what the payee is paid."""
 
@@ -76,6 +85,7 @@ class StatementPaymentOut(Out):
     held_reason: str | None
     settled_on: date | None
     return_reason: str | None
+    debt: StatementDebtOut | None
 
 
 class EstimateOut(Out):
@@ -125,6 +135,7 @@ def _out(statement: Statement) -> StatementOut:
             held_reason=one.held_reason,
             settled_on=one.settled_on,
             return_reason=one.return_reason,
+            debt=StatementDebtOut.model_validate(statement.debt) if whole and statement.debt else None,
         )
     lines: list[dict[str, Any]] = [{**line._mapping, "query": queried.get(line.id)} for line in statement.lines]
     coming = None
