@@ -23,6 +23,14 @@ async def _commissioner(session: AsyncSession, event: registry.CommissionerRegis
     await areas.note_commissioner(session, event, arrival.envelope.position)
 
 
+async def _succeeded(session: AsyncSession, event: registry.CommissionerSucceeded, arrival: Arrival) -> None:
+    await areas.note_succession(session, event, arrival.envelope.position)
+
+
+async def _practice_succeeded(session: AsyncSession, event: registry.PracticeSucceeded, arrival: Arrival) -> None:
+    await areas.note_practice_succession(session, event, arrival.envelope.position)
+
+
 async def _practices(session: AsyncSession, event: registry.PracticesPublished, arrival: Arrival) -> None:
     await areas.note_practices(session, event.practices, arrival.envelope.position)
 
@@ -156,9 +164,11 @@ async def _plan(session: AsyncSession, event: workforce.PlanSubmitted, arrival: 
 
 HANDLERS: dict[type[Event], Handler] = {
     registry.CommissionerRegistered: _commissioner,
+    registry.CommissionerSucceeded: _succeeded,
     registry.PracticesPublished: _practices,
     registry.PracticeRegistered: _practice,
     registry.PracticeClosed: _closed_practice,
+    registry.PracticeSucceeded: _practice_succeeded,
     registry.ListSizesPublished: _list_sizes,
     registry.NetworkApproved: _network,
     registry.NetworkRestated: _restated,

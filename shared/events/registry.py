@@ -63,8 +63,19 @@ class CommissionerSucceeded(RegistryEvent):
         return self.commissioner
 
 
+class Commissioned(Fact):
+    """Who commissioned a practice on which days; `valid_to` is the last."""
+
+    commissioner: str
+    valid_from: date
+    valid_to: date | None = None
+
+
 class PracticeFact(Fact):
-    """A practice as the register has it. `valid_to` is the last day; `None` while it is open."""
+    """A practice as the register has it. `valid_to` is the last day; `None` while it is open.
+
+    `commissioned` says who commissioned it through time, as known now, where it is given.
+    """
 
     practice: str
     practice_name: str
@@ -72,6 +83,7 @@ class PracticeFact(Fact):
     opened_on: date | None = None
     closed_on: date | None = None
     status: Literal["active", "dormant", "closed", "proposed"] = "active"
+    commissioned: list[Commissioned] = []
 
 
 @catalogued
@@ -197,11 +209,21 @@ class Member(Fact):
     share: Decimal = Decimal(1)
 
 
+class Entry(Fact):
+    """What a network was called and which commissioner led it. `valid_to` is the last day of it."""
+
+    network_name: str
+    commissioner: str
+    valid_from: date
+    valid_to: date | None = None
+
+
 @catalogued
 class NetworkApproved(RegistryEvent):
     """A network may receive funding: decided in a round, or on the register already when it was loaded.
 
-    `members` is the whole membership history as known now and replaces what a reader held of it.
+    `members` is the whole membership history as known now and replaces what a reader held of it; `entries` likewise say
+    what it was called and who led it, where they are given.
     """
 
     noun: ClassVar[str] = "networks"
@@ -219,18 +241,10 @@ class NetworkApproved(RegistryEvent):
     decided_by: Literal["round", "register"]
     round: str | None = None
     application: str | None = None
+    entries: list[Entry] = []
 
     def subject(self) -> str:
         return self.network
-
-
-class Entry(Fact):
-    """What a network was called and which commissioner led it. `valid_to` is the last day of it."""
-
-    network_name: str
-    commissioner: str
-    valid_from: date
-    valid_to: date | None = None
 
 
 class Appointment(Fact):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from shared.events import Event, funding, registry, workforce
 from shared.http import _today
@@ -35,7 +35,12 @@ def commissioner(code: str, system: str, **more: Any) -> registry.CommissionerRe
     return registry.CommissionerRegistered(**(values | more))
 
 
-def practices(area: str, *codes: str, closed: date | None = None) -> registry.PracticesPublished:
+Spells = list[tuple[str, date, date | None]]
+
+
+def practices(
+    area: str, *codes: str, closed: date | None = None, commissioned: Spells | None = None
+) -> registry.PracticesPublished:
     return registry.PracticesPublished(
         commissioner=area,
         as_at=date(2022, 1, 1),
@@ -46,6 +51,10 @@ def practices(area: str, *codes: str, closed: date | None = None) -> registry.Pr
                 commissioner=area,
                 closed_on=closed,
                 status="closed" if closed else "active",
+                commissioned=[
+                    registry.Commissioned(commissioner=by, valid_from=first, valid_to=last)
+                    for by, first, last in commissioned or []
+                ],
             )
             for c in codes
         ],
@@ -301,6 +310,69 @@ def claims_and_queries() -> list[Event]:
         ),
         funding.QueryWithdrawn(query="qry-3", **of_query, withdrawn_on=date(2022, 5, 4)),
     ]
+
+
+TAKEN_OVER_ON = date(2022, 7, 1)
+JUNE_30 = date(2022, 6, 30)
+
+
+def succeeded(area: str, *heirs: str, kind: Literal["merger", "split", "enlargement"] = "merger") -> Event:
+    return registry.CommissionerSucceeded(
+        commissioner=area,
+        kind=kind,
+        succeeded_on=TAKEN_OVER_ON,
+        successors=[registry.Heir(commissioner=heir, commissioner_name=f"Commissioner {heir}") for heir in heirs],
+    )
+
+
+def led(*spells: tuple[str, date, date | None], code: str = "U00001") -> list[registry.Entry]:
+    return [
+        registry.Entry(network_name=f"Network {code}", commissioner=by, valid_from=first, valid_to=last)
+        for by, first, last in spells
+    ]
+
+
+def taken_over() -> list[Event]:
+    """On 1 July 2022 CC3 takes over AA1; DD4 and EE5 divide BB2; and A80003 goes over into A80001."""
+    opened = date(2013, 4, 1)
+
+    def went(area: str, heir: str) -> Spells:
+        return [(area, opened, JUNE_30), (heir, TAKEN_OVER_ON, None)]
+
+    def entries(area: str, heir: str) -> list[registry.Entry]:
+        return led((area, date(2019, 7, 1), JUNE_30), (heir, TAKEN_OVER_ON, None))
+
+    whole = {
+        "members": [
+            registry.Member(practice=code, valid_from=date(2019, 7, 1), valid_to=last)
+            for code, last in (("A80001", None), ("A80002", None), ("A80003", JUNE_30))
+        ]
+    }
+    return [
+        *(commissioner(heir, system, valid_from=TAKEN_OVER_ON) for heir, system in NEW_AREAS.items()),
+        succeeded("AA1", "CC3"),
+        succeeded("BB2", "DD4", "EE5", kind="split"),
+        practices("CC3", "A80001", "A80002", commissioned=went("AA1", "CC3")),
+        practices("CC3", "A80003", closed=JUNE_30, commissioned=[("AA1", opened, JUNE_30)]),
+        practices("DD4", "B80001", "B80002", commissioned=went("BB2", "DD4")),
+        practices("EE5", "B80003", "B80004", commissioned=went("BB2", "EE5")),
+        registry.PracticeSucceeded(
+            practice="A80003", successor="A80001", commissioner="CC3", succeeded_on=TAKEN_OVER_ON
+        ),
+        network(
+            "U00001",
+            "CC3",
+            {},
+            decided_by="round",
+            round="round-1",
+            application="app-1",
+            entries=entries("AA1", "CC3"),
+        ).model_copy(update=whole),
+        network("U00002", "DD4", {"B80001": "1", "B80004": "0.5"}, entries=entries("BB2", "DD4")),
+    ]
+
+
+NEW_AREAS = {"CC3": "QA1", "DD4": "QB2", "EE5": "QA1"}
 
 
 async def report(app: Harness, path: str, *roles: Role, organisations: tuple[str, ...] = (), **params: str) -> Any:

@@ -16,7 +16,7 @@ from services.reporting.base import Base
 from services.reporting.rebuild import clear_projections
 from shared.events import Envelope, Event, funding, registry
 from tests.harness import Harness
-from tests.reporting.builders import claims_and_queries, england, lists, network, practices
+from tests.reporting.builders import claims_and_queries, england, lists, network, practices, taken_over
 
 
 async def everything(app: Harness) -> dict[str, list[tuple[Any, ...]]]:
@@ -62,7 +62,7 @@ CONFIRMED = funding.PaymentConfirmed(
 
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
-    envelopes = [app.envelope(event) for event in (*england(), *claims_and_queries(), CONFIRMED)]
+    envelopes = [app.envelope(event) for event in (*england(), *claims_and_queries(), CONFIRMED, *taken_over())]
     await app.receive(*envelopes)
     before = await everything(app)
     assert all(before[name] for name in before), [name for name in before if not before[name]]
@@ -79,7 +79,7 @@ async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
 @pytest.mark.parametrize("seed", range(8))
 async def test_any_order_across_subjects_gives_the_same(reporting_app: Harness, seed: int) -> None:
     app = reporting_app
-    envelopes = [app.envelope(event) for event in (*england(), *claims_and_queries())]
+    envelopes = [app.envelope(event) for event in (*england(), *claims_and_queries(), *taken_over())]
     await app.receive(*envelopes)
     before = await everything(app)
     async with app.session() as session:

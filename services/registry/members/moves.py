@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.networks.model import Membership, NetworkEntry, Payee
 from services.registry.networks.queries import member_histories
 from shared.events import Event
-from shared.events.registry import Appointment, Entry, NetworkRestated, PracticeJoined, PracticeLeft
+from shared.events.registry import Appointment, NetworkRestated, PracticeJoined, PracticeLeft
 from shared.facts import currently_known
 
 
@@ -142,10 +142,7 @@ async def restatements(session: AsyncSession, networks: Iterable[str]) -> list[N
             commissioner=entries[code][-1].commissioner,
             valid_from=entries[code][0].valid_from,
             valid_to=entries[code][-1].valid_to,
-            entries=[
-                Entry(network_name=e.name, commissioner=e.commissioner, valid_from=e.valid_from, valid_to=e.valid_to)
-                for e in entries[code]
-            ],
+            entries=[entry.told() for entry in entries[code]],
             members=[membership.told() for membership in members.get(code, [])],
             payees=[
                 Appointment(payee=p.payee, valid_from=p.valid_from, valid_to=p.valid_to) for p in payees.get(code, [])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Timestamp, Versioned, Words
 from shared.errors import Conflict, NotFound, Refused
-from shared.events.registry import Member, NetworkClosed, PayeeAppointed, PracticeJoined, PracticeLeft
+from shared.events.registry import Entry, Member, NetworkClosed, PayeeAppointed, PracticeJoined, PracticeLeft
 from shared.facts import no_overlap
 
 WHOLE = Range(Decimal(0), Decimal(1))
@@ -87,6 +87,15 @@ class NetworkEntry(Explained, Rooted, Base):
     def closed(self, last_day: date) -> NetworkClosed:
         """The network's money and members end with its last day."""
         return NetworkClosed(network=self.network, commissioner=self.commissioner, closed_on=last_day)
+
+    def told(self) -> Entry:
+        """The entry as other services hear of it."""
+        return Entry(
+            network_name=self.name,
+            commissioner=self.commissioner,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+        )
 
 
 class Membership(Explained, Rooted, Base):

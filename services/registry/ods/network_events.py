@@ -104,6 +104,7 @@ async def tell_networks(session: AsyncSession, codes: Sequence[str], day: date) 
                 decided_by="round" if decision else "register",
                 round=decision.round if decision else None,
                 application=decision.id if decision else None,
+                entries=[piece.told() for piece in pieces],
             )
         )
     return told

@@ -12,9 +12,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.ods.reconcile import Span
-from services.registry.practices.model import PracticeCommissioner, PracticeEntry, PracticeStatus
+from services.registry.practices.model import PracticeEntry, PracticeStatus
+from services.registry.practices.queries import commissioned_through_time
 from shared.events import Event
-from shared.events.registry import PracticeFact, PracticeRegistered, PracticesPublished
+from shared.events.registry import Commissioned, PracticeFact, PracticeRegistered, PracticesPublished
 from shared.facts import ONE_DAY, currently_known
 
 PRACTICES_IN_AN_EVENT = 200
@@ -33,7 +34,7 @@ class PracticeRow:
     setting: str | None
 
 
-def _fact(row: PracticeRow, as_at: date) -> PracticeFact:
+def _fact(row: PracticeRow, as_at: date, commissioned: list[Commissioned]) -> PracticeFact:
     closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
     return PracticeFact(
         practice=row.code,
@@ -42,14 +43,17 @@ def _fact(row: PracticeRow, as_at: date) -> PracticeFact:
         opened_on=row.open_span[0],
         closed_on=closed,
         status="closed" if closed is not None and closed < as_at else row.status.value,
+        commissioned=commissioned,
     )
 
 
-def publish_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
+def publish_practices(
+    rows: Iterable[PracticeRow], as_at: date, commissioned: Mapping[str, list[Commissioned]]
+) -> list[Event]:
     """Bulk facts by commissioner, cut into pieces."""
     by_commissioner: Mapping[str, list[PracticeFact]] = defaultdict(list)
     for row in rows:
-        by_commissioner[row.commissioner].append(_fact(row, as_at))
+        by_commissioner[row.commissioner].append(_fact(row, as_at, commissioned.get(row.code, [])))
     return [
         PracticesPublished(commissioner=commissioner, as_at=as_at, practices=facts[at : at + PRACTICES_IN_AN_EVENT])
         for commissioner, facts in sorted(by_commissioner.items())
@@ -59,7 +63,13 @@ def publish_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
 
 def tell_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
     """Practices met in another file than the practice file, one by one."""
-    return [PracticeRegistered(practice=_fact(row, as_at)) for row in rows]
+    told: list[Event] = []
+    for row in rows:
+        first, after = row.commissioned
+        last = None if after is None else after - ONE_DAY
+        spell = Commissioned(commissioner=row.commissioner, valid_from=first, valid_to=last)
+        told.append(PracticeRegistered(practice=_fact(row, as_at, [spell])))
+    return told
 
 
 async def tell_practices_held(session: AsyncSession, codes: Sequence[str], as_at: date) -> list[Event]:
@@ -67,10 +77,8 @@ async def tell_practices_held(session: AsyncSession, codes: Sequence[str], as_at
     if not codes:
         return []
     wanted = any_(literal(list(codes), ARRAY(Text)))
-    commissioned = select(PracticeCommissioner.practice, PracticeCommissioner.commissioner).where(
-        PracticeCommissioner.practice == wanted, currently_known(PracticeCommissioner)
-    )
-    by = dict((await session.execute(commissioned.order_by(func.lower(PracticeCommissioner.valid)))).all())
+    spells = await commissioned_through_time(session, codes)
+    by = {code: held[-1].commissioner for code, held in spells.items()}
     entries = select(
         PracticeEntry.practice,
         PracticeEntry.name,
@@ -84,4 +92,5 @@ async def tell_practices_held(session: AsyncSession, codes: Sequence[str], as_at
         rows[code] = PracticeRow(
             code, name, PracticeStatus(status), by.get(code, ""), (opened, after), (first, after), None
         )
-    return publish_practices([rows[code] for code in sorted(rows)], as_at)
+    commissioned = {code: [spell.told() for spell in held] for code, held in spells.items()}
+    return publish_practices([rows[code] for code in sorted(rows)], as_at, commissioned)

@@ -26,7 +26,7 @@ from services.registry.practices.model import (
     PracticeSucceedsItself,
     PracticeSuccession,
 )
-from services.registry.practices.queries import PracticeNotFound
+from services.registry.practices.queries import PracticeNotFound, commissioned_through_time
 from services.registry.rounds.model import NotYoursToDecide
 from services.registry.rounds.queries import require_decider
 from services.registry.splits.model import Split
@@ -80,7 +80,8 @@ async def tell_practice(session: AsyncSession, practice: Practice, now: datetime
     ).all()
     today = london_day(now)
     commissioner = await commissioner_of(session, practice.code, today)
-    announce(session, practice.registered(entries, commissioner or "", today))
+    spells = (await commissioned_through_time(session, [practice.code]))[practice.code]
+    announce(session, practice.registered(entries, commissioner or "", spells, today))
     await session.flush()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
-from shared.events.registry import PracticeClosed, PracticeFact, PracticeRegistered, PracticeSucceeded
+from shared.events.registry import Commissioned, PracticeClosed, PracticeFact, PracticeRegistered, PracticeSucceeded
 from shared.facts import Dated, no_overlap
 
 CORE_CONTRACTS = frozenset({"GMS", "PMS", "APMS"})
@@ -56,7 +56,13 @@ class Practice(Versioned, Base):
     def concerns(self) -> Iterable[str]:
         return [self.code]
 
-    def registered(self, entries: Sequence[PracticeEntry], commissioner: str, today: date) -> PracticeRegistered:
+    def registered(
+        self,
+        entries: Sequence[PracticeEntry],
+        commissioner: str,
+        commissioned: Sequence[PracticeCommissioner],
+        today: date,
+    ) -> PracticeRegistered:
         """The practice as the register has it now, whatever changed about it; `entries` are all that is believed."""
         latest = max(entries, key=lambda entry: entry.valid_from)
         current = next((e for e in entries if today in e.valid), latest)
@@ -70,6 +76,7 @@ class Practice(Versioned, Base):
                 opened_on=min(entry.valid_from for entry in entries),
                 closed_on=closed_on,
                 status=status.value,
+                commissioned=[spell.told() for spell in commissioned],
             )
         )
 
@@ -113,6 +120,10 @@ class PracticeCommissioner(Explained, Rooted, Base):
 
     def concerns(self) -> Iterable[str]:
         return [self.practice, self.commissioner]
+
+    def told(self) -> Commissioned:
+        """The spell as other services hear of it."""
+        return Commissioned(commissioner=self.commissioner, valid_from=self.valid_from, valid_to=self.valid_to)
 
 
 class PracticeContract(Explained, Dated, Base):

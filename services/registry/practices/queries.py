@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, Text, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -54,6 +56,19 @@ async def went_over(session: AsyncSession, day: date, known_at: datetime | None 
     """Practices that are no more on a day, each with the open one it, or its successor in turn, went over into."""
     given = {"day": day, "known_at": known_at}
     return {row.practice: row.heir for row in await session.execute(_WENT_OVER, given)}
+
+
+async def commissioned_through_time(
+    session: AsyncSession, codes: Sequence[str]
+) -> dict[str, list[PracticeCommissioner]]:
+    """Who commissioned each of these practices on which days, in order, as known now."""
+    statement = select(PracticeCommissioner).where(
+        PracticeCommissioner.practice == any_(literal(list(codes), ARRAY(Text))), currently_known(PracticeCommissioner)
+    )
+    spells: dict[str, list[PracticeCommissioner]] = defaultdict(list)
+    for spell in await session.scalars(statement.order_by(func.lower(PracticeCommissioner.valid))):
+        spells[spell.practice].append(spell)
+    return spells
 
 
 def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

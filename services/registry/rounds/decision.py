@@ -69,7 +69,7 @@ async def put_into_effect(
     told: list[Event] = []
     for application in approved:
         code = codes[application.id]
-        opened, closes = lives[code]
+        opened, closes, entries = lives[code]
         told.append(
             NetworkApproved(
                 network=code,
@@ -87,6 +87,7 @@ async def put_into_effect(
                 decided_by="round",
                 round=round.id,
                 application=application.id,
+                entries=[entry.told() for entry in entries],
             )
         )
     await announce_many(session, told)
@@ -255,8 +256,10 @@ async def _appoint_directors(
     await take_office(session, code, directors, application=application.id, by=by, now=now)
 
 
-async def _lives(session: AsyncSession, codes: Iterable[str]) -> dict[str, tuple[date, date | None]]:
-    """The first and the last day of each network, over all that is believed of it."""
+async def _lives(
+    session: AsyncSession, codes: Iterable[str]
+) -> dict[str, tuple[date, date | None, list[NetworkEntry]]]:
+    """The first and the last day of each network, and its entries in order, over all that is believed of it."""
     entries = select(NetworkEntry).where(NetworkEntry.network.in_(list(codes)), currently_known(NetworkEntry))
     pieces: dict[str, list[NetworkEntry]] = defaultdict(list)
     for piece in await session.scalars(entries):
@@ -264,7 +267,8 @@ async def _lives(session: AsyncSession, codes: Iterable[str]) -> dict[str, tuple
     found = {}
     for code, held in pieces.items():
         last = None if any(p.valid_to is None for p in held) else max(p.valid_to for p in held if p.valid_to)
-        found[code] = (min(p.valid_from for p in held), last)
+        in_order = sorted(held, key=lambda piece: piece.valid_from)
+        found[code] = (in_order[0].valid_from, last, in_order)
     return found
 
 

@@ -41,6 +41,41 @@ class Practice(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
 
 
+class PracticeCommissioner(Base):
+    """Who commissions a practice from a day on; `valid_to` is the last day."""
+
+    __tablename__ = "practice_commissioners"
+
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    valid_to: Mapped[date | None]
+    commissioner: Mapped[Code]
+
+
+class PracticeSuccession(Base):
+    """A practice went over into another, whose patients its own are from a day on."""
+
+    __tablename__ = "practice_successions"
+    __table_args__ = (Index("ix_practice_successions_successor", "successor"),)
+
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    successor: Mapped[Code]
+    succeeded_on: Mapped[date]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class Succession(Base):
+    """A commissioner that took over from another, wholly or in part; after an enlargement it is its own heir too."""
+
+    __tablename__ = "successions"
+    __table_args__ = (Index("ix_successions_successor", "successor"),)
+
+    commissioner: Mapped[Code] = mapped_column(primary_key=True)
+    successor: Mapped[Code] = mapped_column(primary_key=True)
+    succeeded_on: Mapped[date]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
 class Network(Base):
     """A network. Funding or workforce may speak of it before the registry does: then all but its code is empty."""
 
@@ -55,6 +90,18 @@ class Network(Base):
     decided_by: Mapped[Code | None]
     payee: Mapped[Code | None]
     sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class NetworkLead(Base):
+    """The commissioner that leads a network from a day on; `valid_to` is the last day."""
+
+    __tablename__ = "network_leads"
+    __table_args__ = (Index("ix_network_leads_commissioner", "commissioner"),)
+
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    valid_to: Mapped[date | None]
+    commissioner: Mapped[Code]
 
 
 class Membership(Base):

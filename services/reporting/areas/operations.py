@@ -1,74 +1,24 @@
-"""Keep the map from the registry's events, and say which part of it a caller may see."""
+"""Keep the map from the registry's events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting.areas.model import Commissioner, Membership, Network
+from services.reporting.areas.model import (
+    Commissioner,
+    Membership,
+    Network,
+    NetworkLead,
+    PracticeSuccession,
+    Succession,
+)
 from services.reporting.coverage.operations import recount
 from shared.events import registry
-from shared.identity import Caller, Role
-
-MAP = """
-    SELECT DISTINCT ON (commissioner) commissioner, name, system, system_name, region, region_name
-    FROM commissioners
-    ORDER BY commissioner, valid_from <= :map_of DESC, abs(valid_from - CAST(:map_of AS date))
-"""
-"""Each commissioner on the map of a day: its newest entry by then, or its first one where it came later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The commissioners and networks a caller may see; `everywhere` for national users and operators."""
-
-    everywhere: bool
-    commissioners: list[str]
-    networks: list[str]
-
-    def sees(self, *, network: str | None = None, commissioner: str = "commissioner") -> str:
-        """The condition for rows the caller may see; the columns are named by the query, the values bound later.
-
-        Only what applies is written, so that a prepared plan uses the index of the one area asked about.
-        """
-        if self.everywhere:
-            return "TRUE"
-        ways = [f"{commissioner} = ANY(CAST(:commissioners AS text[]))"]
-        if network is not None and self.networks:
-            ways.append(f"{network} = ANY(CAST(:networks AS text[]))")
-        return f"({' OR '.join(ways)})"
-
-    def params(self) -> dict[str, Any]:
-        return {"commissioners": self.commissioners, "networks": self.networks}
-
-
-def bound(statement: str, values: Mapping[str, Any]) -> TextClause:
-    """A statement with those of the values bound that it names."""
-    clause = text(statement)
-    return clause.bindparams(**{name: value for name, value in values.items() if name in clause._bindparams})
-
-
-async def scope_of(session: AsyncSession, caller: Caller) -> Scope:
-    commissioners: set[str] = set()
-    if caller.has(Role.COMMISSIONER):
-        commissioners |= caller.organisations
-    if caller.has(Role.SYSTEM) and not caller.everywhere:
-        found = await session.execute(
-            text(
-                "SELECT commissioner FROM (SELECT DISTINCT ON (commissioner) commissioner, system FROM commissioners "
-                "ORDER BY commissioner, valid_from DESC) newest WHERE system = ANY(CAST(:systems AS text[]))"
-            ),
-            {"systems": sorted(caller.organisations)},
-        )
-        commissioners |= set(found.scalars())
-    networks = sorted(caller.organisations) if caller.has(Role.NETWORK) else []
-    return Scope(caller.everywhere, sorted(commissioners), networks)
 
 
 async def note_commissioner(session: AsyncSession, event: registry.CommissionerRegistered, sequence: int) -> None:
@@ -123,7 +73,92 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
             "sequence": sequence,
         },
     )
-    recount(session, [practice for practice, moved in rows if moved])
+    taken: dict[str, bool] = dict(rows.all())
+    recount(session, [practice for practice, moved in taken.items() if moved])
+    goes_on = [practice for practice in taken if facts[practice].closed_on is None]
+    if goes_on:  # a succession taken back is told as a practice that does not close
+        given = {"practices": goes_on, "sequence": sequence}
+        recount(session, await session.scalars(_NOT_SUCCEEDED, given))
+    dated = [facts[practice] for practice in taken if facts[practice].commissioned]
+    if dated:
+        spells = [(fact.practice, spell) for fact in dated for spell in fact.commissioned]
+        changed = await session.scalars(
+            _SPELLS,
+            {
+                "named": [fact.practice for fact in dated],
+                "practices": [practice for practice, _ in spells],
+                "firsts": [spell.valid_from for _, spell in spells],
+                "lasts": [spell.valid_to for _, spell in spells],
+                "commissioners": [spell.commissioner for _, spell in spells],
+            },
+        )
+        recount(session, changed)
+
+
+_NOT_SUCCEEDED = text(
+    """
+    DELETE FROM practice_successions WHERE practice = ANY(CAST(:practices AS text[])) AND sequence < :sequence
+    RETURNING successor
+    """
+)
+
+_SPELLS = text(
+    """
+    WITH told AS (
+        SELECT * FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]),
+                             CAST(:commissioners AS text[])) AS told (practice, valid_from, valid_to, commissioner)
+    ), gone AS (
+        DELETE FROM practice_commissioners held WHERE practice = ANY(CAST(:named AS text[]))
+            AND NOT EXISTS (SELECT FROM told WHERE told.practice = held.practice AND told.valid_from = held.valid_from)
+        RETURNING practice
+    ), kept AS (
+        INSERT INTO practice_commissioners AS held (practice, valid_from, valid_to, commissioner)
+        SELECT practice, valid_from, valid_to, commissioner FROM told
+        ON CONFLICT (practice, valid_from) DO UPDATE SET
+            valid_to = excluded.valid_to, commissioner = excluded.commissioner
+        WHERE (held.valid_to, held.commissioner) IS DISTINCT FROM (excluded.valid_to, excluded.commissioner)
+        RETURNING practice
+    )
+    SELECT practice FROM gone UNION SELECT practice FROM kept
+    """
+)
+
+
+async def note_practice_succession(session: AsyncSession, event: registry.PracticeSucceeded, sequence: int) -> None:
+    """A practice's patients are its successor's from a day on, also before their lists are counted together."""
+    statement = insert(PracticeSuccession).values(
+        practice=event.practice, successor=event.successor, succeeded_on=event.succeeded_on, sequence=sequence
+    )
+    before = select(PracticeSuccession.successor).where(PracticeSuccession.practice == event.practice)
+    recount(session, [event.practice, event.successor, *await session.scalars(before)])
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["practice"],
+            set_={name: statement.excluded[name] for name in ("successor", "succeeded_on", "sequence")},
+            where=PracticeSuccession.sequence < statement.excluded.sequence,
+        )
+    )
+
+
+async def note_succession(session: AsyncSession, event: registry.CommissionerSucceeded, sequence: int) -> None:
+    """The newest word of who took over from a commissioner stands in place of those before it."""
+    held = select(Succession.sequence).where(Succession.commissioner == event.commissioner).limit(1)
+    newest = await session.scalar(held)
+    if newest is not None and newest >= sequence:
+        return
+    await session.execute(delete(Succession).where(Succession.commissioner == event.commissioner))
+    await session.execute(
+        insert(Succession),
+        [
+            {
+                "commissioner": event.commissioner,
+                "successor": successor,
+                "succeeded_on": event.succeeded_on,
+                "sequence": sequence,
+            }
+            for successor in sorted({heir.commissioner for heir in event.successors})
+        ],
+    )
 
 
 _CLOSED = text(
@@ -202,6 +237,18 @@ async def note_network(
     taken, gone = (await session.execute(_NETWORK, values)).one()
     if not taken:
         return
+    await session.execute(delete(NetworkLead).where(NetworkLead.network == event.network))
+    leads = [
+        {
+            "network": event.network,
+            "valid_from": entry.valid_from,
+            "valid_to": entry.valid_to,
+            "commissioner": entry.commissioner,
+        }
+        for entry in {entry.valid_from: entry for entry in event.entries}.values()
+    ]
+    if leads:
+        await session.execute(insert(NetworkLead), leads)
     members = {(m.practice, m.valid_from): m for m in event.members}
     await session.execute(
         _MEMBERS,

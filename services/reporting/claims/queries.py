@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Integer, Numeric, String, Subquery
 
-from services.reporting.areas.operations import MAP, Scope, bound
+from services.reporting.areas.scope import LED, MAP, Scope, bound
 from services.reporting.claims.model import ClaimKind
 
 
@@ -44,16 +44,19 @@ def claims(
     key, name = _KEYS[by]
     of_month = "c.month <> ''" if by is By.MONTH and month is None else "c.month = coalesce(:month, '')"
     of_kind = "c.kind = :kind" if kind is not None else "TRUE"
-    of_area = "coalesce(n.commissioner, p.commissioner) = :commissioner" if commissioner is not None else "TRUE"
-    seen = scope.sees(network="c.network", commissioner="coalesce(n.commissioner, p.commissioner)")
+    area = "coalesce(n.commissioner, b.commissioner, p.commissioner)"
+    of_area = f"{area} = :commissioner" if commissioner is not None else "TRUE"
+    seen = scope.sees(network="c.network", commissioner=area)
     statement = f"""
         WITH map AS ({MAP}), found AS (
             SELECT coalesce(nullif(c.practice, ''), c.network) AS claimant, coalesce(p.name, n.name) AS name,
-                   coalesce(n.commissioner, p.commissioner) AS commissioner, c.kind, c.month,
+                   {area} AS commissioner, c.kind, c.month,
                    c.claims, c.claimed, c.approved, c.paid
             FROM network_claims c
-            LEFT JOIN networks n ON n.network = c.network
+            LEFT JOIN ({LED}) n ON n.network = c.network
             LEFT JOIN practices p ON p.practice = c.practice
+            LEFT JOIN practice_commissioners b ON b.practice = c.practice AND b.valid_from <= :led_on
+                 AND (b.valid_to IS NULL OR b.valid_to >= :led_on)
             WHERE c.contract_year = :contract_year AND {of_month} AND {of_kind} AND {of_area} AND {seen}
         )
         SELECT {key} AS key, min({name}) AS name, CAST(sum(claims) AS int) AS claims, sum(claimed) AS claimed,
@@ -66,6 +69,7 @@ def claims(
         "month": month,
         "commissioner": commissioner,
         "map_of": map_of,
+        "led_on": map_of,
         **scope.params(),
     }
     return (

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from services.reporting.areas.operations import scope_of
+from services.reporting.areas.scope import scope_of
 from services.reporting.claims import queries
 from services.reporting.claims.model import ClaimKind
 from services.reporting.claims.queries import By
@@ -59,7 +59,7 @@ async def read_claims(
     year, day = contract_year or year_of_day(today), map_of or today
     found = queries.claims(
         by,
-        await scope_of(session, caller),
+        await scope_of(session, caller, today),
         contract_year=year,
         kind=kind,
         month=month,

@@ -1,6 +1,8 @@
 """Count again how practices are covered whenever a list, a membership, an allocation or a closing changes.
 
-A practice counts with its newest list by the day, until it closes (or a list counted after its closing says otherwise).
+A practice counts with its newest list by the day, until it closes (or a list counted after its closing says otherwise),
+and with those of the practices that went over into it since it was counted. It counts in the area its list was
+published for, or in that of whoever took it over after the list was counted.
 What networks hold of it is covered, for as long as they last; what an allocation serves of the rest is allocated; what
 is left is not covered. Shares above the whole, and an allocation beside a whole membership, are covered twice.
 """
@@ -48,8 +50,23 @@ _TAKE_OUT = text(
 
 _PUT_IN = text(
     """
-    WITH touched AS (
+    WITH RECURSIVE touched AS (
         SELECT unnest(CAST(:practices AS text[])) AS practice
+    ), line AS (
+        SELECT s.successor AS practice, s.practice AS origin, s.succeeded_on AS since, s.succeeded_on AS went
+        FROM practice_successions s JOIN touched ON touched.practice = s.successor
+        UNION
+        SELECT line.practice, s.practice, greatest(line.since, s.succeeded_on), s.succeeded_on
+        FROM line JOIN practice_successions s ON s.successor = line.origin
+        WHERE NOT EXISTS (SELECT FROM list_sizes l WHERE l.practice = line.origin AND l.snapshot >= s.succeeded_on)
+    ), taken_over AS (
+        SELECT line.practice, line.since, last.patients, last.commissioner
+        FROM line JOIN practices p ON p.practice = line.origin AND p.closed_on < line.went
+        CROSS JOIN LATERAL (
+            SELECT l.patients, l.commissioner, l.snapshot FROM list_sizes l
+            WHERE l.practice = line.origin ORDER BY l.snapshot DESC LIMIT 1
+        ) AS last
+        WHERE last.snapshot < line.went
     ), joined AS (
         SELECT m.practice, m.valid_from, m.share, least(m.valid_to, n.closed_on) AS valid_to
         FROM memberships m JOIN touched USING (practice) LEFT JOIN networks n USING (network)
@@ -63,6 +80,8 @@ _PUT_IN = text(
         UNION SELECT practice, valid_from FROM helped
         UNION SELECT practice, valid_to + 1 FROM helped WHERE valid_to IS NOT NULL
         UNION SELECT practice, closed_on + 1 FROM practices JOIN touched USING (practice) WHERE closed_on IS NOT NULL
+        UNION SELECT practice, since FROM taken_over
+        UNION SELECT practice, valid_from FROM practice_commissioners JOIN touched USING (practice)
     ), stretches AS (
         SELECT practice, day AS first, lead(day) OVER (PARTITION BY practice ORDER BY day) AS until FROM turns
     ), shares AS (
@@ -75,17 +94,30 @@ _PUT_IN = text(
         FROM stretches s JOIN helped h ON h.practice = s.practice AND h.valid_from <= s.first
              AND (h.valid_to IS NULL OR h.valid_to >= s.first)
     ), counted AS (
-        SELECT s.practice, s.first, s.until, list.commissioner, list.patients,
+        SELECT s.practice, s.first, s.until, coalesce(moved.commissioner, list.commissioner, more.commissioner)
+                   AS commissioner, coalesce(list.patients, 0) + coalesce(more.patients, 0) AS patients,
                coalesce(shares.share, 0) AS share, serving.practice IS NOT NULL AS served
         FROM stretches s
-        CROSS JOIN LATERAL (
+        LEFT JOIN LATERAL (
             SELECT l.commissioner, l.patients, l.snapshot FROM list_sizes l
             WHERE l.practice = s.practice AND l.snapshot <= s.first ORDER BY l.snapshot DESC LIMIT 1
-        ) AS list
+        ) AS list ON TRUE
+        LEFT JOIN LATERAL (
+            SELECT sum(t.patients) AS patients, min(t.commissioner) AS commissioner FROM taken_over t
+            WHERE t.practice = s.practice AND t.since <= s.first AND (list.snapshot IS NULL OR list.snapshot < t.since)
+        ) AS more ON TRUE
+        LEFT JOIN LATERAL (
+            SELECT c.commissioner FROM practice_commissioners c
+            WHERE c.practice = s.practice AND c.valid_from <= s.first
+                  AND (c.valid_to IS NULL OR c.valid_to >= s.first)
+                  AND (list.snapshot IS NULL OR c.valid_from > list.snapshot)
+            ORDER BY c.valid_from DESC LIMIT 1
+        ) AS moved ON TRUE
         LEFT JOIN practices p ON p.practice = s.practice
         LEFT JOIN shares ON shares.practice = s.practice AND shares.first = s.first
         LEFT JOIN serving ON serving.practice = s.practice AND serving.first = s.first
-        WHERE list.patients > 0 AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
+        WHERE coalesce(list.patients, 0) + coalesce(more.patients, 0) > 0
+              AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
     ), new AS (
         INSERT INTO practice_coverage (
             practice, first, until, commissioner, registered, covered, allocated, uncovered, twice
@@ -116,6 +148,17 @@ _TIDY = text(
     """
 )
 
+_AND_HEIRS = text(
+    """
+    WITH RECURSIVE touched (practice) AS (
+        SELECT unnest(CAST(:practices AS text[]))
+        UNION
+        SELECT s.successor FROM touched JOIN practice_successions s USING (practice)
+    )
+    SELECT practice FROM touched
+    """
+)
+
 _LISTS = text(
     """
     INSERT INTO list_sizes AS held (practice, snapshot, patients, commissioner, sequence)
@@ -142,7 +185,8 @@ async def count_touched(session: AsyncSession, now: datetime) -> None:
     touched: set[str] = session.info.pop(_TOUCHED, set())
     if not touched:
         return
-    params = {"practices": sorted(touched)}
+    heirs = await session.scalars(_AND_HEIRS, {"practices": sorted(touched)})
+    params = {"practices": sorted(heirs)}
     areas = set((await session.execute(_TAKE_OUT, params)).scalars())
     areas |= set((await session.execute(_PUT_IN, params)).scalars())
     if areas:

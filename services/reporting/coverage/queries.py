@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Date, Integer, Numeric, String, Subquery
 
-from services.reporting.areas.operations import MAP, Scope, bound
+from services.reporting.areas.scope import MAP, Scope, bound
 
 
 class By(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from services.reporting.areas.operations import scope_of
+from services.reporting.areas.scope import scope_of
 from services.reporting.coverage import queries
 from services.reporting.coverage.queries import By, State
 from services.reporting.shapes import Number
@@ -64,7 +64,7 @@ async def coverage(
 ) -> CoverageReport:
     """Every patient on a day: covered, allocated, not covered, covered twice. `map_of` draws another day's map."""
     day = as_at or today
-    scope = await scope_of(session, caller)
+    scope = await scope_of(session, caller, today)
     found = queries.coverage(by, scope, as_at=day, map_of=map_of or day, commissioner=commissioner)
     rows, following = await page(session, select(found), [found.c.key], paging)
     return CoverageReport(as_at=day, by=by, items=[CoverageOut.model_validate(row) for row in rows], next=following)
@@ -81,7 +81,9 @@ async def practices(
     commissioner: str | None = None,
 ) -> Page[PracticeOut]:
     """The practices behind a figure of coverage, by name."""
-    found = queries.practices(state, await scope_of(session, caller), as_at=as_at or today, commissioner=commissioner)
+    found = queries.practices(
+        state, await scope_of(session, caller, today), as_at=as_at or today, commissioner=commissioner
+    )
     rows, following = await page(session, select(found), [found.c.practice], paging)
     return Page(
         items=[

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import and_, case, func, select
 
-from services.reporting.areas.operations import scope_of
+from services.reporting.areas.scope import scope_of
 from services.reporting.deadlines.model import Application, ApplicationState, Round
 from shared.http import AsAt, Out, Paging, Reading, Today, page, service_router
 from shared.identity import Caller, Role, allow
@@ -59,7 +59,7 @@ async def deadlines(
 ) -> DeadlinesReport:
     """How each area's round stands against its day to apply and its day to decide."""
     day = as_at or today
-    scope = await scope_of(session, caller)
+    scope = await scope_of(session, caller, today)
 
     statement = (
         select(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import Integer, Numeric, String, Subquery, select
 
-from services.reporting.areas.operations import MAP, Scope, bound, scope_of
+from services.reporting.areas.scope import LED, MAP, Scope, bound, scope_of
 from shared.http import AsAt, MoneyOut, Out, Paging, Reading, Today, page, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear, year_of_day
@@ -66,7 +66,7 @@ def _counted(
     statement = f"""
         WITH map AS ({MAP}), found AS (
             SELECT q.*, n.commissioner, n.name AS network_name
-            FROM line_queries q JOIN networks n USING (network)
+            FROM line_queries q JOIN ({LED}) n USING (network)
             WHERE q.contract_year = :contract_year AND q.raised_on <= :as_at AND {of_area}
               AND {scope.sees(network="q.network", commissioner="n.commissioner")}
         )
@@ -83,6 +83,7 @@ def _counted(
         "as_at": as_at,
         "commissioner": commissioner,
         "map_of": map_of,
+        "led_on": map_of,
         **scope.params(),
     }
     whole = dict.fromkeys(("raised", "open", "overdue", "answered", "withdrawn"), Integer)
@@ -108,7 +109,7 @@ async def read_queries(
     year = contract_year or year_of_day(day)
     found = _counted(
         by,
-        await scope_of(session, caller),
+        await scope_of(session, caller, today),
         contract_year=year,
         as_at=day,
         commissioner=commissioner,

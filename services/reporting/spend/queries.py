@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy import Integer, Numeric, String, Subquery, TextClause, text
 
-from services.reporting.areas.operations import MAP, Scope, bound
+from services.reporting.areas.scope import LED, MAP, Scope, bound
 
 
 class By(StrEnum):
@@ -49,23 +49,46 @@ def _bound(statement: str, asked: Asked, scope: Scope, **more: object) -> TextCl
     return bound(statement, {**asdict(asked), **scope.params(), **more})
 
 
+_HANDED_OVER = "SELECT commissioner FROM successions UNION SELECT successor FROM successions"
+"""Commissioners that took over or were taken over: their networks' money is shown under who leads them on the day."""
+
+
 def _lines(scope: Scope, asked: Asked) -> str:
-    """Where the paid sums come from: whole areas for those who see whole areas, single networks otherwise."""
+    """Where the paid sums come from: whole areas for those who see whole areas, single networks otherwise.
+
+    And single networks where areas changed hands, each under its lead on the day of the map.
+    """
+    of_area = "commissioner = :commissioner" if asked.commissioner is not None else "TRUE"
+    led = f"""
+        SELECT s.network, s.stream, s.month, s.amount, s.lines,
+               CASE WHEN s.commissioner IN ({_HANDED_OVER}) THEN coalesce(led.commissioner, s.commissioner)
+                    ELSE s.commissioner END AS commissioner
+        FROM spend s LEFT JOIN ({LED}) led USING (network)
+    """  # noqa: S608 - constants of this module
+    where = _where(asked, "stream", "month", "network")
     if scope.networks or asked.network:
-        where = f"{_where(asked, 'stream', 'month', 'commissioner', 'network')} AND {scope.sees(network='network')}"
-        return f"SELECT commissioner, stream, month, amount, lines FROM spend WHERE {where}"  # noqa: S608 - constants
-    where = f"{_where(asked, 'stream', 'month', 'commissioner')} AND {scope.sees()}"
-    return f"SELECT commissioner, stream, month, amount, lines FROM commissioner_spend WHERE {where}"  # noqa: S608
+        return f"""
+            SELECT commissioner, stream, month, amount, lines FROM ({led} WHERE {where}) AS paid
+            WHERE {of_area} AND {scope.sees(network="network")}
+        """  # noqa: S608 - constants of this module
+    return f"""
+        SELECT commissioner, stream, month, amount, lines FROM commissioner_spend
+        WHERE {where} AND {of_area} AND {scope.sees()} AND commissioner NOT IN ({_HANDED_OVER})
+        UNION ALL
+        SELECT commissioner, stream, month, amount, lines
+        FROM ({led} WHERE {where} AND s.commissioner IN ({_HANDED_OVER})) AS paid
+        WHERE {of_area} AND {scope.sees()}
+    """  # noqa: S608 - constants of this module
 
 
-def by_line(by: By, asked: Asked, scope: Scope) -> Subquery:
+def by_line(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     """Paid by stream or by month paid for."""
     key = "stream" if by is By.STREAM else "month"
     statement = f"""
         SELECT {key} AS key, sum(amount) AS paid, CAST(sum(lines) AS int) AS lines
         FROM ({_lines(scope, asked)}) AS paid GROUP BY 1
     """  # noqa: S608 - constants of this module
-    return _bound(statement, asked, scope).columns(key=String, paid=_MONEY, lines=Integer).subquery()
+    return _bound(statement, asked, scope, led_on=map_of).columns(key=String, paid=_MONEY, lines=Integer).subquery()
 
 
 def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
@@ -75,24 +98,27 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     of_area = "n.commissioner = :commissioner" if asked.commissioner else "TRUE"
     of_network = "network = :network" if asked.network else "TRUE"
     statement = f"""
-        WITH map AS ({MAP}), paid AS (
+        WITH map AS ({MAP}), led AS ({LED}), paid AS (
             SELECT commissioner, sum(amount) AS paid, sum(lines) AS lines
             FROM ({_lines(scope, asked)}) AS rows GROUP BY commissioner
         ), budget AS (
             SELECT commissioner, sum(amount) AS budget, count(*) FILTER (WHERE amount IS NULL) AS held
-            FROM budgets
+            FROM (
+                SELECT b.network, b.amount, b.contract_year, coalesce(led.commissioner, b.commissioner) AS commissioner
+                FROM budgets b LEFT JOIN led USING (network)
+            ) AS b
             WHERE {_where(asked, "commissioner", "network")} AND {seen}
             GROUP BY commissioner
         ), claimed AS (
             SELECT n.commissioner, sum(c.claimed) AS claimed, sum(c.claims) AS claims
-            FROM network_claims c JOIN networks n USING (network)
+            FROM network_claims c JOIN led n USING (network)
             WHERE contract_year = :contract_year AND month = coalesce(:month, '') AND kind = 'roles'
               AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         ), settled AS (
             SELECT n.commissioner, sum(s.amount) FILTER (WHERE NOT s.returned) AS confirmed,
                    sum(s.amount) FILTER (WHERE s.returned AND NOT s.sent_again) AS returned
-            FROM settlements s JOIN networks n USING (network)
+            FROM settlements s JOIN led n USING (network)
             WHERE contract_year = :contract_year AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         )
@@ -107,7 +133,7 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
         GROUP BY 1
     """  # noqa: S608 - constants of this module
     return (
-        _bound(statement, asked, scope, map_of=map_of)
+        _bound(statement, asked, scope, map_of=map_of, led_on=map_of)
         .columns(
             key=String,
             name=String,
@@ -124,15 +150,16 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     )
 
 
-def networks(asked: Asked, scope: Scope) -> Subquery:
+def networks(asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     """The networks seen, one row each; their money is looked up page by page."""
     statement = f"""
-        SELECT network AS key, name, commissioner FROM networks
+        SELECT network AS key, name, commissioner FROM ({LED}) AS led
         WHERE {scope.sees(network="network")}
           AND {"commissioner = :commissioner" if asked.commissioner else "TRUE"}
           AND {"network = :network" if asked.network else "TRUE"}
     """  # noqa: S608 - constants of this module
-    return _bound(statement, asked, scope).columns(key=String, name=String, commissioner=String).subquery()
+    columns = {"key": String, "name": String, "commissioner": String}
+    return _bound(statement, asked, scope, led_on=map_of).columns(**columns).subquery()
 
 
 MONEY_OF_NETWORKS = text(

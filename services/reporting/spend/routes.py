@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from services.reporting.areas.operations import scope_of
+from services.reporting.areas.scope import scope_of
 from services.reporting.spend import queries
 from services.reporting.spend.queries import MONEY_OF_NETWORKS, Asked, By
 from shared.http import AsAt, MoneyOut, Out, Paging, Reading, Today, page, service_router
@@ -63,14 +63,14 @@ async def spend(
 ) -> SpendReport:
     """What was paid, against the sum for roles and what was claimed. `month` is the month paid for."""
     asked = Asked(contract_year or year_of_day(today), stream, month, commissioner, network)
-    scope = await scope_of(session, caller)
+    scope = await scope_of(session, caller, today)
     day = map_of or today
     if by in (By.STREAM, By.MONTH):
-        found = queries.by_line(by, asked, scope)
+        found = queries.by_line(by, asked, scope, map_of=day)
         rows, following = await page(session, select(found), [found.c.key], paging)
         items = [SpendOut.model_validate(row) for row in rows]
     elif by is By.NETWORK:
-        found = queries.networks(asked, scope)
+        found = queries.networks(asked, scope, map_of=day)
         rows, following = await page(session, select(found), [found.c.key], paging)
         codes = [row.key for row in rows]
         money = await session.execute(

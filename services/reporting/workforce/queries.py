@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Integer, Numeric, String, Subquery
 
-from services.reporting.areas.operations import MAP, Scope, bound
+from services.reporting.areas.scope import LED, MAP, Scope, bound
 from shared.years import month_of, year_of_day
 
 
@@ -35,7 +35,7 @@ def _seen(scope: Scope, commissioner: str | None, only: list[str] | None) -> str
         conditions.append("commissioner = :commissioner")
     if only is not None:
         conditions.append("network = ANY(CAST(:page AS text[]))")
-    return f"network IN (SELECT network FROM networks WHERE {' AND '.join(conditions)})"  # noqa: S608 - constants
+    return f"network IN (SELECT network FROM ({LED}) led WHERE {' AND '.join(conditions)})"  # noqa: S608 - constants
 
 
 def workforce(
@@ -52,7 +52,7 @@ def workforce(
     key, name = _KEYS[by]
     of = "role" if by is By.ROLE else "network"
     areas = (
-        "" if by is By.ROLE else "JOIN networks n USING (network) LEFT JOIN map ON map.commissioner = n.commissioner"
+        "" if by is By.ROLE else f"JOIN ({LED}) n USING (network) LEFT JOIN map ON map.commissioner = n.commissioner"
     )
     seen = _seen(scope, commissioner, only)
     of_role = "role = :role" if role is not None else "TRUE"
@@ -76,6 +76,7 @@ def workforce(
     """  # noqa: S608 - the parts put in are constants of this module
     values = {
         "as_at": as_at,
+        "led_on": as_at,
         "map_of": map_of,
         "year": year_of_day(as_at),
         "month": month_of(as_at),
@@ -96,7 +97,7 @@ def staffed(scope: Scope, *, as_at: date, commissioner: str | None, role: str | 
     """The networks seen that have somebody in post or planned on a day, by code alone."""
     of_role = "role = :role" if role is not None else "TRUE"
     statement = f"""
-        SELECT n.network AS key FROM networks n
+        SELECT n.network AS key FROM ({LED}) n
         WHERE {scope.sees(network="n.network", commissioner="n.commissioner")}
           AND {"n.commissioner = :commissioner" if commissioner is not None else "TRUE"}
           AND (EXISTS (SELECT FROM posts p WHERE p.network = n.network AND p.started_on <= :as_at
@@ -106,6 +107,7 @@ def staffed(scope: Scope, *, as_at: date, commissioner: str | None, role: str | 
     """  # noqa: S608 - constants of this module
     values = {
         "as_at": as_at,
+        "led_on": as_at,
         "year": year_of_day(as_at),
         "month": month_of(as_at),
         "commissioner": commissioner,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from services.reporting.areas.operations import scope_of
+from services.reporting.areas.scope import scope_of
 from services.reporting.shapes import Number
 from services.reporting.workforce import queries
 from services.reporting.workforce.queries import By
@@ -48,7 +48,7 @@ async def workforce(
 ) -> WorkforceReport:
     """Who is in post on a day, against what was planned."""
     day = as_at or today
-    scope = await scope_of(session, caller)
+    scope = await scope_of(session, caller, today)
     if by is By.NETWORK:
         # the page is chosen before anything is counted: the last page costs what the first does
         codes = queries.staffed(scope, as_at=day, commissioner=commissioner, role=role)
