@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from shared.events.funding import BudgetSet
 from shared.identity import Role
-from tests.funding.builders import NETWORK, an_approved_network, list_sizes, some_practices
+from tests.funding.builders import NETWORK, a_claim, an_approved_network, list_sizes, some_practices
 from tests.funding.test_claims import commissioner
 from tests.funding.test_claims_decided import CLAIMS, a_month_claimed, an_area_in
+from tests.funding.test_journey import an_area, paid
 from tests.funding.test_succession import on
 from tests.harness import Harness
 
@@ -212,3 +213,33 @@ async def test_a_role_agreed_with_the_commissioner_is_paid_up_to_its_ceiling_and
         for known in (made.json()["known_from"], None)
     ]
     assert (raised.status_code, shown) == (201, ["60000.00", "66000.00"])
+
+
+async def test_an_approved_claim_waits_while_a_lowered_sum_does_not_reach_it(
+    funding_app: Harness,
+) -> None:
+    """Weights restated so far down that the sum, 16.696 a head, reaches the first of two claims of 3,730.00 only."""
+    app = funding_app
+    await an_area(app)
+    await app.deliver(a_claim(), a_claim("claim-2", post="post-2", made_on=date(2022, 5, 3)))
+    for claim in ("claim-1", "claim-2"):
+        done = await app.put(f"{CLAIMS}/{claim}/approval", None, commissioner(app))
+        assert (done.status_code, done.json()["payable"]) == (200, "3730.00"), done.text
+    await app.deliver(list_sizes("weighted", {"A00001": 200, "A00002": 50}, known_from=date(2022, 5, 1)))
+    run = await paid(app, "2022-04")
+    assert run["totals"]["arrs"] == {"lines": 1, "amount": "3730.00"}
+    assert run["held"]["beyond-sum"] == 1
+    headers = app.token(Role.NATIONAL)
+    lines = (await app.client.get(f"/funding/v1/payment-runs/{run['id']}/lines", headers=headers)).json()["items"]
+    by_reference = {line["reference"]: line for line in lines if line["stream"] == "arrs"}
+    assert by_reference["claims/claim-1"]["amount"] == "3730.00", "the first approved is paid"
+    waiting = by_reference["claims/claim-2"]
+    assert (waiting["amount"], waiting["held_code"]) == (None, "beyond-sum")
+    why = (await app.client.get(f"/funding/v1/lines/{waiting['id']}/explanation", headers=headers)).json()
+    assert "£7,460.00 would be taken of the network's sum, now £4,174.00" in why["sentence"]
+    assert (await paid(app, "2022-05"))["held"]["beyond-sum"] == 1, "it goes on waiting"
+    await app.deliver(list_sizes("weighted", {"A00001": 31000, "A00002": 19000}, known_from=date(2022, 6, 1)))
+    later = await paid(app, "2022-06")
+    assert later["totals"]["arrs"] == {"lines": 1, "amount": "3730.00"}
+    assert "beyond-sum" not in later["held"]
+    assert (await app.client.get(f"{CLAIMS}/claim-2", headers=commissioner(app))).json()["status"] == "paid"

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.arrears.model import ArrearsClaim, retold
+from services.funding.claims.beyond import beyond_sums
 from services.funding.claims.decision import ClaimStatus
 from services.funding.lines.words import Trace, doubts, pounds
 from services.funding.payments.payables import Payable, Source, ids_of
@@ -19,7 +20,8 @@ KIND = "arrears"
 
 
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
-    """Every approved claim of arrears that has not been paid."""
+    """Every approved claim of arrears that has not been paid; what a sum lowered since does not reach waits."""
+    beyond = await beyond_sums(session)
     found = await session.scalars(
         select(ArrearsClaim)
         .where(ArrearsClaim.status == ClaimStatus.APPROVED)
@@ -36,6 +38,7 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
             amount=claim.payable,
             cause="rate-changed",
             trace=claim.trace(),
+            hold=beyond.get(f"{KIND}/{claim.id}"),
         )
         for claim in found
         if claim.payable is not None and claim.last_month <= month

@@ -9,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.claims.beyond import beyond_sums
 from services.funding.claims.model import Claim, ClaimStatus
 from services.funding.lines.words import Trace, doubts, pounds
 from services.funding.money import to_pence
@@ -19,7 +20,9 @@ KIND = "claims"
 
 
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
-    """Every approved claim that has not been paid, of this month or an earlier one."""
+    """Every approved claim that has not been paid, of this month or an earlier one; what a sum lowered since does not
+    reach any more waits."""
+    beyond = await beyond_sums(session)
     claims = await session.scalars(
         select(Claim)
         .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
@@ -36,6 +39,7 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
             amount=claim.payable,
             cause="due" if claim.month == month else "claim-late",
             trace=claim.trace(),
+            hold=beyond.get(f"{KIND}/{claim.id}"),
         )
         for claim in claims
         if claim.payable is not None

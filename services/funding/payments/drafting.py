@@ -21,6 +21,7 @@ from services.funding.lines.words import NOT_CONFIRMED, Trace
 from services.funding.networks.model import Withdrawal
 from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.engine import Due, Held, differences
+from services.funding.payments.heads import Hold
 from services.funding.payments.payables import Payable
 from services.funding.payments.sources import SOURCES
 from services.funding.variances.model import FindingKind
@@ -218,14 +219,15 @@ def held_trace(months: Sequence[str], code: str, detail: str) -> Trace:
     return {"kind": "held", "month": months[-1], "months": list(months), "code": code, "detail": detail}
 
 
-def _right_withdrawn(payable: Payable, withdrawals: Iterable[Withdrawal]) -> str | None:
+def _right_withdrawn(payable: Payable, withdrawals: Iterable[Withdrawal]) -> Hold | None:
     """Why a network's amount waits: it had no right to be paid on the first of the month. What is asked back of whoever
     was paid it never waits, and what a practice claims for itself rests on another contract."""
     if payable.practice is not None or (payable.amount <= 0 and payable.payee is not None):
         return None
     for fact in withdrawals:
         if fact.practice is None and fact.valid.contains(first_day(payable.month)):
-            return f"The network's right to be paid was withdrawn from {fact.withdrawn_from}: {fact.reason}"
+            detail = f"The network's right to be paid was withdrawn from {fact.withdrawn_from}: {fact.reason}"
+            return Hold(RIGHT_WITHDRAWN, detail)
     return None
 
 
@@ -234,25 +236,26 @@ async def draft_payables(
 ) -> None:
     """Write down everything other nouns have to pay for this month or an earlier one.
 
-    What a network would get for a month it had no right to be paid for waits, until the right comes back.
+    What a network would get for a month it had no right to be paid for waits, until the right comes back; so does what
+    its noun holds.
     """
     withdrawn = await withdrawals_of(session, days(first_day(FIRST_MONTH), last_day(month)), None, None)
     for source in SOURCES:
         for payable in await source.unpaid(session, month, now):
-            detail = _right_withdrawn(payable, withdrawn.get(payable.network, ()))
+            hold = _right_withdrawn(payable, withdrawn.get(payable.network, ())) or payable.hold
             drafted.add(
                 network=payable.network,
                 practice=payable.practice,
                 payee=payable.payee or payees.get(payable.network, payable.network),
                 stream=payable.stream,
                 month=payable.month,
-                amount=payable.amount if detail is None else None,
-                cause=payable.cause if detail is None else "held",
-                held_code=None if detail is None else RIGHT_WITHDRAWN,
+                amount=payable.amount if hold is None else None,
+                cause=payable.cause if hold is None else "held",
+                held_code=None if hold is None else hold.code,
                 reference=payable.reference,
-                trace=payable.trace if detail is None else held_trace([payable.month], RIGHT_WITHDRAWN, detail),
+                trace=payable.trace if hold is None else held_trace([payable.month], hold.code, hold.detail),
             )
-            if detail is not None:
+            if hold is not None:
                 continue
             if payable.trace.get("tariff"):
                 drafted.doubt(payable.trace["tariff"], payable.trace.get("confidence"))

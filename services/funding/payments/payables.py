@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.lines.words import Trace
+from services.funding.payments.heads import Hold
 from shared.events.base import Event
 
 
@@ -20,7 +21,7 @@ class Payable:
     twice, so a correction has a reference of its own and may be negative.
 
     `payee` is `None` where the network's appointed payee is paid; `month` is what it pays for; `trace["kind"]` names
-    the functions in `lines/trace.py` and `lines/explanation.py` that recompute and explain it.
+    the functions in `lines/trace.py` and `lines/explanation.py` that recompute and explain it. With a `hold` it waits.
     """
 
     reference: str
@@ -32,6 +33,7 @@ class Payable:
     amount: Decimal
     cause: str
     trace: Trace
+    hold: Hold | None = None
 
 
 class Source(NamedTuple):
