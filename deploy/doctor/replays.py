@@ -40,7 +40,8 @@ class Projections:
 PROJECTIONS: dict[str, Projections] = {
     "funding": Projections(
         {
-            **dict.fromkeys(("commissioners", "practices", "networks", "memberships", "allocations", "payees"), ()),
+            **dict.fromkeys(("commissioners", "practices", "networks", "memberships", "allocations", "payees",
+                             "practice_heirs"), ()),
             "populations": (),
             "accounts": ("network", "opened_on"),
             "claims": (

@@ -38,6 +38,7 @@ from shared.events.registry import (
     PracticeLeft,
     PracticeRegistered,
     PracticesPublished,
+    PracticeSucceeded,
 )
 from shared.events.workforce import ArrearsClaimed, ClaimMade, PostEnded, RoleRecruited
 from shared.messaging import Arrival, Handler
@@ -58,14 +59,24 @@ async def inherit_commissioner(session: AsyncSession, event: CommissionerSucceed
 
 async def know_practices(session: AsyncSession, event: PracticesPublished, arrival: Arrival) -> None:
     await networks.keep_practices(session, event.practices, arrival.envelope.position)
+    await networks.take_back_successions(session, event.practices, arrival.envelope.position, arrival.now)
 
 
 async def know_practice(session: AsyncSession, event: PracticeRegistered, arrival: Arrival) -> None:
     await networks.keep_practices(session, [event.practice], arrival.envelope.position)
+    await networks.take_back_successions(session, [event.practice], arrival.envelope.position, arrival.now)
 
 
 async def close_practice(session: AsyncSession, event: PracticeClosed, arrival: Arrival) -> None:
     await networks.close_practice(session, event, arrival.envelope.position)
+
+
+async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, arrival: Arrival) -> None:
+    """Its patients count with the practice it went over into."""
+    if not await networks.succeed_practice(session, event, arrival.envelope.position, arrival.now):
+        return
+    served = await networks.networks_of(session, await networks.with_heirs(session, [event.successor]))
+    _ask_for_budgets(session, served, {year_of_day(event.succeeded_on)})
 
 
 async def open_network_account(session: AsyncSession, event: NetworkApproved, arrival: Arrival) -> None:
@@ -139,7 +150,7 @@ async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arri
     changed = await keep_populations(session, event, arrival.envelope.position, arrival.now)
     weights_arrived(session)
     if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
-        served = await networks.networks_of(session, changed)
+        served = await networks.networks_of(session, await networks.with_heirs(session, changed))
         year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
         _ask_for_budgets(session, served, {year}, only=True)
 
@@ -194,6 +205,7 @@ HANDLERS: dict[type[Event], Handler] = {
     PracticesPublished: know_practices,
     PracticeRegistered: know_practice,
     PracticeClosed: close_practice,
+    PracticeSucceeded: succeed_practice,
     ListSizesPublished: keep_list_sizes,
     NetworkApproved: open_network_account,
     NetworkRestated: restate_network,

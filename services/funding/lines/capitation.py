@@ -199,6 +199,9 @@ def _count_in_words(step: Mapping[str, Any], lines: list[str], warnings: list[st
     allocated = [practice for practice, _, _, *how in practices if how[:1] == ["allocated"]]
     if allocated:
         lines.append(f"Patients of {', '.join(allocated)} are served by allocation.")
+    merged = [practice for practice, _, _, *how in practices if how[:1] == ["merged"]]
+    if merged:
+        lines.append(f"Patients of {', '.join(merged)} count with the practice theirs went over into.")
     supplied = step.get("supplied_for")
     if supplied is not None:
         repeated = [month for month in step["months"] if month != supplied]

@@ -42,6 +42,17 @@ class Practice(Base):
     position: Mapped[int] = mapped_column(BigInteger)
 
 
+class PracticeHeir(Base, Dated):
+    """A practice went over into another: from the first day of `valid` its patients are the successor's."""
+
+    __tablename__ = "practice_heirs"
+    __table_args__ = (no_overlap("practice_heirs", "practice"), Index("ix_practice_heirs_successor", "successor"))
+
+    practice: Mapped[Code]
+    successor: Mapped[Code]
+    position: Mapped[int] = mapped_column(BigInteger)
+
+
 class Network(Base):
     """An approved network. `position` is the newest approval read, `closing_position` the newest closure."""
 

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, case, delete, select, update
-from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy import Text, and_, any_, case, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, Range, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.networks.model import Allocation, Commissioner, Membership, Network, Practice
+from services.funding.networks.model import Allocation, Commissioner, Membership, Network, Practice, PracticeHeir
 from shared.events.registry import (
     AllocationEnded,
     CommissionerRegistered,
@@ -24,6 +24,7 @@ from shared.events.registry import (
     PracticeFact,
     PracticeJoined,
     PracticeLeft,
+    PracticeSucceeded,
 )
 from shared.facts import ONE_DAY, currently_known, days, record, since, withdraw
 
@@ -145,6 +146,36 @@ async def close_practice(session: AsyncSession, event: PracticeClosed, position:
             where=Practice.position < position,
         )
     )
+
+
+async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, position: int, now: datetime) -> bool:
+    """A practice went over into another, whose patients its own now are; false if it is old news."""
+    held = select(func.max(PracticeHeir.position)).where(PracticeHeir.practice == event.practice)
+    undone = select(Practice.code).where(
+        Practice.code == event.practice, Practice.position > position, Practice.closed_on.is_(None)
+    )
+    if (await session.scalar(held) or 0) >= position or await session.scalar(undone) is not None:
+        return False
+    await withdraw(session, PracticeHeir, now=now, days=Range(None, None), practice=event.practice)
+    heir = PracticeHeir(
+        practice=event.practice, successor=event.successor, valid=days(event.succeeded_on), position=position
+    )
+    await record(session, heir, key=["practice"], now=now)
+    return True
+
+
+async def take_back_successions(
+    session: AsyncSession, practices: Sequence[PracticeFact], position: int, now: datetime
+) -> None:
+    """A practice that is open has gone over into none."""
+    there = [fact.practice for fact in practices if fact.closed_on is None]
+    held = select(PracticeHeir.practice).where(
+        PracticeHeir.practice == any_(literal(there, ARRAY(Text))),
+        currently_known(PracticeHeir),
+        PracticeHeir.position < position,
+    )
+    for practice in (await session.scalars(held)).all():
+        await withdraw(session, PracticeHeir, now=now, days=Range(None, None), practice=practice)
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, position: int) -> None:
@@ -323,6 +354,18 @@ async def end_allocation(session: AsyncSession, event: AllocationEnded, position
             await withdraw(
                 session, Allocation, now=now, days=gone, practice=event.practice, network=event.network, position=known
             )
+
+
+async def with_heirs(session: AsyncSession, practices: Iterable[str]) -> set[str]:
+    """These practices and those they went over into, as known now."""
+    found, fresh = set[str](), set(practices)
+    while fresh := fresh - found:
+        found |= fresh
+        heirs = select(PracticeHeir.successor).where(
+            PracticeHeir.practice == any_(literal(sorted(fresh), ARRAY(Text))), currently_known(PracticeHeir)
+        )
+        fresh = set((await session.scalars(heirs)).all())
+    return found
 
 
 async def networks_of(session: AsyncSession, practices: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.membership_rules.model import MembershipRule, RuleKind
-from services.funding.networks.model import Allocation, Membership, Network, Withdrawal
+from services.funding.networks.model import Allocation, Membership, Network, PracticeHeir, Withdrawal
 from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.heads import Serving
 from services.funding.payments.serving import Days, Ground, Span, served_by_month
@@ -126,4 +126,29 @@ async def _spans(
     for how, statement in (("member", members), ("allocated", allocated)):
         for network, practice, share, valid in await session.execute(statement):
             found[network].append(Span(practice, share, how, *_span_of(valid)))
+    over = await _went_over(session, known_at)
+    for spans in found.values():
+        spans += [
+            Span(practice, held.share, "merged", max(since, held.begin), held.end, held.practice)
+            for held in spans
+            for practice, since in over.get(held.practice, ())
+            if max(since, held.begin) < held.end
+        ]
+    return found
+
+
+async def _went_over(session: AsyncSession, known_at: datetime | None) -> dict[str, list[tuple[str, date]]]:
+    """By practice those that went over into it, or into one that did, and the day from which their patients are its."""
+    links = select(PracticeHeir.practice, PracticeHeir.successor, PracticeHeir.valid).where(
+        believed(PracticeHeir, known_at)
+    )
+    heirs = {practice: (successor, _span_of(valid)[0]) for practice, successor, valid in await session.execute(links)}
+    found: dict[str, list[tuple[str, date]]] = defaultdict(list)
+    for practice in sorted(heirs):
+        code, since, seen = practice, date.min, {practice}
+        while code in heirs and heirs[code][0] not in seen:
+            code, on = heirs[code]
+            since = max(since, on)
+            seen.add(code)
+            found[code].append((practice, since))
     return found

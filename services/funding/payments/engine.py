@@ -166,8 +166,11 @@ def _of_network(
                 for who in apart:
                     if who.how == "member" and who.own:
                         parts = made.setdefault(Key(network, who.practice, rate.stream), [])
-                        own = who if who.own == who.days else who._replace(days=who.own)
-                        recipe.append((parts, rate, count(rate.basis, (own,))))
+                        own = tuple(
+                            one if one.own == one.days else one._replace(days=one.own)
+                            for one in (who, *(one for one in apart if one.into == who.practice))
+                        )
+                        recipe.append((parts, rate, count(rate.basis, own)))
         for parts, rate, heads in recipe:
             parts.append(Portion(month, rate, beds(month, whom) if heads is None else heads))
     return made

@@ -19,7 +19,8 @@ class Hold(NamedTuple):
 
 
 class Serving(NamedTuple):
-    """A practice whose patients a network serves in a month: as its `member`, or `allocated` to it.
+    """A practice whose patients a network serves in a month: as its `member`, `allocated` to it, or `merged` where the
+    practice went over `into` another that it serves.
 
     They count for `days` of the `of` days of the month (1 of 1 is the whole of it). `own` is how many of these days the
     practice itself may be paid for: fewer once its right was withdrawn. `scope` is the local variation it agreed to.
@@ -32,10 +33,11 @@ class Serving(NamedTuple):
     of: int = 1
     own: int = 1
     scope: str = ""
+    into: str = ""
 
 
 class Counted(NamedTuple):
-    """One practice's part in a head count; `how` is `member`, `allocated` or, where it had no patients, `no-list`.
+    """One practice's part in a head count; `how` is `member`, `allocated`, `merged` or, without patients, `no-list`.
 
     `days` of the count's `over` days.
     """
@@ -100,7 +102,7 @@ class Populations:
         for who in served:
             if who.of != 1:
                 over = who.of
-        for practice, share, how, part, of, _, _ in served:
+        for practice, share, how, part, of, *_ in served:
             value = figures.get(practice)
             days = part if of == over else part * over // of
             if value is not None:

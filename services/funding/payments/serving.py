@@ -17,13 +17,14 @@ Days = tuple[date, date]
 
 
 class Span(NamedTuple):
-    """A practice's patients are served from `begin` to before `end`."""
+    """A practice's patients are served from `begin` to before `end`; `into` names the practice it went over into."""
 
     practice: str
     share: Decimal
     how: str
     begin: date
     end: date
+    into: str = ""
 
 
 @dataclass(slots=True)
@@ -90,7 +91,13 @@ def _on(ground: Ground, day: date) -> tuple[Serving, ...] | None:
     if not ground.opened <= day < ground.closed:
         return None
     if not ground.without and not ground.scopes:
-        return tuple([Serving(who, share, how) for who, share, how, begin, end in ground.spans if begin <= day < end])
+        return tuple(
+            [
+                Serving(who, share, how, into=into)
+                for who, share, how, begin, end, into in ground.spans
+                if begin <= day < end
+            ]
+        )
     if _within(day, ground.without.get(None, ())):
         return None
     return tuple(
@@ -99,10 +106,11 @@ def _on(ground: Ground, day: date) -> tuple[Serving, ...] | None:
                 who,
                 share,
                 how,
-                own=0 if _within(day, ground.without.get(who, ())) else 1,
-                scope=ground.scope_of(who, day),
+                own=0 if _within(day, ground.without.get(into or who, ())) else 1,
+                scope=ground.scope_of(into or who, day),
+                into=into,
             )
-            for who, share, how, begin, end in ground.spans
+            for who, share, how, begin, end, into in ground.spans
             if begin <= day < end
         ]
     )
@@ -113,13 +121,13 @@ def _during(ground: Ground, month: str, kind: RuleKind, first_served: Mapping[st
     window = (first_day(month), last_day(month) + timedelta(1))
     length = (window[1] - window[0]).days
     found = []
-    for who, share, how, begin, end in ground.spans:
+    for who, share, how, begin, end, into in ground.spans:
         part = _cut((begin, end), window, (ground.opened, ground.closed))
         withdrawn = [_cut(days, part) for days in ground.without.get(None, ())]
         days = _length(part, withdrawn)
         if days == 0:
             continue
-        own = _length(part, [*withdrawn, *(_cut(d, part) for d in ground.without.get(who, ()))])
+        own = _length(part, [*withdrawn, *(_cut(d, part) for d in ground.without.get(into or who, ()))])
         if kind is RuleKind.ANY_DAY:
             if first_served.get(who) != part[0]:
                 continue
@@ -128,7 +136,7 @@ def _during(ground: Ground, month: str, kind: RuleKind, first_served: Mapping[st
             days, own, of = (1, 1, 1) if own == length else (length, own, length)
         else:
             of = length
-        found.append(Serving(who, share, how, days, of, own, ground.scope_of(who, part[0])))
+        found.append(Serving(who, share, how, days, of, own, ground.scope_of(into or who, part[0]), into))
     return tuple(found) if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
@@ -76,17 +77,31 @@ def _moved(
 ) -> dict[str, dict[str, tuple[Serving, ...]]]:
     made = {network: dict(months) for network, months in served.items()}
     for move in moves:
+        came = _came_over(made, move)
         for months in (made.get(move.leaves or "", {}), made.get(move.joins or "", {})):
             for month, whom in months.items():
                 if month >= move.month:
-                    months[month] = tuple(who for who in whom if who.practice != move.practice)
+                    months[month] = tuple(who for who in whom if move.practice not in (who.practice, who.into))
         for month, whom in made.get(move.joins or "", {}).items():
             if month >= move.month:
                 days = whom[0].of if whom else 1
                 joined = Serving(move.practice, move.share, "member", days, days, days)
-                everybody = sorted([*whom, joined], key=lambda who: (who.how != "member", who.practice))
+                brought = [
+                    Serving(code, move.share, "merged", days, days, days, into=move.practice)
+                    for code in came.get(month, ())
+                ]
+                everybody = sorted([*whom, joined, *brought], key=lambda who: (who.how != "member", who.practice))
                 made[move.joins or ""][month] = tuple(everybody)
     return made
+
+
+def _came_over(served: Mapping[str, Mapping[str, tuple[Serving, ...]]], move: Move) -> dict[str, list[str]]:
+    """By month, whose patients the practice that moves brings beside its own."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for months in served.values():
+        for month, whom in months.items():
+            found[month] |= {who.practice for who in whom if who.into == move.practice}
+    return {month: sorted(codes) for month, codes in found.items()}
 
 
 def _rated(rates: Mapping[str, tuple[Rate, ...]], new: Sequence[NewRate]) -> dict[str, tuple[Rate, ...]]:
