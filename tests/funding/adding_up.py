@@ -167,3 +167,35 @@ async def _as_due(app: Harness, runs: list[dict[str, Any]], lines: list[dict[str
                     assert paid[key] == Decimal(item["due"]), item
             known = {(item["stream"], item["practice"]) for item in reply.json()["items"]}
             assert {key: amount for key, amount in paid.items() if amount and key not in known} == {}
+
+
+Foretold = dict[str, dict[str, Decimal]]
+"""By payee and stream: what the next run was said to pay."""
+
+
+async def coming(app: Harness, month: str) -> Foretold | None:
+    """What the newest statements say is coming, if that is the run of the month."""
+    runs = await issued(app)
+    if not runs:
+        return None
+    newest = max(run["month"] for run in runs)
+    found: Foretold = {}
+    for payee in sorted({one["payee"] for one in await all_of(app, "payment-instructions")}):
+        asked = {"payee": payee, "month": newest}
+        told = (await app.client.get("/funding/v1/statements", params=asked, headers=nan(app))).json()
+        if told["coming"]["month"] != month:
+            return None
+        found[payee] = {one["stream"]: Decimal(one["amount"]) for one in told["coming"]["streams"]}
+    return found
+
+
+async def came_true(app: Harness, run: dict[str, Any], foretold: Foretold | None) -> None:
+    """The run paid everybody what was foretold."""
+    found: Foretold = {}
+    for line in await all_of(app, f"payment-runs/{run['id']}/lines"):
+        if line["amount"] is not None:
+            streams = found.setdefault(line["payee"], {})
+            streams[line["stream"]] = streams.get(line["stream"], NOTHING) + Decimal(line["amount"])
+    for payee, streams in (foretold or {}).items():
+        said = {stream: amount for stream, amount in streams.items() if amount}
+        assert said == {stream: amount for stream, amount in found.get(payee, {}).items() if amount}, payee

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from shared.events.registry import Member, PayeeAppointed, PracticeJoined, PracticeLeft
 from shared.identity import Role
+from shared.years import last_day, months_of
 from tests.funding import test_achievements as achieving
 from tests.funding import test_practice_scheme as scheme
-from tests.funding.adding_up import adds_up
+from tests.funding.adding_up import adds_up, all_of, came_true, coming
 from tests.funding.asking import amounts
 from tests.funding.builders import COMMISSIONER, NETWORK, a_claim, an_approved_network, list_sizes
 from tests.funding.test_bank_details import approved as banked
@@ -31,8 +33,13 @@ FIRST = Member(practice="A00001", valid_from=SINCE)
 
 
 async def runs(app: Harness, months: list[str]) -> list[dict[str, Any]]:
-    """The months paid one after another."""
-    return [await paid(app, month) for month in months]
+    """The months paid one after another, each as statements foretold it just before."""
+    made = []
+    for month in months:
+        foretold = await coming(app, month)
+        made.append(await paid(app, month))
+        await came_true(app, made[-1], foretold)
+    return made
 
 
 async def test_a_variation_that_ends_within_the_year_and_one_taken_back_over_paid_months(funding_app: Harness) -> None:
@@ -377,3 +384,46 @@ async def test_a_month_run_out_of_turn_moves_nothing(funding_app: Harness) -> No
     assert (again.status_code, again.json()["code"]) == (409, "RunInProgress")
     await paid(app, "2022-08")
     await adds_up(app)
+
+
+async def test_the_year_2026_27_month_by_month(funding_app: Harness) -> None:
+    """Core in two products, no capacity and access money, the practice's GP month by month, an uplift in between."""
+    app = funding_app
+    await scheme.an_area(app, adjusted=9_512)
+    await supplied(app, "2026-04", 61)
+    rate: dict[str, Any] = {
+        "code": "enhanced_access",
+        "basis": "adjusted",
+        "value": "9.123",
+        "valid_from": "2026-04-01",
+        "valid_to": "2027-03-31",
+        "known_from": "2026-11-02",
+        "supersedes": "enhanced_access.2627.56",
+    }
+    claimed = Decimal("0.00")
+    for month in months_of("2026-27"):
+        on(app, last_day(month))
+        if month == "2026-11":
+            await publish(app, **rate)
+        # the scheme became known in May, back to April
+        for claimed_for in {"2026-04": (), "2026-05": ("2026-04", "2026-05")}.get(month, (month,)):
+            one = await scheme.submitted(app, claimed_for)
+            await scheme.step(app, one["id"], "confirmation")
+            granted = await scheme.step(app, one["id"], "approval")
+            assert granted.status_code == 200, granted.text
+            claimed += Decimal(granted.json()["payable"])
+        await runs(app, [month])
+    await adds_up(app)
+    lines = await all_of(app, "lines")
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        sums[line["stream"]] += Decimal(line["amount"])
+    assert sums == {
+        "core_registered": Decimal("20799.00"),  # 2.311 × 9,000
+        "core_adjusted": Decimal("7114.98"),  # 0.748 × 9,512
+        "enhanced_access": Decimal("86777.98"),  # 9.123 × 9,512 = 86,777.976
+        "care_home_premium": Decimal("8122.76"),  # 133.16 × 61
+        "network_participation": Decimal("15849.00"),  # 1.761 × 9,000
+        "gp_reimbursement_max": claimed,
+    }
+    assert claimed == Decimal("16988.89"), "a ninth of £152,900 in the year"

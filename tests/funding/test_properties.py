@@ -17,7 +17,7 @@ from services.funding.entitlements.queries import load_year
 from services.funding.lines.trace import recompute
 from services.funding.money import PARTS, to_pence
 from services.funding.payments.engine import portions, product, settled
-from shared.events.registry import EntitlementRestored, EntitlementWithdrawn, Member, PatientsAllocated
+from shared.events.registry import EntitlementRestored, EntitlementWithdrawn, Member, PatientsAllocated, PayeeAppointed
 from shared.years import months_of
 from tests.conftest import rolled_back
 from tests.funding.asking import commissioner
@@ -36,6 +36,7 @@ from tests.harness import Harness
 
 MONTHS = months_of("2023-24")
 PRACTICES = ("A00001", "A00002", "A00003")
+PAYEES = ("A00001", "X00001", "X00002")
 BASES: tuple[Literal["registered", "adjusted", "weighted"], ...] = ("registered", "adjusted", "weighted")
 APRIL = date(2023, 4, 1)
 
@@ -54,6 +55,7 @@ happenings = st.one_of(
     st.tuples(st.just("restored"), st.sampled_from([None, *PRACTICES]), st.integers(1, 2), day),
     st.tuples(st.just("allocated"), st.sampled_from(PRACTICES), day),
     st.tuples(st.just("claim"), st.integers(0, 11), st.integers(1, 9)),
+    st.tuples(st.just("payee"), st.sampled_from(PAYEES), day),
     st.tuples(st.just("run"), st.integers(0, 11)),
 )
 
@@ -126,6 +128,8 @@ class World:
                 await self.app.deliver(
                     PatientsAllocated(network=NETWORK, commissioner=COMMISSIONER, practice=practice, valid_from=first)
                 )
+            case ("payee", payee, first):
+                await self.app.deliver(PayeeAppointed(network=NETWORK, payee=payee, valid_from=first))
             case ("claim", month, hundreds):
                 await self._claim(MONTHS[month], hundreds)
             case ("run", month):
@@ -194,17 +198,42 @@ async def check(app: Harness) -> None:
             )
         ).all()
         claims = (await session.execute(text("SELECT id, status, payable FROM claims"))).all()
+        standing: dict[str, Decimal] = dict(
+            (
+                await session.execute(
+                    text("SELECT payee, sum(amount) FROM payment_instructions WHERE taken_into IS NULL GROUP BY payee")
+                )
+            ).all()
+        )
+        of_payee: dict[str, Decimal] = dict(
+            (
+                await session.execute(
+                    text(
+                        "SELECT l.payee, sum(l.amount) FROM payment_lines l"
+                        " JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'"
+                        " WHERE l.amount IS NOT NULL GROUP BY l.payee"
+                    )
+                )
+            ).all()
+        )
+        waits = (await session.execute(text("SELECT payee, state, amount FROM payment_instructions"))).all()
     by_head: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     claimed: dict[str, list[Decimal]] = defaultdict(list)
     running: dict[Any, Decimal] = defaultdict(Decimal)
     for row in sorted(rows, key=lambda row: row.id):
         assert recompute(row.trace) == row.amount, row.id
-        running[row.network, row.practice, row.stream, row.month] += row.amount
-        assert running[row.network, row.practice, row.stream, row.month] >= 0, "nothing is asked back that was not paid"
+        running[row.payee, row.network, row.practice, row.stream, row.month] += row.amount
+        assert running[row.payee, row.network, row.practice, row.stream, row.month] >= 0, (
+            "nobody gives back what it never had"
+        )
         if row.reference is None:
             by_head[row.network, row.practice, row.stream][row.month] += row.amount
         else:
             claimed[row.reference].append(row.amount)
+    assert {payee: amount for payee, amount in standing.items() if amount} == {
+        payee: amount for payee, amount in of_payee.items() if amount
+    }, "what payees are sent, or carry forward, is what their lines come to"
+    assert all(row.amount > 0 or row.state in {"carried", "nil"} for row in waits)
     due = {}
     held = set()
     for key, parts in portions(year):
