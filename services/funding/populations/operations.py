@@ -35,19 +35,17 @@ WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snap
   AND (p.published_on, p.position) < (:published_on, :position)
 """  # noqa: S608 - put together from constants of this file
 
+# What was held is looked up practice by practice: an anti-join went through all England once for each.
 _ADDED = f"""
 INSERT INTO populations (practice, basis, snapshot, value, network, commissioner, source, confidence, published_on,
                          known, position)
 SELECT incoming.practice, :basis, :snapshot, incoming.value, incoming.network, :commissioner, :source, :confidence,
        :published_on,
-       tstzrange(coalesce((SELECT max(upper(p.known)) FROM populations AS p
-                           WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot),
-                          :known), NULL),
-       :position
+       tstzrange(coalesce(before.until, :known), NULL), :position
 FROM {_INCOMING}
-WHERE NOT EXISTS (SELECT FROM populations AS p
-                  WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot
-                    AND upper_inf(p.known))
+CROSS JOIN LATERAL (SELECT max(upper(p.known)) AS until, bool_or(upper_inf(p.known)) AS still FROM populations AS p
+                    WHERE p.practice = incoming.practice AND p.basis = :basis AND p.snapshot = :snapshot) AS before
+WHERE before.still IS NOT TRUE
 RETURNING practice
 """  # noqa: S608 - put together from constants of this file
 
