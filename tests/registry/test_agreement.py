@@ -204,7 +204,9 @@ async def test_every_named_partner_of_a_practice_signs(app: Harness) -> None:
     number = await sent(app, named_partners={"Z80011": ["Dr Ash (invented)", "Dr Birch (invented)"]})
     for who in MEMBERS[1:]:
         await sign(app, who)
-    assert said(await sign(app, "Z80011")) == (409, "NotAParty")
+    nameless = await sign(app, "Z80011")
+    assert said(nameless) == (409, "NotAParty")
+    assert "Dr Ash (invented), Dr Birch (invented)" in nameless.json()["detail"]
     assert (await sign(app, "Z80011", person="Dr Ash (invented)")).status_code == 201
     force = f"{HOME}/agreement/versions/{number}/force"
     tag = (await app.client.get(f"{HOME}/agreement/versions/{number}", headers=network(app))).headers["etag"]

@@ -56,7 +56,12 @@ async def sign_version(
     if version.sent_on is not None and signed_on < version.sent_on and evidence is None:
         raise Invalid("It was signed before it was sent.", errors=[_fault("before_it_was_sent", signed_on)])
     parties = await parties_of(session, code, number, None)
-    if not any(party in parties.on(day) for day in _turns(parties, version.in_force_from)):
+    signing = [one for day in _turns(parties, version.in_force_from) for one in parties.on(day)]
+    if party not in signing:
+        people = sorted({one.person for one in signing if one.practice == party.practice and one.person})
+        if party.practice and people:
+            named = ", ".join(people)
+            raise NotAParty(f"{party.practice} signs by its partners: say as `person` which of {named} does.")
         raise NotAParty(f"{party.key} is no party to version {number} of {code}.")
     made = Signature(
         id=new_id("sig"),
