@@ -267,6 +267,11 @@ async def test_a_signature_taken_back_puts_the_version_before_in_force_again(app
     assert (await read(app, f"{HOME}/agreement?as_at=2022-11-04"))["number"] == 1
     assert (await read(app, f"{HOME}/agreement?as_at=2022-11-05"))["number"] == 2
     assert (await refused(app, f"{HOME}/agreement/signatures/sig-none", lead(app))) == (404, "SignatureNotFound")
+    assert (await read(app, path))["withdrawn_reason"] == why["reason"]
+    then = await read(app, f"{path}?as_at=2022-10-01&known_at={before}")
+    assert (then["id"], then["practice"]) == (wrong["id"], "Z80012")
+    for asked in ("as_at=2022-10-01", f"as_at=2021-01-01&known_at={before}", "known_at=2020-01-01T00:00:00"):
+        assert (await refused(app, f"{path}?{asked}", lead(app))) == (404, "SignatureNotFound")
 
 
 async def test_a_member_that_joins_must_sign_before_the_network_is_live_again(app: Harness) -> None:

@@ -442,3 +442,36 @@ async def test_a_practice_its_network_lets_go_is_allocated_before_the_decision(a
     assert (await decide(app, round, headers)).status_code == 200
     served = (await read(app, "allocations", as_at="2022-04-01"))["items"]
     assert [(one["practice"], one["network"]) for one in served] == [("Z80020", "U90003")]
+
+
+async def test_a_network_over_a_hundred_thousand_says_how_its_localities_are_organised(app: Harness) -> None:
+    round = await open_round(app)
+    members = [f"Z8000{n}" for n in range(1, 10)]
+    whole = {
+        **form(HARBOUR, round),
+        "practices": [{"practice": code} for code in members],
+        "agreement_signed_by": members,
+    }
+    made = await draft(app, whole)
+    assert (made["registered_patients"], made["status"]) == (None, "draft")
+    held = await submit(app, made["id"])
+    assert held.status_code == 422
+    assert [(e["field"], e["code"]) for e in held.json()["errors"]] == [("body.localities", "asked_for")]
+    halves = [{"name": "Quay", "practices": members[:4]}, {"name": "Vale", "practices": members[4:]}]
+    assert (await change(app, made["id"], localities=halves)).status_code == 200
+    assert (await submit(app, made["id"])).status_code == 200
+
+
+async def test_a_member_of_a_neighbours_network_is_let_go_there_first(app: Harness) -> None:
+    round = await open_round(app)
+    wanted = form(HARBOUR, round)
+    wanted["practices"].append({"practice": "Z80011", "leaves": "U90001"})
+    wanted["agreement_signed_by"].append("Z80011")
+    id = (await draft(app, wanted))["id"]
+    refused = await submit(app, id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "NetworkLedElsewhere")
+    assert "SB2" in refused.json()["detail"]
+    days = {"valid_from": "2019-10-01", "valid_to": "2022-03-31", "reason": "It goes to the harbour."}
+    path = f"{V1}/networks/U90001/members/Z80011/2019-10-01/correction"
+    assert (await app.put(path, days, commissioner(app, "SB2"))).status_code == 200
+    assert (await submit(app, id)).status_code == 200

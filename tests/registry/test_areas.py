@@ -265,6 +265,8 @@ async def draw(app: Harness, code: str, area: dict[str, Any], **more: Any) -> ht
 async def test_the_area_of_a_network_is_dated_and_corrected_and_beside_its_neighbours(app: Harness) -> None:
     first = await draw(app, "U90001", square(0, 0, 10, 10))
     assert first.status_code == 200, first.text
+    shown = first.json()["area"]["properties"]
+    assert (shown["name"], shown["commissioner"]) == ("INVENTED MARKET TOWN PCN", "SB2")
     before = datetime.now(UTC).isoformat()
     over = await draw(app, "U90002", square(5, 0, 15, 10))
     assert (over.status_code, over.json()["code"], codes(over)) == (409, "FindingsNotAccepted", ["overlap"])

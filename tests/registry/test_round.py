@@ -203,20 +203,21 @@ async def test_a_practice_is_in_one_application_of_a_round(app: Harness) -> None
 
 async def test_a_member_of_another_network_applies_only_when_it_leaves(app: Harness) -> None:
     round = await open_round(app)
+    assert (await join(app, "U90001", "Z80010", valid_from="2022-03-01")).status_code == 201
     wanted = form(NAMES[0], round)
-    wanted["agreement_signed_by"] = [*wanted["agreement_signed_by"], "Z80011"]
-    staying = {**wanted, "practices": [*wanted["practices"], {"practice": "Z80011"}]}
+    wanted["agreement_signed_by"] = [*wanted["agreement_signed_by"], "Z80010"]
+    staying = {**wanted, "practices": [*wanted["practices"], {"practice": "Z80010"}]}
     answer = await submit(app, (await draft(app, staying))["id"])
     assert (answer.status_code, answer.json()["code"]) == (409, "PracticeInAnotherNetwork")
-    leaving = {**wanted, "practices": [*wanted["practices"], {"practice": "Z80011", "leaves": "U90001"}]}
+    leaving = {**wanted, "practices": [*wanted["practices"], {"practice": "Z80010", "leaves": "U90001"}]}
     await submitted(app, leaving)
     decided = await decide(app, round, national(app), override_reason="Only this one for now.")
     assert decided.status_code == 200, decided.text
     left = [e for e in await app.announced() if isinstance(e, events.PracticeLeft)]
-    assert [(e.network, e.practice, e.valid_to) for e in left] == [("U90001", "Z80011", date(2022, 3, 31))]
+    assert [(e.network, e.practice, e.valid_to) for e in left] == [("U90001", "Z80010", date(2022, 3, 31))]
     history = (await get(app, "/networks/U90001/members?history=true"))["items"]
-    assert [(m["valid_from"], m["valid_to"]) for m in history if m["practice"] == "Z80011"] == [
-        ("2019-10-01", "2022-03-31")
+    assert [(m["valid_from"], m["valid_to"]) for m in history if m["practice"] == "Z80010"] == [
+        ("2022-03-01", "2022-03-31")
     ]
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select, update
 
 from services.registry.networks.model import Membership
-from services.registry.service_menu.operations import load_menu
+from services.registry.service_menu.model import MenuItem, MenuTerm
+from services.registry.service_menu.operations import load_menu, shipped
 from shared.facts import days, withdraw
 from tests.harness import Harness
 from tests.registry.builders import V1, commissioner, load_sample, national
@@ -187,3 +189,24 @@ async def test_the_national_team_publishes_and_corrects_the_menu(app: Harness) -
     gone = await app.put(f"{path}/withdrawal", {"reason": "Never agreed."}, national(app), match=tag)
     assert gone.json()["terms"] == []
     assert await refused(app, f"{V1}/services/srv-none", national(app)) == (404, "ServiceNotFound")
+
+
+async def test_what_shipped_before_is_brought_up_to_the_file_unless_somebody_changed_it(app: Harness) -> None:
+    async with app.session() as session:
+        of_year = select(MenuItem.service, MenuItem.id).where(MenuItem.contract_year == "2022-23")
+        items = {row.service: row.id for row in await session.execute(of_year)}
+        await session.execute(update(MenuTerm).where(MenuTerm.item.in_(items.values())).values(confidence="remembered"))
+        for service, changed in (("care-homes", {"reason": "We asked."}), ("anticipatory-care", {"published_by": "x"})):
+            await session.execute(update(MenuItem).where(MenuItem.id == items[service]).values(**changed))
+    before = {one["service"]: one["confidence"] for one in (await menu(app, "contract_year=2022-23")).values()}
+    assert set(before.values()) == {"remembered"}
+    known = datetime.now(UTC).isoformat()
+    async with app.session() as session:
+        await load_menu(session, datetime.now(UTC))
+    after = {one["service"]: one["confidence"] for one in (await menu(app, "contract_year=2022-23")).values()}
+    expected = {c["service"]: c["confidence"].value for year, _, c in shipped() if year == "2022-23"}
+    assert after == {**expected, "care-homes": "remembered", "anticipatory-care": "remembered"}
+    then = await app.client.get(
+        f"{V1}/services", params={"contract_year": "2022-23", "known_at": known}, headers=national(app)
+    )
+    assert {one["confidence"] for one in then.json()["items"]} == {"remembered"}

@@ -251,3 +251,42 @@ async def test_one_call_makes_every_group_an_application_that_goes_through_the_r
     assert (gone.status_code, gone.json()["code"]) == (409, "RoundAlreadyDecided")
     stranger = await app.post(f"{V1}/what-ifs/{late.json()['id']}/applications", {"round": round}, commissioner(app))
     assert (stranger.status_code, stranger.json()["code"]) == (404, "WhatIfNotFound")
+
+
+async def test_lists_that_a_proposal_has_served_are_allocated_when_it_is_applied_for(app: Harness) -> None:
+    served = [
+        {"practice": "Z80010", "group": "Harbour"},
+        {"practice": "Z80014", "network": "U90001"},
+        {"practice": "Z80001", "network": "U90001"},
+    ]
+    body = proposal(group("Harbour", "Z80002", "Z80003", "Z80004"), commissioner="SA1", allocations=served)
+    made = await asked(app, body, commissioner(app))
+    assert made.status_code == 201, made.text
+    round, path = await open_round(app), f"{V1}/what-ifs/{made.json()['id']}/applications"
+    first = await app.post(path, {"round": round}, commissioner(app))
+    assert first.status_code == 201, first.text
+    (application,) = first.json()["applications"]
+    assert [(left["practice"], left["code"]) for left in first.json()["allocations_left"]] == [
+        ("Z80014", "NotYoursToDecide")
+    ]
+    assert "SB2" in first.json()["allocations_left"][0]["message"]
+    again = await app.post(path, {"round": round}, commissioner(app))
+    assert (again.status_code, again.json()) == (200, first.json())
+    found = (await app.client.get(f"{V1}/allocations", headers=commissioner(app))).json()["items"]
+    assert {a["id"] for a in found} == set(first.json()["allocations"])
+    assert {(a["practice"], a["network"], a["application"], a["valid_from"], a["round"]) for a in found} == {
+        ("Z80010", None, application, "2022-04-01", round),
+        ("Z80001", "U90001", None, "2022-04-01", round),
+    }
+
+
+async def test_who_does_not_decide_the_area_applies_without_its_allocations(app: Harness) -> None:
+    served = [{"practice": "Z80010", "group": "Harbour"}]
+    body = proposal(group("Harbour", "Z80002", "Z80003", "Z80004"), commissioner="SA1", allocations=served)
+    made = await asked(app, body, practice(app, "Z80002"))
+    assert made.status_code == 201, made.text
+    path = f"{V1}/what-ifs/{made.json()['id']}/applications"
+    applied = await app.post(path, {"round": await open_round(app)}, practice(app, "Z80002"))
+    assert applied.status_code == 201, applied.text
+    assert applied.json()["allocations"] == []
+    assert [left["code"] for left in applied.json()["allocations_left"]] == ["NotYoursToDecide"]

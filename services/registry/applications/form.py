@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -222,6 +222,14 @@ class Form:
             ]
         return found
 
+    def localities_asked_for(self, known: Mapping[str, KnownPractice], rule: SizeRule) -> list[Fault]:
+        """A network this large says how it is organised in localities."""
+        size = self.size(known)
+        if size is None or size <= rule.localities_from or self.localities:
+            return []
+        message = f"{size:,.0f} patients, over {rule.localities_from:,f}: say how localities are organised."
+        return [Fault("localities", "asked_for", message)]
+
     def refusals(self, known: Mapping[str, KnownPractice], others: Sequence[Form], rule: SizeRule) -> list[Refused]:
         """Every rule of the round this application breaks; `others` are the submitted applications beside it."""
         found: list[Refused] = []
@@ -264,10 +272,13 @@ class Form:
             found.append(NetworkAppliedAlready(message))
         return found
 
-    def network_refusals(self, leads: Mapping[str, str], area: str) -> list[Refused]:
+    def network_refusals(
+        self, leads: Mapping[str, str], area: str, theirs: Collection[tuple[str, str]]
+    ) -> list[Refused]:
         """What stands against the networks it names; `leads` are those of the networks open on the day it takes effect.
 
-        `area` is the commissioner, or its heir, whose round this is.
+        `area` is the commissioner, or its heir, whose round this is; `theirs` are neighbours' practices that are
+        members of the networks they are to leave.
         """
         found: list[Refused] = []
         for code in dict.fromkeys([*([self.network] if self.network else []), *self.reforms]):
@@ -276,6 +287,13 @@ class Form:
                 found.append(NetworkNotOpen(f"{code} is not open on the day the round takes effect."))
             elif lead != area:
                 message = f"{code} is led by {lead}: it applies there, or {lead} hands the lead over first."
+                found.append(NetworkLedElsewhere(message))
+        for line in self.practices:
+            lead = leads.get(line.leaves) if line.leaves else None
+            if lead is not None and lead != area and (line.practice, line.leaves) in theirs:
+                message = (
+                    f"{line.practice} is to leave {line.leaves}, which {lead} leads: {lead} records that it leaves."
+                )
                 found.append(NetworkLedElsewhere(message))
         return found
 

@@ -153,7 +153,7 @@ class Application(Form, Versioned, Base):
         Raises `ApplicationNotOpen`; `Invalid` with every missing item; the first refusal, with all of them listed.
         """
         self.require_open()
-        missing = self.missing(known)
+        missing = [*self.missing(known), *self.localities_asked_for(known, rule)]
         if missing:
             raise Invalid(f"The application lacks {len(missing)} things.", errors=missing)
         refusals = [*of_networks, *self.refusals(known, others, rule)]

@@ -122,7 +122,7 @@ def _in_order(first: date, last: date | None) -> None:
         raise Invalid("The days are not in order.", errors=[fault])
 
 
-def _feature(area: NetworkArea, name: str | None = None, commissioner: str | None = None) -> AreaFeature:
+def _feature(area: NetworkArea, name: str, commissioner: str) -> AreaFeature:
     return AreaFeature(
         id=area.network,
         geometry=area.geometry,
@@ -214,7 +214,11 @@ async def draw_area(
         now=now,
     )
     tag(response, network)
-    return DrawnOut(area=_feature(made), findings=[_found(finding) for finding in found])
+    entry = select(NetworkEntry.name, NetworkEntry.commissioner).where(
+        NetworkEntry.network == code, true_at(NetworkEntry, made.valid_from)
+    )
+    name, lead = (await session.execute(entry)).one()
+    return DrawnOut(area=_feature(made, name, lead), findings=[_found(finding) for finding in found])
 
 
 def _found(finding: Finding) -> FoundOut:

@@ -20,7 +20,7 @@ from services.registry.service_menu.model import (
     ServicePublishedAlready,
 )
 from shared.database import new_id
-from shared.facts import as_at, believed, days, since, withdraw
+from shared.facts import as_at, believed, currently_known, days, since, withdraw
 from shared.http import require_match
 from shared.years import year_end, year_start
 
@@ -56,12 +56,23 @@ def shipped() -> Iterator[tuple[str, Range[date], dict[str, Any]]]:
 
 
 async def load_menu(session: AsyncSession, now: datetime) -> None:
-    """Enter what ships and is not there yet; an item already there is left alone, even if the file changed."""
-    rows = await session.execute(select(MenuItem.contract_year, MenuItem.service))
-    present = {(year, service) for year, service in rows}
+    """Enter what ships and is not there yet, and bring up to the file what shipped before and nobody has changed since.
+
+    What somebody published, corrected or withdrew stays as they said it; what was believed stays answerable.
+    """
+    items = {(item.contract_year, item.service): item for item in await session.scalars(select(MenuItem))}
+    terms = {term.item: term for term in await session.scalars(select(MenuTerm).where(currently_known(MenuTerm)))}
     for year, held, columns in shipped():
-        if (year, columns["service"]) not in present:
+        item = items.get((year, columns["service"]))
+        if item is None:
             _publish(session, year, held, columns, by=SHIPPED_BY, now=now)
+            continue
+        term = terms.get(item.id)
+        if term is None or item.published_by != SHIPPED_BY or item.reason is not None:
+            continue
+        if term.valid != held or any(getattr(term, name) != value for name, value in columns.items()):
+            item.changed_at = now
+            await correct_service(session, item, held, {k: v for k, v in columns.items() if k != "service"}, now=now)
     await session.flush()
 
 

@@ -23,7 +23,7 @@ from services.registry.voice import act_for, lock_network
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import days, since, withdraw
+from shared.facts import believed, days, since, withdraw
 from shared.http import require_match
 from shared.identity import Caller, Role
 
@@ -113,11 +113,19 @@ async def _require_signer(
         raise Invalid("A signature recorded for another needs its evidence.", errors=[fault])
 
 
-async def find_signature(session: AsyncSession, code: str, id: str) -> Signature:
-    """Raises `SignatureNotFound`; one that was taken back stays where it was."""
-    found = await session.scalar(
-        select(Signature).where(Signature.id == id, Signature.network == code).order_by(Signature.fact_id.desc())
-    )
+async def find_signature(
+    session: AsyncSession, code: str, id: str, *, day: date | None = None, known_at: datetime | None = None
+) -> Signature:
+    """One signature, as it held on a day and was known at a moment where those are given.
+
+    Raises `SignatureNotFound`; one that was taken back stays where it was.
+    """
+    wanted = [Signature.id == id, Signature.network == code]
+    if day is not None:
+        wanted.append(Signature.valid.contains(day))
+    if day is not None or known_at is not None:
+        wanted.append(believed(Signature, known_at))
+    found = await session.scalar(select(Signature).where(*wanted).order_by(Signature.fact_id.desc()).limit(1))
     if found is None:
         raise SignatureNotFound(f"No signature {id} under the agreement of {code}.")
     return found

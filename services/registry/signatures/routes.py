@@ -164,11 +164,18 @@ async def sign(
     responses=refusals(AgreementNotFound, SignatureNotFound),
 )
 async def read_signature(
-    code: str, id: str, session: Reading, response: Response, caller: Reader, today: Today
+    code: str,
+    id: str,
+    session: Reading,
+    response: Response,
+    caller: Reader,
+    today: Today,
+    as_at: AsAt = None,
+    known_at: KnownAt = None,
 ) -> SignatureOut:
-    """One signature; its ETag is that of the version it stands under."""
-    await require_reader(session, code, caller, today)
-    found = await operations.find_signature(session, code, id)
+    """One signature, as it held on a day and was known then; its ETag is that of the version it stands under."""
+    await require_reader(session, code, caller, as_at or today)
+    found = await operations.find_signature(session, code, id, day=as_at, known_at=known_at)
     tag(response, await find_version(session, code, found.number))
     return _shown(found)
 

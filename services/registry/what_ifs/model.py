@@ -42,6 +42,8 @@ class WhatIf(Versioned, Base):
     answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
     round: Mapped[Code | None]
     applications: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    allocations: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    allocations_left: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
 
     def concerns(self) -> Iterable[str]:
         return [self.commissioner, *self.organisations]
@@ -51,6 +53,9 @@ class WhatIf(Versioned, Base):
         if self.round is not None and self.round != round:
             raise AppliedForAlready(f"The what-if {self.id} became applications of the round {self.round}.")
 
-    def applied_for(self, round: str, applications: list[str]) -> None:
-        """Each group of it is an application of this round now."""
+    def applied_for(
+        self, round: str, applications: list[str], allocations: list[str], left: list[dict[str, Any]]
+    ) -> None:
+        """Each group of it is an application of this round now, and each list it has served is allocated or `left`."""
         self.round, self.applications = round, applications
+        self.allocations, self.allocations_left = allocations, left

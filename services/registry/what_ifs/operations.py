@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.allocations.operations import allocate_patients
 from services.registry.applications.form import ApplicationKind
 from services.registry.applications.operations import draft_application
 from services.registry.areas.geojson import read_area
@@ -21,7 +22,7 @@ from services.registry.what_ifs.model import NotYoursToPropose, WhatIf, WhatIfNo
 from services.registry.what_ifs.shapes import ApplyIn, GroupIn, WhatIfIn
 from shared.clock import london_day
 from shared.database import new_id
-from shared.errors import Fault, Invalid
+from shared.errors import DomainError, Fault, Invalid
 from shared.facts import as_at, currently_known
 from shared.identity import Caller, Role
 
@@ -164,9 +165,45 @@ async def apply_for(
             now=now,
         )
         made.append(application.id)
-    found.applied_for(applying.round, made)
+    drafts = {group.name: draft for group, draft in zip(wanted.groups, made, strict=True)}
+    allocated, left = await _allocate(session, wanted, drafts, applying.round, found.title, caller=caller, now=now)
+    found.applied_for(applying.round, made, allocated, left)
     await session.flush()
     return found, True
+
+
+async def _allocate(
+    session: AsyncSession,
+    wanted: WhatIfIn,
+    drafts: Mapping[str, str],
+    round: str,
+    title: str,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """The lists the proposal has served, each by its group's application or a network; those refused, with why."""
+    made, left = [], []
+    for served in wanted.allocations:
+        try:
+            async with session.begin_nested():
+                allocation = await allocate_patients(
+                    session,
+                    caller=caller,
+                    practice=served.practice,
+                    network=served.network,
+                    application=drafts[served.group] if served.group is not None else None,
+                    first=wanted.starts_on,
+                    last=None,
+                    reason=f"As proposed: {title}",
+                    round=round,
+                    now=now,
+                )
+        except DomainError as refusal:
+            left.append({"practice": served.practice, "code": refusal.code, "message": str(refusal)})
+        else:
+            made.append(allocation.id)
+    return made, left
 
 
 async def _wholly_divided(session: AsyncSession, wanted: WhatIfIn) -> frozenset[str]:

@@ -10,7 +10,7 @@ from services.registry.rounds.model import RoundAlreadyDecided, RoundGivenUp, Ro
 from services.registry.size_rules.queries import NoSizeRule
 from services.registry.what_ifs import operations
 from services.registry.what_ifs.model import AppliedForAlready, NotYoursToPropose, WhatIf, WhatIfNotFound
-from services.registry.what_ifs.shapes import Applied, ApplyIn, WhatIfAnswered, WhatIfIn, WhatIfOut
+from services.registry.what_ifs.shapes import AllocationLeft, Applied, ApplyIn, WhatIfAnswered, WhatIfIn, WhatIfOut
 from shared.http import (
     Idempotent,
     Now,
@@ -97,8 +97,14 @@ async def apply_for(
     now: Now,
     _: Idempotent,
 ) -> Applied:
-    """Make each group a draft application of a round; asked again, the same ones are answered."""
+    """Make each group a draft application of a round, with its allocations; asked again, the same ones are answered."""
     found, new = await operations.apply_for(session, id, applying, caller=caller, now=now)
     if not new:
         response.status_code = 200
-    return Applied(what_if=id, round=applying.round, applications=found.applications)
+    return Applied(
+        what_if=id,
+        round=applying.round,
+        applications=found.applications,
+        allocations=found.allocations,
+        allocations_left=[AllocationLeft.model_validate(left) for left in found.allocations_left],
+    )

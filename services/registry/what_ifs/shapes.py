@@ -173,7 +173,19 @@ class WhatIfAnswered(WhatIfOut):
     answer: Answer
 
 
+class AllocationLeft(Out):
+    """A list that was not allocated when the what-if was applied for, with the refusal."""
+
+    practice: str
+    code: str
+    message: str
+
+
 class Applied(Out):
+    """The draft applications, the allocations made beside them, and those that were refused and are still to make."""
+
     what_if: str
     round: str
     applications: list[str]
+    allocations: list[str]
+    allocations_left: list[AllocationLeft]
