@@ -187,5 +187,5 @@ class Applied(Out):
     what_if: str
     round: str
     applications: list[str]
-    allocations: list[str]
-    allocations_left: list[AllocationLeft]
+    allocations: list[str] = []
+    allocations_left: list[AllocationLeft] = []
