@@ -71,6 +71,7 @@ async def test_a_month_is_paid_and_every_line_explains_itself(funding_app: Harne
         "months_covered": [],
         "practices_without_list": [],
         "unconfirmed_rates": {"clinical_director.2223.21": "remembered"},
+        "variations_below_national": {},
     }
     lines = (await funding_app.client.get(f"{RUNS}/{run['id']}/lines", headers=alice)).json()["items"]
     assert len(lines) == 7

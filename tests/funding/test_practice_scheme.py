@@ -10,7 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
+from services.funding.payments.model import PAYMENTS_LOCK
+from services.funding.practice_scheme.model import PracticeClaim
 from services.funding.practice_scheme.rules import (
     Engagement,
     Kind,
@@ -437,3 +440,20 @@ def test_twelve_months_make_the_year_whatever_their_order() -> None:
 def test_days_of_the_calendar() -> None:
     assert last_submission("2026-11") == date(2027, 2, 28)
     assert last_withdrawal("2026-10") == date(2026, 10, 26)
+
+
+async def test_taking_back_waits_for_a_run_that_may_be_about_to_pay(funding_live: Harness) -> None:
+    app = funding_live
+    await an_area(app)
+    on(app, date(2026, 8, 1))
+    ahead = await submitted(app, "2026-08")
+    await step(app, ahead["id"], "confirmation")
+    assert (await step(app, ahead["id"], "approval")).status_code == 200
+    async with app.session() as calculating:
+        await calculating.execute(select(func.pg_advisory_xact_lock(PAYMENTS_LOCK)))
+        withdrawal = asyncio.ensure_future(step(app, ahead["id"], "withdrawal"))
+        done, _ = await asyncio.wait([withdrawal], timeout=0.5)
+        assert not done, "nobody knows yet whether the run pays it"
+        held = await calculating.scalar(select(PracticeClaim.status).where(PracticeClaim.id == ahead["id"]))
+        assert held == "approved"
+    assert (await withdrawal).json()["status"] == "withdrawn"

@@ -258,3 +258,31 @@ async def test_two_at_once_have_one_effect(funding_live: Harness, way: str) -> N
         *(funding_live.client.put(f"{VARIATIONS}/{variation['id']}/approval", headers=headers) for _ in range(3))
     )
     assert sorted(reply.status_code for reply in replies) == [200, 412, 412]
+
+
+async def test_a_national_rate_raised_above_a_variation_is_shown_to_whoever_approves_the_run(
+    funding_app: Harness,
+) -> None:
+    await an_area(funding_app)
+    variation = await in_force(funding_app, ACCESS)
+    october = await paid(funding_app, "2022-10")
+    assert october["notes"]["variations_below_national"] == {}
+    raised = {
+        "kind": "stream",
+        "code": "enhanced_access",
+        "basis": "adjusted",
+        "value": "4.100",
+        "rate_period": "window",
+        "valid_from": "2022-10-01",
+        "valid_to": "2023-03-31",
+        "supersedes": "enhanced_access.2223.23",
+        "confidence": "one_source",
+        "sources": ["letter"],
+    }
+    assert (await funding_app.post("/funding/v1/tariffs", raised, nan(funding_app))).status_code == 201
+    november = await paid(funding_app, "2022-11")
+    assert november["notes"]["variations_below_national"] == {
+        # 48,000 × 4.000 and × 4.100
+        variation["id"]: "The variation comes to £192,000.00 for the 2 practices that agree, the national rates to "
+        "£196,800.00."
+    }

@@ -16,6 +16,9 @@ from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
 
+PAYMENTS_LOCK = 5_201_907
+"""Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""
+
 
 class SamePerson(Refused):
     """Two people stand behind every payment: whoever prepared something may not approve it."""

@@ -20,6 +20,7 @@ from services.funding.instructions.operations import make_instructions
 from services.funding.networks.model import Network, Practice
 from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_payables, draft_year
 from services.funding.payments.model import (
+    PAYMENTS_LOCK,
     MonthNotBegun,
     PaymentLine,
     PaymentRun,
@@ -31,6 +32,7 @@ from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.payments.sources import SOURCES
 from services.funding.variances import operations as variances
 from services.funding.variances.model import Finding
+from services.funding.variations.operations import below_national
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows, new_id
@@ -40,10 +42,6 @@ from shared.events.funding import PaidLine, PaymentIssued
 from shared.http import require_match
 from shared.messaging import announce_many
 from shared.years import first_day, year_of
-
-PAYMENTS_LOCK = 5_201_907
-"""Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""
-
 
 Seeing = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 """Opens a session that only reads, and all of whose statements see the same moment."""
@@ -69,6 +67,7 @@ async def calculate_run(session: AsyncSession, month: str, moment: Seeing, *, by
     async with moment() as seen:
         drafted = await _draft(seen, run_id, month, now)
         findings = await variances.find_variances(seen, run_id, month, drafted.by_kind(), now)
+        below = await below_national(seen, year, now)
     run = PaymentRun(
         id=run_id,
         month=month,
@@ -87,6 +86,7 @@ async def calculate_run(session: AsyncSession, month: str, moment: Seeing, *, by
             "practices_without_list": sorted(drafted.without_list),
             "unconfirmed_rates": dict(sorted(drafted.doubtful.items())),
             "months_covered": sorted(drafted.covered),
+            "variations_below_national": below,
         },
         calculated_by=by,
         calculated_at=now,

@@ -81,7 +81,8 @@ class Total(Out):
 class RunOut(Out):
     """`totals` by stream, `held` (lines by reason), `findings` (by kind) and `notes` are fixed by the calculation.
 
-    `notes.months_covered` names earlier months for which nobody was paid yet and this run pays.
+    `notes.months_covered` names earlier months for which nobody was paid yet and this run pays,
+    `notes.variations_below_national` the local variations that rates or lists known since make too small.
     """
 
     id: str

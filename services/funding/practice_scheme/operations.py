@@ -8,14 +8,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy import ColumnElement, false, func, or_, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.heirs.model import Succession, holders
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.networks.model import Membership, Practice
-from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.payments.model import PAYMENTS_LOCK, PaymentLine, PaymentRun, RunStatus
 from services.funding.practice_scheme.ceilings import granted_to, practice_ceiling
 from services.funding.practice_scheme.hours import lock_person, twice_here
 from services.funding.practice_scheme.model import (
@@ -140,6 +140,8 @@ async def withdraw_claims(
 
     Raises `TooLateToWithdraw` and `PracticeClaimNotOpen`.
     """
+    # a run being calculated may be about to pay it: whether it does is known when that is over
+    await session.execute(select(func.pg_advisory_xact_lock_shared(PAYMENTS_LOCK)))
     claim = await _own(session, claim_id, if_match, caller)
     later: Sequence[PracticeClaim] = ()
     if claim.advance:

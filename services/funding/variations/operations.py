@@ -14,7 +14,15 @@ from services.funding.entitlements.queries import populations_of
 from services.funding.networks.model import Commissioner, Membership, Practice
 from services.funding.payments.heads import Serving
 from services.funding.tariffs.operations import rates_of
-from services.funding.variations.model import Totals, Variation, refuse_iif
+from services.funding.variations.model import (
+    BelowNationalTotal,
+    NationalTotalUnknown,
+    Totals,
+    Variation,
+    VariationStatus,
+    refuse_below,
+    refuse_iif,
+)
 from services.funding.variations.totals import compare
 from shared.clock import london_day
 from shared.errors import Fault, Invalid, NotFound
@@ -123,6 +131,30 @@ async def consented(session: AsyncSession, variation_id: str) -> list[str]:
         select(Consent.practice).where(Consent.variation == variation_id, currently_known(Consent)).distinct()
     )
     return sorted(found.all())
+
+
+async def below_national(session: AsyncSession, contract_year: str, now: datetime) -> dict[str, str]:
+    """The approved variations of a year that come to less than the national rates as they are known now, and by what.
+
+    They did not when they were approved: a national rate was raised since, or a list restated.
+    """
+    approved = select(Variation).where(
+        Variation.contract_year == contract_year, Variation.status == VariationStatus.APPROVED
+    )
+    found: dict[str, str] = {}
+    for variation in (await session.scalars(approved.order_by(Variation.id))).all():
+        agreed = await consented(session, variation.id)
+        if not agreed:
+            continue
+        try:
+            refuse_below(
+                await totals_of(session, variation, agreed, now), f"for the {len(agreed)} practices that agree"
+            )
+        except BelowNationalTotal as short:
+            found[variation.id] = str(short)
+        except NationalTotalUnknown:
+            continue
+    return found
 
 
 async def approve_variation(
