@@ -9,7 +9,7 @@ from typing import Any
 from shared.events import funding
 from shared.identity import Role
 from tests.harness import Harness
-from tests.reporting.builders import at, by_key, england, report
+from tests.reporting.builders import at, by_key, claim_made, england, payment, report
 
 
 def outcome(instruction: str, parts: dict[str, str], *, returned: bool = False) -> Any:
@@ -83,3 +83,32 @@ async def test_what_came_back_and_was_sent_again_no_longer_waits(reporting_app: 
         "U00001": ("12.00", "0.00"),
         "U00002": ("0.00", "1.00"),
     }
+
+
+async def test_a_practice_outside_every_network_is_of_its_own_area_in_every_way_of_asking(
+    reporting_app: Harness,
+) -> None:
+    """Its lines stand under its own code, as its commissioner's, whether or not a register ever spoke of it."""
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(
+        payment("B80002", "BB2", [("B80002", "gp_reimbursement_max", "2022-04", "1700.00")], run="run-8"),
+        outcome("i8", {"B80002": "1700.00"}),
+        outcome("i9", {"X00009": "3.00"}, returned=True),
+        claim_made("claim-9", "X00008"),
+    )
+    asked: dict[str, Any] = {"contract_year": "2022-23"}
+    areas = by_key(await report(app, "spend", by="commissioner", **asked))
+    assert (areas["BB2"]["paid"], areas["BB2"]["confirmed"]) == ("4512.56", "1700.00")
+    assert (areas["unknown"]["returned"], areas["unknown"]["claimed"]) == ("3.00", "3731.40")
+    own: dict[str, Any] = {"organisations": ("BB2",), **asked}
+    networks = by_key(await report(app, "spend", Role.COMMISSIONER, by="network", **own))
+    assert {code: (row["name"], row["paid"]) for code, row in networks.items()} == {
+        "B80002": ("Practice B80002", "1700.00"),
+        "U00002": ("Network U00002", "2812.56"),
+    }
+    (area,) = (await report(app, "spend", Role.COMMISSIONER, by="commissioner", **own))["items"]
+    assert (area["paid"], area["confirmed"], area["returned"]) == ("4512.56", "1700.00", "0.00")
+    claims = by_key(await report(app, "claims", by="commissioner", **asked))
+    assert claims["unknown"]["claimed"] == "3731.40"

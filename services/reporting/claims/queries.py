@@ -21,7 +21,7 @@ class By(StrEnum):
 
 _KEYS = {
     By.CLAIMANT: ("claimant", "found.name"),
-    By.COMMISSIONER: ("commissioner", "map.name"),
+    By.COMMISSIONER: ("coalesce(commissioner, 'unknown')", "map.name"),
     By.SYSTEM: ("coalesce(map.system, 'unknown')", "map.system_name"),
     By.KIND: ("kind", "NULL::text"),
     By.MONTH: ("month", "NULL::text"),

@@ -50,7 +50,7 @@ class QueriesReport(BaseModel):
 
 _KEYS = {
     By.NETWORK: ("network", "network_name"),
-    By.COMMISSIONER: ("commissioner", "map.name"),
+    By.COMMISSIONER: ("coalesce(commissioner, 'unknown')", "map.name"),
     By.SYSTEM: ("coalesce(map.system, 'unknown')", "map.system_name"),
     By.STREAM: ("stream", "NULL::text"),
     By.ENGLAND: ("'England'", "'England'"),

@@ -33,7 +33,7 @@ class Asked:
 
 _MONEY = Numeric(asdecimal=True)
 _AREA = {
-    By.COMMISSIONER: ("commissioner", "map.name"),
+    By.COMMISSIONER: ("coalesce(commissioner, 'unknown')", "map.name"),
     By.SYSTEM: ("coalesce(map.system, 'unknown')", "map.system_name"),
     By.ENGLAND: ("'England'", "'England'"),
 }
