@@ -14,8 +14,8 @@ from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.distributions.agreement import note_agreement, note_agreement_ended
 from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
+from services.funding.networks import members, withdrawals
 from services.funding.networks import operations as networks
-from services.funding.networks import withdrawals
 from services.funding.populations.operations import keep_populations
 from shared.clock import london_day
 from shared.events.base import Event
@@ -75,7 +75,7 @@ async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, arri
     """Its patients count with the practice it went over into."""
     if not await networks.succeed_practice(session, event, arrival.envelope.position, arrival.now):
         return
-    served = await networks.networks_of(session, await networks.with_heirs(session, [event.successor]))
+    served = await members.networks_of(session, await members.with_heirs(session, [event.successor]))
     _ask_for_budgets(session, served, {year_of_day(event.succeeded_on)})
 
 
@@ -106,22 +106,22 @@ async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Ar
 
 
 async def join_network(session: AsyncSession, event: PracticeJoined, arrival: Arrival) -> None:
-    await networks.join_network(session, event, arrival.envelope.position, arrival.now)
+    await members.join_network(session, event, arrival.envelope.position, arrival.now)
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
 
 
 async def leave_network(session: AsyncSession, event: PracticeLeft, arrival: Arrival) -> None:
-    await networks.leave_network(session, event, arrival.envelope.position, arrival.now)
+    await members.leave_network(session, event, arrival.envelope.position, arrival.now)
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_to)})
 
 
 async def serve_patients(session: AsyncSession, event: PatientsAllocated, arrival: Arrival) -> None:
-    await networks.allocate_patients(session, event, arrival.envelope.position, arrival.now)
+    await members.allocate_patients(session, event, arrival.envelope.position, arrival.now)
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
 
 
 async def serve_no_longer(session: AsyncSession, event: AllocationEnded, arrival: Arrival) -> None:
-    await networks.end_allocation(session, event, arrival.envelope.position, arrival.now)
+    await members.end_allocation(session, event, arrival.envelope.position, arrival.now)
     _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from), year_of_day(event.valid_to)})
 
 
@@ -150,7 +150,7 @@ async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arri
     changed = await keep_populations(session, event, arrival.envelope.position, arrival.now)
     weights_arrived(session)
     if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
-        served = await networks.networks_of(session, await networks.with_heirs(session, changed))
+        served = await members.networks_of(session, await members.with_heirs(session, changed))
         year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
         _ask_for_budgets(session, served, {year}, only=True)
 

@@ -19,7 +19,8 @@ from services.funding.achievement_corrections.model import (
     SamePersonCorrects,
 )
 from services.funding.achievements.model import AchievementNotApproved, AchievementNotFound
-from services.funding.achievements.routes import AchievementId, Decides, DeclarationIn, Earned, Seen
+from services.funding.achievements.routes import AchievementId, Decides, Seen
+from services.funding.achievements.shapes import DeclarationIn, Earned
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen

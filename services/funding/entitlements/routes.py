@@ -11,8 +11,8 @@ from sqlalchemy import select
 from services.funding.entitlements.minutes import minutes_of
 from services.funding.entitlements.queries import load_year
 from services.funding.money import EXACT, PARTS, to_pence
+from services.funding.networks.members import networks_of
 from services.funding.networks.model import Network
-from services.funding.networks.operations import networks_of
 from services.funding.payments.engine import Key, Portion, Year, portions, product, settled
 from services.funding.scope import networks_seen
 from shared.errors import Invalid, NotFound
