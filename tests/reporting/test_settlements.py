@@ -59,6 +59,17 @@ async def test_what_arrived_and_what_came_back_stand_beside_what_was_paid(report
     assert [(item["confirmed"], item["returned"]) for item in seen] == [("-20.00", "3.25")]
 
 
+async def test_an_empty_code_is_nobody_and_finds_no_money(reporting_app: Harness) -> None:
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(outcome("i1", {"U00001": "5.00"}))
+    for by in ("network", "commissioner", "system", "stream", "month", "england"):
+        of_network = await report(app, "spend", by=by, contract_year="2022-23", network="")
+        of_area = await report(app, "spend", by=by, contract_year="2022-23", commissioner="")
+        assert (of_network["items"], of_area["items"]) == ([], []), by
+
+
 async def test_a_later_word_counts_whichever_is_heard_first(reporting_app: Harness) -> None:
     app = reporting_app
     at(app, date(2022, 6, 30))

@@ -66,7 +66,7 @@ def _lines(scope: Scope, asked: Asked) -> str:
         FROM spend s LEFT JOIN ({LED}) led USING (network)
     """  # noqa: S608 - constants of this module
     where = _where(asked, "stream", "month", "network")
-    if scope.networks or asked.network:
+    if scope.networks or asked.network is not None:
         return f"""
             SELECT commissioner, stream, month, amount, lines FROM ({led} WHERE {where}) AS paid
             WHERE {of_area} AND {scope.sees(network="network")}
@@ -95,8 +95,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     """Paid, budget and claimed by commissioner, system or for all that is seen."""
     key, name = _AREA[by]
     seen = scope.sees(network="network")
-    of_area = "n.commissioner = :commissioner" if asked.commissioner else "TRUE"
-    of_network = "network = :network" if asked.network else "TRUE"
+    of_area = "n.commissioner = :commissioner" if asked.commissioner is not None else "TRUE"
+    of_network = "network = :network" if asked.network is not None else "TRUE"
     statement = f"""
         WITH map AS ({MAP}), led AS ({LED}), paid AS (
             SELECT commissioner, sum(amount) AS paid, sum(lines) AS lines
@@ -155,8 +155,8 @@ def networks(asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
     statement = f"""
         SELECT network AS key, name, commissioner FROM ({LED}) AS led
         WHERE {scope.sees(network="network")}
-          AND {"commissioner = :commissioner" if asked.commissioner else "TRUE"}
-          AND {"network = :network" if asked.network else "TRUE"}
+          AND {"commissioner = :commissioner" if asked.commissioner is not None else "TRUE"}
+          AND {"network = :network" if asked.network is not None else "TRUE"}
     """  # noqa: S608 - constants of this module
     columns = {"key": String, "name": String, "commissioner": String}
     return _bound(statement, asked, scope, led_on=map_of).columns(**columns).subquery()
