@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from shared.identity import Role
 from tests.funding import builders as funding
@@ -24,6 +25,15 @@ PUBLIC = frozenset(
 """Rules and decisions for all of England."""
 ASKED = {f"{V1}/achievements/standing": {"network": funding.NETWORK, "contract_year": "2021-22"}}
 RATIO = {"numerator": 7203, "denominator": 9900, "adjustments": 100}
+
+
+# a payee that owes takes half a year of runs; its decision is one like any other
+_OWED = text("""
+INSERT INTO debt_decisions (id, instruction, payee, month, amount, outcome, settled_on, reason, status, proposed_by,
+                            proposed_at, version)
+SELECT 'debt-1', id, payee, month, 15.00, 'written-off', '2026-11-02', 'It closed.', 'proposed', 'nora', now(), 1
+FROM payment_instructions WHERE payee = 'A00001' LIMIT 1
+""")
 
 
 def a_file(network: str = funding.NETWORK, practice: str = "A00001", amount: str = "1056.60") -> dict[str, Any]:
@@ -55,18 +65,27 @@ async def things(app: Harness) -> dict[str, str]:
         beds = {"month": "2022-04", "counts": [{"network": network, "beds": 100}]}
         _made(await app.post(f"{V1}/beds", beds, carol))
         achieved = await declared(app, "VI-02", "2021-22", nina, network=network, **RATIO)
+        over = await declared(app, "HI-01", "2021-22", nina, network=network, **RATIO)
+        accepted = await app.put(f"{V1}/achievements/{over['id']}/approval", {}, carol)
+        assert accepted.status_code == 200, accepted.text
+        wrong = {**RATIO, "reason": "One extract was left out."}
+        correction = _made(await app.post(f"{V1}/achievements/{over['id']}/corrections", wrong, nina))
         check = _made(await app.post(CHECKS, None, nina, **a_file(network, practice)))
         found[network] = {
             f"{V1}/variations/{{variation_id}}": f"{VARIATIONS}/{variation}",
             f"{V1}/variations/{{variation_id}}/consents/{{practice}}": f"{VARIATIONS}/{variation}/consents/{practice}",
             f"{V1}/beds/{{network}}/{{month}}": f"{V1}/beds/{network}/2022-04",
             f"{V1}/achievements/{{achievement_id}}": f"{V1}/achievements/{achieved['id']}",
+            f"{V1}/achievement-corrections/{{correction_id}}": f"{V1}/achievement-corrections/{correction}",
             f"{V1}/checks/{{check_id}}": f"{CHECKS}/{check}",
         }
+    async with app.session() as session:
+        await session.execute(_OWED)
     override = {"contract_year": "2021-22", "indicator": "VI-03", "reason": "The extracts were wrong everywhere."}
     proposed = _made(await app.post(f"{V1}/achievement-overrides", override, app.token(Role.NATIONAL)))
     overrides = f"{V1}/achievement-overrides"
-    return {**found[funding.NETWORK], f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
+    debts = {f"{V1}/debt-decisions/{{decision_id}}": f"{V1}/debt-decisions/debt-1"}
+    return {**found[funding.NETWORK], **debts, f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
 
 
 def bodies() -> dict[str, Any]:
@@ -105,6 +124,16 @@ def bodies() -> dict[str, Any]:
         f"PUT {V1}/achievements/{{achievement_id}}/declaration": dict(RATIO),
         f"PUT {V1}/achievements/{{achievement_id}}/approval": {"accepted_on": "2022-06-01", "earned": "0.5"},
         f"PUT {V1}/achievements/{{achievement_id}}/return": {"reason": "The denominator is last year's."},
+        f"POST {V1}/achievements/{{achievement_id}}/corrections": {**RATIO, "reason": "One extract was left out."},
+        f"PUT {V1}/achievement-corrections/{{correction_id}}/refusal": {"reason": "The extract was whole."},
+        f"POST {V1}/debt-decisions": {
+            "instruction": "run-1-i000001",
+            "outcome": "recovered",
+            "settled_on": "2026-11-02",
+            "reference": "Cheque 000123",
+            "reason": "The surgery paid it back.",
+        },
+        f"PUT {V1}/debt-decisions/{{decision_id}}/refusal": {"reason": "It can be had back."},
         f"POST {V1}/achievement-overrides": {
             "contract_year": "2021-22",
             "indicator": "VI-01",
