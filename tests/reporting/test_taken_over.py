@@ -11,6 +11,8 @@ import pytest
 from shared.events import registry
 from shared.identity import Role
 from tests.harness import Harness
+from tests.registry.builders import load_sample
+from tests.registry.test_hierarchy import divided, succeed
 from tests.reporting.builders import (
     JUNE_30,
     TAKEN_OVER_ON,
@@ -153,3 +155,18 @@ async def test_an_older_word_on_a_succession_changes_nothing(app: Harness) -> No
     await app.receive(app.envelope(succeeded("AA1", "EE5"), position=1))
     seen = await report(app, "coverage", Role.COMMISSIONER, organisations=("CC3",), as_at=BEFORE)
     assert figures(seen, "registered") == {"AA1": 31_000}
+
+
+async def test_what_the_register_announces_of_a_divided_area_is_enough(
+    registry_app: Harness, reporting_app: Harness
+) -> None:
+    """The invented sample's SB2 is divided by its register, and reported as divided from the day."""
+    await load_sample(registry_app)
+    await succeed(registry_app, "SB2", *divided(), kind="split", inherits="S7A2X")
+    at(reporting_app, date(2022, 7, 15))
+    await reporting_app.deliver(*await registry_app.announced())
+    before = figures(await report(reporting_app, "coverage", as_at="2022-06-30"), "registered")
+    after = figures(await report(reporting_app, "coverage", as_at="2022-07-01"), "registered")
+    assert before.pop("SA1") == after.pop("SA1") == 112_225
+    assert (set(before), set(after)) == ({"SB2"}, {"S7A1X", "S7A2X"})
+    assert sum(after.values()) == before["SB2"] == 116_840
