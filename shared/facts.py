@@ -73,16 +73,29 @@ def currently_known(model: type[Dated]) -> ColumnElement[bool]:
     return func.upper_inf(model.known)
 
 
+def _within(span: InstrumentedAttribute[Range[Any]], moment: Any) -> ColumnElement[bool]:
+    """True of the rows whose `span` holds a moment.
+
+    Of a point read, whose moment is only a place, it is said as a function, which no index serves: such a read is
+    planned once for all values, and PostgreSQL, guessing that hardly anything holds at an unknown moment, would go
+    through all that holds then instead of what its key names.
+    """
+    if isinstance(moment, BindParameter):
+        held: ColumnElement[bool] = func.range_contains_elem(span, moment)
+        return held
+    return span.contains(moment)
+
+
 def believed(model: type[Dated], known_at: datetime | BindParameter[datetime] | None) -> ColumnElement[bool]:
     """True of the facts believed at a moment, or now."""
-    return currently_known(model) if known_at is None else model.known.contains(known_at)
+    return currently_known(model) if known_at is None else _within(model.known, known_at)
 
 
 def as_at(
     model: type[Dated], day: date | BindParameter[date], known_at: datetime | BindParameter[datetime] | None = None
 ) -> ColumnElement[bool]:
     """True of the facts that held on `day` as known at `known_at`, or as known now."""
-    return model.valid.contains(day) & believed(model, known_at)
+    return _within(model.valid, day) & believed(model, known_at)
 
 
 def of_key(column: InstrumentedAttribute[str], code: InstrumentedAttribute[str]) -> ColumnElement[bool]:

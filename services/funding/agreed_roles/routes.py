@@ -14,7 +14,7 @@ from services.funding.claims.routes import Decides, Seen
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.scope import network_codes_seen
 from shared.facts import as_at as held_on
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -110,7 +110,7 @@ async def list_agreed(
     known_at: KnownAt = None,
 ) -> Page[AgreedRoleOut]:
     """The agreements with the networks the caller may see, those of a day or all, as known now or at a moment."""
-    known = currently_known(AgreedRole) if known_at is None else AgreedRole.known.contains(known_at)
+    known = believed(AgreedRole, known_at)
     statement = select(AgreedRole).where(known if as_at is None else held_on(AgreedRole, as_at, known_at))
     if not caller.everywhere:
         statement = statement.where(AgreedRole.network.in_(network_codes_seen(caller)))

@@ -12,7 +12,7 @@ from services.funding.deadlines.model import ClaimDeadline
 from services.funding.deadlines.operations import publish_deadline
 from shared.errors import Fault, Invalid
 from shared.facts import as_at as held_on
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -93,10 +93,7 @@ async def list_deadlines(
     known_at: KnownAt = None,
 ) -> Page[DeadlineOut]:
     """The deadline of every year, or of the one a day lies in, as known now or at a moment."""
-    if as_at is not None:
-        where = held_on(ClaimDeadline, as_at, known_at)
-    else:
-        where = currently_known(ClaimDeadline) if known_at is None else ClaimDeadline.known.contains(known_at)
+    where = believed(ClaimDeadline, known_at) if as_at is None else held_on(ClaimDeadline, as_at, known_at)
     found, following = await page(
         session, select(ClaimDeadline).where(where), [ClaimDeadline.contract_year, ClaimDeadline.fact_id], paging
     )

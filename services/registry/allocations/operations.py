@@ -28,7 +28,7 @@ from shared.audit import audit
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import as_at, currently_known, days, since, withdraw
+from shared.facts import as_at, believed, currently_known, days, since, withdraw
 from shared.http import require_etag
 from shared.identity import Caller, Role
 from shared.messaging import announce
@@ -58,7 +58,7 @@ async def find_allocation(
 ) -> Allocation:
     """What is believed now, or was then, of an allocation the caller may see. Raises `AllocationNotFound`."""
     visible = await visible_allocations(session, caller, today)
-    known = currently_known(Allocation) if known_at is None else Allocation.known.contains(known_at)
+    known = believed(Allocation, known_at)
     statement = select(Allocation).where(Allocation.id == id, known, visible).order_by(Allocation.fact_id).limit(1)
     if as_at is not None:
         statement = statement.where(Allocation.valid.contains(as_at))

@@ -18,7 +18,7 @@ from services.registry.networks.model import NetworkNotFound
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp, RoundNotFound
 from shared.facts import as_at as true_at
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -150,7 +150,7 @@ async def list_allocations(
     if as_at is not None:
         statement = statement.where(true_at(Allocation, as_at, known_at))
     else:
-        known = currently_known(Allocation) if known_at is None else Allocation.known.contains(known_at)
+        known = believed(Allocation, known_at)
         statement = statement.where(known)
     if network is not None:
         statement = statement.where(Allocation.network == network)

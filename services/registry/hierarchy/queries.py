@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, any_, func, literal, select
+from sqlalchemy import Row, Select, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.hierarchy.model import Commissioner, Delegation, Level, Placement, Succession
-from shared.facts import ONE_DAY, as_at, currently_known
+from shared.facts import ONE_DAY, as_at, believed
 
 PLACE = (
     Placement.name,
@@ -54,10 +54,6 @@ def shown(row: Row[Any]) -> dict[str, Any]:
     place = dict(row._mapping)
     until = place.pop("valid_until")
     return {**place, "valid_to": None if until is None else until - ONE_DAY}
-
-
-def believed(model: type[Succession] | type[Placement], known_at: datetime | None) -> ColumnElement[bool]:
-    return currently_known(model) if known_at is None else model.known.contains(known_at)
 
 
 async def links_of(

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from services.registry.list_sizes.model import Basis, Confidence, ListSize
 from services.registry.networks.model import Membership
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import AsAt, KnownAt, Out, Page, Paging, Reading, page, service_router
 from shared.identity import ANY_ROLE, Caller, allow
 
@@ -43,7 +43,7 @@ async def list_list_sizes(
 
     With `as_at`, those of the latest snapshot of each basis up to that day.
     """
-    belief = currently_known(ListSize) if known_at is None else ListSize.known.contains(known_at)
+    belief = believed(ListSize, known_at)
     statement = select(
         ListSize.practice,
         ListSize.basis,
@@ -75,7 +75,7 @@ async def list_list_sizes(
     if network is not None:
         members = select(Membership.practice).where(Membership.network == network)
         on_the_day = Membership.valid.contains(func.lower(ListSize.valid))
-        known = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
+        known = believed(Membership, known_at)
         statement = statement.where(ListSize.practice.in_(members.where(on_the_day, known)))
     rows, following = await page(session, statement, [ListSize.practice, ListSize.fact_id], paging)
     return {"items": [ListSizeOut.model_validate(row) for row in rows], "next": following}

@@ -15,7 +15,7 @@ from services.registry.networks.model import Membership, Network, NetworkNotFoun
 from services.registry.size_rules.queries import NoSizeRule, rule_on
 from shared.errors import Fault, Invalid
 from shared.facts import as_at as true_at
-from shared.facts import currently_known, days
+from shared.facts import believed, days
 from shared.http import (
     AsAt,
     IfMatch,
@@ -85,7 +85,7 @@ async def list_localities(
     if await session.get(Network, code) is None:
         raise NetworkNotFound(f"No network {code}.")
     rule = await rule_on(session, day, known_at)
-    belief = currently_known(ListSize) if known_at is None else ListSize.known.contains(known_at)
+    belief = believed(ListSize, known_at)
     latest = (
         select(func.max(func.lower(ListSize.valid)))
         .where(ListSize.basis == Basis.REGISTERED, func.lower(ListSize.valid) <= day, belief)

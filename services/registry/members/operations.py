@@ -26,7 +26,7 @@ from services.registry.windows.queries import require_window
 from shared.audit import audit
 from shared.clock import london_day
 from shared.errors import Conflict, Fault, Invalid
-from shared.facts import another, currently_known, days, parts_outside, since, withdraw
+from shared.facts import another, believed, currently_known, days, parts_outside, since, withdraw
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -40,7 +40,7 @@ async def find_membership(
     session: AsyncSession, code: str, practice: str, first: date, known_at: datetime | None = None
 ) -> Membership:
     """The membership that begins on that day, as known now or then. Raises `MembershipNotFound`."""
-    belief = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
+    belief = believed(Membership, known_at)
     found = await session.scalar(
         select(Membership).where(
             Membership.network == code,

@@ -8,30 +8,28 @@ from sqlalchemy.orm import aliased
 
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.practices.model import PracticeCommissioner, PracticeEntry
-from shared.facts import ONE_DAY, as_at, currently_known, of_key
+from shared.facts import ONE_DAY, as_at, believed, of_key
 
 
 def members_of(code: str, day: date | None, known_at: datetime | None) -> Select[Any]:
     """Core members of a network on a day, or with no day every membership it has ever had, as known then."""
-    belief = currently_known(Membership) if known_at is None else Membership.known.contains(known_at)
+    belief = believed(Membership, known_at)
     entry, commissioner, lead = aliased(PracticeEntry), aliased(PracticeCommissioner), aliased(NetworkEntry)
     on: ColumnElement[date] = literal(day) if day is not None else func.lower(Membership.valid)
 
-    def believed(model: Any) -> ColumnElement[bool]:
-        known: ColumnElement[bool] = func.upper_inf(model.known) if known_at is None else model.known.contains(known_at)
-        return known
-
     name = (
         select(entry.name)
-        .where(of_key(entry.practice, Membership.practice), believed(entry))
+        .where(of_key(entry.practice, Membership.practice), believed(entry, known_at))
         .order_by(func.lower(entry.valid).desc())
         .limit(1)
     )
     theirs = select(commissioner.commissioner).where(
-        of_key(commissioner.practice, Membership.practice), commissioner.valid.contains(on), believed(commissioner)
+        of_key(commissioner.practice, Membership.practice),
+        commissioner.valid.contains(on),
+        believed(commissioner, known_at),
     )
     leading = select(lead.commissioner).where(
-        of_key(lead.network, Membership.network), lead.valid.contains(on), believed(lead)
+        of_key(lead.network, Membership.network), lead.valid.contains(on), believed(lead, known_at)
     )
     return select(
         Membership.fact_id,

@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 from services.registry.agreements.queries import agreement_on, live_on
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotFound, Payee
 from services.registry.scope import acts_for, heir_of, heirs_of
-from shared.facts import ONE_DAY, as_at, currently_known, of_key
+from shared.facts import ONE_DAY, as_at, believed, currently_known, of_key
 from shared.identity import Caller, Role
 from shared.points import Point, Points, place
 
@@ -91,7 +91,7 @@ def networks_on(
 def _life(known_at: datetime | BindParameter[datetime] | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """The first day of a network and the day after its last, over all that is believed of it."""
     piece = aliased(NetworkEntry)
-    belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
+    belief = believed(piece, known_at)
     of_network = (of_key(piece.network, Network.code), belief)
     opened = select(func.min(func.lower(piece.valid))).where(*of_network).scalar_subquery()
     closed = (
@@ -127,7 +127,7 @@ def _one(*, as_known_then: bool) -> Point:
 def _last_day(*, as_known_then: bool) -> Point:
     """The day after the last on which a network was open before a day."""
     day, known_at = _asked(as_known_then=as_known_then)
-    belief = currently_known(NetworkEntry) if known_at is None else NetworkEntry.known.contains(known_at)
+    belief = believed(NetworkEntry, known_at)
     ended = func.upper(NetworkEntry.valid)
     of_network = NetworkEntry.network == place("code", String())
     return Point(select(func.max(ended).label("closed_after")).where(of_network, belief, ended <= day))

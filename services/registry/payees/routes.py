@@ -10,7 +10,7 @@ from services.registry.networks.model import NetworkNotFound, NetworkNotOpen, Pa
 from services.registry.networks.queries import read_network
 from services.registry.payees import operations
 from services.registry.payees.operations import NoPayeeThen, NotYoursToAppoint
-from shared.facts import ONE_DAY, currently_known
+from shared.facts import ONE_DAY, believed
 from shared.facts import as_at as true_at
 from shared.http import (
     AsAt,
@@ -81,7 +81,7 @@ async def list_payees(
 ) -> dict[str, Any]:
     """Who receives the network's money on a day, or all who ever did, as known now or then."""
     await read_network(points, code, as_at or today, known_at)
-    belief = currently_known(Payee) if known_at is None else Payee.known.contains(known_at)
+    belief = believed(Payee, known_at)
     statement = select(
         Payee.network,
         Payee.payee,

@@ -15,7 +15,7 @@ from services.registry.practices.model import (
     PracticeSuccession,
 )
 from services.registry.practices.queries import PracticeNotFound
-from shared.facts import currently_known
+from shared.facts import believed
 
 PARTS: dict[str, Any] = {
     "entries": PracticeEntry,
@@ -32,7 +32,7 @@ async def history_of(session: AsyncSession, code: str, known_at: datetime | None
         raise PracticeNotFound(f"No practice {code}.")
     history = {}
     for part, model in PARTS.items():
-        belief = currently_known(model) if known_at is None else model.known.contains(known_at)
+        belief = believed(model, known_at)
         found = await session.scalars(
             select(model).where(model.practice == code, belief).order_by(func.lower(model.valid), model.fact_id)
         )

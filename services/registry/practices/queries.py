@@ -19,7 +19,7 @@ from services.registry.practices.model import (
     PracticeStatus,
 )
 from shared.errors import NotFound
-from shared.facts import ONE_DAY, as_at, currently_known, of_key
+from shared.facts import ONE_DAY, as_at, believed, currently_known, of_key
 
 CODE = Practice.code
 
@@ -74,7 +74,7 @@ async def commissioned_through_time(
 def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """The first day of a practice and the day after its last, over all that is believed of it."""
     piece = aliased(PracticeEntry)
-    belief = currently_known(piece) if known_at is None else piece.known.contains(known_at)
+    belief = believed(piece, known_at)
     of_practice = (of_key(piece.practice, Practice.code), belief)
     opened = select(func.min(func.lower(piece.valid))).where(*of_practice).scalar_subquery()
     # max() passes over the null of an open piece, so whether one is open is asked first
@@ -149,7 +149,7 @@ async def read_practice(
     session: AsyncSession, code: str, day: date, known_at: datetime | None
 ) -> tuple[dict[str, Any], int]:
     """A practice on a day, or as it last was where it has closed, and its version."""
-    belief = currently_known(PracticeEntry) if known_at is None else PracticeEntry.known.contains(known_at)
+    belief = believed(PracticeEntry, known_at)
     begun = func.lower(PracticeEntry.valid) <= day
     statement = _described(day, known_at).where(Practice.code == code, belief, begun)
     row = (await session.execute(statement.order_by(func.lower(PracticeEntry.valid).desc()).limit(1))).first()

@@ -10,7 +10,7 @@ from services.registry.size_rules import operations
 from services.registry.size_rules.model import SizeRule
 from shared.errors import Fault, Invalid
 from shared.facts import as_at as true_at
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -67,7 +67,7 @@ async def list_size_rules(
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """The figures networks are measured by, through time or on one day."""
-    known = currently_known(SizeRule) if known_at is None else SizeRule.known.contains(known_at)
+    known = believed(SizeRule, known_at)
     statement = select(SizeRule).where(known if as_at is None else true_at(SizeRule, as_at, known_at))
     rows, following = await page(session, statement, [SizeRule.fact_id], paging)
     return {"items": [row[0] for row in rows], "next": following}

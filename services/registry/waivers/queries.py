@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.scope import area_of
 from services.registry.waivers.model import Waiver, WaiverNotFound
-from shared.facts import as_at, currently_known
+from shared.facts import as_at, believed
 from shared.identity import Caller, Role
 
 
@@ -33,7 +33,7 @@ async def find_waiver(
     lock: bool = False,
 ) -> Waiver:
     """What is believed now, or was then, of an exception the caller may see. Raises `WaiverNotFound`."""
-    known = currently_known(Waiver) if known_at is None else Waiver.known.contains(known_at)
+    known = believed(Waiver, known_at)
     statement = (
         select(Waiver)
         .where(Waiver.id == id, known, await visible_waivers(session, caller, today))

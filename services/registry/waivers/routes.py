@@ -14,7 +14,7 @@ from services.registry.waivers import operations, queries
 from services.registry.waivers.model import TOO_SMALL, ExceptedAlready, FindingNotThere, Waiver, WaiverNotFound
 from shared.errors import Fault, Invalid
 from shared.facts import as_at as true_at
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -158,7 +158,7 @@ async def list_waivers(
     finding: Annotated[str | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
     """Exceptions known now or then, with who gave them, when and why; with `as_at` those that hold on that day."""
-    known = currently_known(Waiver) if known_at is None else Waiver.known.contains(known_at)
+    known = believed(Waiver, known_at)
     statement = select(Waiver).where(
         await queries.visible_waivers(session, caller, today),
         known if as_at is None else true_at(Waiver, as_at, known_at),

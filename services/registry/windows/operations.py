@@ -9,7 +9,7 @@ from services.registry.windows.model import Window, WindowNotFound, WindowReason
 from shared.audit import audit
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import currently_known, days, record, withdraw
+from shared.facts import believed, days, record, withdraw
 from shared.http import require_match
 from shared.identity import Caller
 
@@ -51,7 +51,7 @@ async def find_window(
     session: AsyncSession, id: str, known_at: datetime | None = None, *, lock: bool = False
 ) -> Window:
     """A window as known now or then. Raises `WindowNotFound`."""
-    belief = currently_known(Window) if known_at is None else Window.known.contains(known_at)
+    belief = believed(Window, known_at)
     statement = select(Window).where(Window.id == id, belief)
     found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:

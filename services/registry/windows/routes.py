@@ -10,7 +10,7 @@ from services.registry.windows import operations
 from services.registry.windows.model import Window, WindowNotFound, WindowReason, WindowWithdrawn
 from shared.errors import Invalid
 from shared.facts import as_at as true_at
-from shared.facts import currently_known
+from shared.facts import believed
 from shared.http import (
     AsAt,
     Idempotent,
@@ -104,7 +104,7 @@ async def list_windows(
     if as_at is not None:
         statement = statement.where(true_at(Window, as_at, known_at))
     else:
-        statement = statement.where(currently_known(Window) if known_at is None else Window.known.contains(known_at))
+        statement = statement.where(believed(Window, known_at))
     if contract_year is not None:
         statement = statement.where(Window.contract_year == contract_year)
     if why is not None:
