@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +34,7 @@ from shared.events.registry import (
     PatientsAllocated,
     PayeeAppointed,
     PracticeClosed,
+    PracticeFact,
     PracticeJoined,
     PracticeLeft,
     PracticeRegistered,
@@ -59,12 +60,19 @@ async def inherit_commissioner(session: AsyncSession, event: CommissionerSucceed
 
 async def know_practices(session: AsyncSession, event: PracticesPublished, arrival: Arrival) -> None:
     await networks.keep_practices(session, event.practices, arrival.envelope.position)
-    await networks.take_back_successions(session, event.practices, arrival.envelope.position, arrival.now)
+    await _keep_successions(session, event.practices, arrival)
 
 
 async def know_practice(session: AsyncSession, event: PracticeRegistered, arrival: Arrival) -> None:
     await networks.keep_practices(session, [event.practice], arrival.envelope.position)
-    await networks.take_back_successions(session, [event.practice], arrival.envelope.position, arrival.now)
+    await _keep_successions(session, [event.practice], arrival)
+
+
+async def _keep_successions(session: AsyncSession, practices: Sequence[PracticeFact], arrival: Arrival) -> None:
+    """Sums are counted anew where patients are not, or no longer, a successor's."""
+    touched = await networks.keep_successions(session, practices, arrival.envelope.position, arrival.now)
+    if touched:
+        _ask_for_budgets(session, await members.networks_of(session, await members.with_heirs(session, touched)), set())
 
 
 async def close_practice(session: AsyncSession, event: PracticeClosed, arrival: Arrival) -> None:

@@ -71,10 +71,23 @@ class Commissioned(Fact):
     valid_to: date | None = None
 
 
+class WentOver(Fact):
+    """The days on which the patients of a practice were its successor's; `valid_to` is the last, before it opened anew.
+
+    `None` while it has not.
+    """
+
+    successor: str
+    valid_from: date
+    valid_to: date | None = None
+
+
 class PracticeFact(Fact):
     """A practice as the register has it. `valid_to` is the last day; `None` while it is open.
 
-    `commissioned` says who commissioned it through time, as known now, where it is given.
+    `commissioned` says who commissioned it through time, as known now, where it is given; `went_over` likewise into
+    whom it went over: a succession that is not there any more never was, one with a last day ended. Where it is not
+    said, a practice that does not close has gone over into none.
     """
 
     practice: str
@@ -84,6 +97,7 @@ class PracticeFact(Fact):
     closed_on: date | None = None
     status: Literal["active", "dormant", "closed", "proposed"] = "active"
     commissioned: list[Commissioned] = []
+    went_over: list[WentOver] | None = None
 
 
 @catalogued

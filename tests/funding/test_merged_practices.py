@@ -17,6 +17,7 @@ from shared.events.registry import (
     PracticeLeft,
     PracticeRegistered,
     PracticeSucceeded,
+    WentOver,
 )
 from tests.funding.asking import amounts, explained
 from tests.funding.builders import COMMISSIONER, NETWORK, an_approved_network, list_sizes
@@ -44,9 +45,11 @@ def merged(practice: str, into: str, on: date = JUNE, network: str | None = NETW
     ]
 
 
-def open_again(practice: str) -> PracticeRegistered:
-    fact = PracticeFact(practice=practice, practice_name="Surgery", commissioner=COMMISSIONER)
-    return PracticeRegistered(as_at=JUNE, practice=fact)
+def open_again(practice: str, went_over: list[WentOver] | None = None) -> PracticeRegistered:
+    fact = PracticeFact(
+        practice=practice, practice_name="Surgery", commissioner=COMMISSIONER, opened_on=date(2013, 4, 1)
+    )
+    return PracticeRegistered(practice=fact.model_copy(update={"went_over": went_over}))
 
 
 async def test_a_network_is_paid_for_as_many_patients_after_a_merger_as_before(funding_app: Harness) -> None:
@@ -129,6 +132,78 @@ async def test_an_allocated_list_counts_with_what_came_over_to_it(funding_app: H
         "2022-05": "7000.00",
         "2022-06": "7750.00",
     }
+
+
+async def test_months_of_a_merger_stay_as_paid_when_the_practice_opens_anew(funding_app: Harness) -> None:
+    """A00002 was A00001's from June to August, is its own again in September and goes over again in November."""
+    await an_area(funding_app)
+    await funding_app.deliver(*merged("A00002", "A00001"))
+    august = await paid(funding_app, "2022-08")
+    assert (await amounts(funding_app, august, stream="core_registered"))["2022-08", "due"] == "6250.00"
+    gone = WentOver(successor="A00001", valid_from=JUNE, valid_to=date(2022, 8, 31))
+    anew = open_again("A00002", [gone])
+    await funding_app.deliver(anew, anew)
+    september = await paid(funding_app, "2022-09")
+    assert await amounts(funding_app, september, stream="core_registered") == {("2022-09", "due"): "3750.00"}
+    own = await amounts(funding_app, september, stream="network_participation", practice="A00001")
+    assert own == {("2022-09", "due"): "4549.25"}
+    joined = PracticeJoined(network=NETWORK, commissioner=COMMISSIONER, practice="A00002", valid_from=date(2022, 10, 1))
+    await funding_app.deliver(joined)
+    october = await paid(funding_app, "2022-10")
+    assert await amounts(funding_app, october, stream="core_registered") == {("2022-10", "due"): "6250.00"}
+    own = await amounts(funding_app, october, stream="network_participation", practice="A00002")
+    assert own == {("2022-10", "due"): "2788.25"}
+    # the second merger leaves the first as it was, and putting it right touches the second alone
+    last = {"commissioner": COMMISSIONER, "practice": "A00002", "valid_to": date(2022, 10, 31)}
+    left = PracticeLeft(network=NETWORK, valid_from=date(2022, 10, 1), **last)
+    again = {"practice": "A00002", "successor": "A00001", "commissioner": COMMISSIONER}
+    await funding_app.deliver(
+        left,
+        PracticeClosed(practice="A00002", commissioner=COMMISSIONER, closed_on=date(2022, 10, 31)),
+        PracticeSucceeded(**again, succeeded_on=date(2022, 12, 1)),
+        PracticeSucceeded(**again, succeeded_on=date(2022, 11, 1)),
+    )
+    november = await paid(funding_app, "2022-11")
+    assert await amounts(funding_app, november, stream="core_registered") == {("2022-11", "due"): "6250.00"}
+
+
+async def test_an_older_word_of_a_merger_does_not_undo_its_end(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    left, closed, succeeded = merged("A00002", "A00001")
+    gone = WentOver(successor="A00001", valid_from=JUNE, valid_to=date(2022, 8, 31))
+    await funding_app.deliver(left)
+    await funding_app.deliver(open_again("A00002", [gone]), position=9_000)
+    for position, event in ((8_999, succeeded), (8_998, closed)):
+        await funding_app.deliver(event, position=position)
+    run = await paid(funding_app, "2022-09")
+    lines = await lines_of(funding_app, run, stream="core_registered")
+    assert {line["month"]: line["amount"] for line in lines} == {
+        **dict.fromkeys(("2022-04", "2022-05", "2022-06", "2022-07", "2022-08"), "6250.00"),
+        "2022-09": "3750.00",
+    }
+
+
+async def test_a_merger_that_never_was_is_taken_back_also_where_successions_are_told(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    await funding_app.deliver(list_sizes("registered", {"A00003": 8000, "A00001": 30000, "A00002": 20000}))
+    await funding_app.deliver(*merged("A00003", "A00001", network=None))
+    await paid(funding_app, "2022-06")
+    await funding_app.deliver(open_again("A00003", []))
+    july = await paid(funding_app, "2022-07")
+    assert await amounts(funding_app, july, stream="core_registered") == {
+        ("2022-06", "membership-changed"): "-1000.00",
+        ("2022-07", "due"): "6250.00",
+    }
+
+
+async def test_the_sum_for_roles_counts_a_merger_for_its_days_only(funding_app: Harness) -> None:
+    await an_area(funding_app)
+    before = (await sums(funding_app, "2022-23"))[NETWORK]["amount"]
+    await funding_app.deliver(*merged("A00002", "A00001", date(2022, 3, 1)))
+    for last, same in ((date(2022, 3, 31), False), (date(2022, 4, 1), True)):
+        gone = WentOver(successor="A00001", valid_from=date(2022, 3, 1), valid_to=last)
+        await funding_app.deliver(open_again("A00002", [gone]))
+        assert ((await sums(funding_app, "2022-23"))[NETWORK]["amount"] == before) is same
 
 
 @pytest.mark.parametrize("late", [False, True])

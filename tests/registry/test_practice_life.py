@@ -156,6 +156,63 @@ async def test_a_practice_merges_into_another_whose_membership_goes_on(app: Harn
     assert (history["successions"], history["memberships"][-1]["valid_to"]) == ([], None)
 
 
+async def successions(app: Harness, code: str, known_at: str | None = None) -> list[tuple[str, str, str | None]]:
+    asked = {} if known_at is None else {"known_at": known_at}
+    history = (await app.client.get(f"{P}/{code}/history", params=asked, headers=national(app))).json()
+    return [(s["successor"], s["valid_from"], s["valid_to"]) for s in history["successions"]]
+
+
+async def told(app: Harness) -> list[tuple[str, str, str | None]]:
+    over = (await last(app, events.PracticeRegistered)).practice.went_over
+    return [(o.successor, str(o.valid_from), o.valid_to and str(o.valid_to)) for o in over]
+
+
+async def test_a_merger_ends_where_the_practice_opens_anew(app: Harness, readers: dict[str, Harness]) -> None:
+    """What was merged stays so; a closure taken back or put right afterwards concerns the newest closure alone."""
+
+    async def copies(position: int) -> int:
+        after = await agreed(app, readers, position)
+        funding = (
+            "SELECT successor, lower(valid), upper(valid) - 1 FROM practice_heirs WHERE upper_inf(known) ORDER BY 2"
+        )
+        reporting = "SELECT successor, succeeded_on, valid_to FROM practice_successions ORDER BY 2"
+        register = [(s, first, str(until)) for s, first, until in await successions(app, "Z80011")]
+        assert await rows(readers["funding"], funding) == await rows(readers["reporting"], reporting) == register
+        return after
+
+    def put(noun: str, **body: Any) -> Any:
+        return change(app, f"Z80011/{noun}", **body)
+
+    at = await copies(0)
+    assert (await put("succession", successor="Z80012", succeeded_on="2022-06-01")).status_code == 200
+    at = await copies(at)
+    assert (await put("reopening", reopened_on="2022-09-01")).status_code == 200
+    first = ("Z80012", "2022-06-01", "2022-08-31")
+    assert await successions(app, "Z80011") == await told(app) == [first]
+    at = await copies(at)
+    assert (await put("succession", successor="Z80013", succeeded_on="2023-02-01")).status_code == 200
+    at = await copies(at)
+    assert (await put("succession", successor="Z80012", succeeded_on="2023-01-01")).status_code == 200
+    assert await successions(app, "Z80011") == [first, ("Z80012", "2023-01-01", None)]
+    at = await copies(at)
+    assert (await put("closure/withdrawal")).status_code == 200
+    assert await successions(app, "Z80011") == await told(app) == [first]
+    at = await copies(at)
+    # it closes in the gap: then it never opened anew, and its patients stayed its successor's
+    assert (await put("closure", closed_on="2022-07-15")).status_code == 200
+    assert await successions(app, "Z80011") == await told(app) == [("Z80012", "2022-06-01", None)]
+    at = await copies(at)
+    assert (await put("closure/withdrawal")).status_code == 200
+    assert await successions(app, "Z80011") == await told(app) == []
+    await copies(at)
+
+
+async def test_a_practice_that_opens_anew_on_the_day_it_merged_has_not_merged(app: Harness) -> None:
+    assert (await change(app, "Z80011/succession", successor="Z80012", succeeded_on="2022-06-01")).status_code == 200
+    assert (await change(app, "Z80011/reopening", reopened_on="2022-06-01")).status_code == 200
+    assert await successions(app, "Z80011") == await told(app) == []
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -39,7 +39,11 @@ Spells = list[tuple[str, date, date | None]]
 
 
 def practices(
-    area: str, *codes: str, closed: date | None = None, commissioned: Spells | None = None
+    area: str,
+    *codes: str,
+    closed: date | None = None,
+    commissioned: Spells | None = None,
+    went_over: list[registry.WentOver] | None = None,
 ) -> registry.PracticesPublished:
     return registry.PracticesPublished(
         commissioner=area,
@@ -55,6 +59,7 @@ def practices(
                     registry.Commissioned(commissioner=by, valid_from=first, valid_to=last)
                     for by, first, last in commissioned or []
                 ],
+                went_over=went_over,
             )
             for c in codes
         ],

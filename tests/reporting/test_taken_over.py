@@ -87,6 +87,38 @@ async def test_a_succession_of_practices_taken_back_is_as_if_it_had_not_been(app
     assert (one["practices"], one["registered"]) == (2, "22000")
 
 
+async def test_a_merger_ends_where_the_practice_opens_anew(app: Harness) -> None:
+    """A80003 is A80001's in July and August, and by itself before and after; in 2023 it goes over into A80002."""
+    spells = [("AA1", date(2013, 4, 1), JUNE_30), ("CC3", date(2022, 9, 1), None)]
+    gone = registry.WentOver(successor="A80001", valid_from=TAKEN_OVER_ON, valid_to=date(2022, 8, 31))
+    await app.deliver(practices("CC3", "A80003", commissioned=spells, went_over=[gone]))
+
+    async def seen(day: str) -> list[Any]:
+        one = by_key(await report(app, "coverage", as_at=day))
+        area = one.get("CC3") or one["AA1"]
+        return [area[name] for name in ("practices", "registered", "covered")]
+
+    merged, alone = [2, "31000", "31000"], [3, "31000", "22000"]
+    assert await seen(BEFORE) == [3, "31000", "31000"]
+    assert [await seen(day) for day in (AFTER, "2022-08-31", "2022-09-01")] == [merged, merged, alone]
+    again = registry.PracticeSucceeded(
+        practice="A80003", successor="A80002", commissioner="CC3", succeeded_on=date(2023, 2, 1)
+    )
+    await app.deliver(
+        practices("CC3", "A80003", closed=date(2023, 1, 31), commissioned=spells, went_over=[gone]), again
+    )
+    days = (AFTER, "2022-08-31", "2022-09-01", "2023-01-31", "2023-02-01")
+    assert [await seen(day) for day in days] == [merged, merged, alone, alone, merged]
+    # a list counted after it opened anew says nothing of the months before
+    await app.deliver(practices("CC3", "A80003", commissioned=spells, went_over=[gone]))
+    await app.deliver(lists("CC3", {"A80001": 15_000, "A80002": 7_000, "A80003": 9_500}, date(2022, 10, 1)))
+    assert [await seen(day) for day in (AFTER, "2022-10-01")] == [merged, [3, "31500", "22000"]]
+    # and had it never been, it is as if it had not
+    never = [("AA1", date(2013, 4, 1), JUNE_30), ("CC3", TAKEN_OVER_ON, None)]
+    await app.deliver(practices("CC3", "A80003", commissioned=never, went_over=[]))
+    assert await seen(AFTER) == alone
+
+
 async def test_people_in_post_are_counted_for_who_leads_their_network_that_day(app: Harness) -> None:
     before = figures(await report(app, "workforce", as_at=BEFORE), "wte")
     after = figures(await report(app, "workforce", as_at=AFTER), "wte")

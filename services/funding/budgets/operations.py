@@ -27,11 +27,11 @@ from shared.years import snapshot_of, year_end, year_start
 # One row per practice a network serves on the day that decides its budget: the later of the year's first day (1 July in
 # 2019, when networks began) and the network's own, with the practice's figures at the year's snapshot.
 _SERVED = text("""
-WITH RECURSIVE over (practice, successor, since) AS (
-    SELECT practice, successor, lower(valid) FROM practice_heirs WHERE upper_inf(known)
+WITH RECURSIVE over (practice, successor, valid) AS (
+    SELECT practice, successor, valid FROM practice_heirs WHERE upper_inf(known)
     UNION
-    SELECT over.practice, h.successor, greatest(over.since, lower(h.valid))
-    FROM over JOIN practice_heirs AS h ON h.practice = over.successor AND upper_inf(h.known)
+    SELECT over.practice, h.successor, over.valid * h.valid
+    FROM over JOIN practice_heirs AS h ON h.practice = over.successor AND upper_inf(h.known) AND over.valid && h.valid
 )
 SELECT n.code AS network, n.commissioner, y.contract_year, s.practice, s.share, s.how,
        greatest(y.begins, n.valid_from) AS counted_on,
@@ -51,11 +51,11 @@ LEFT JOIN LATERAL (
     UNION ALL
     SELECT o.practice, m.share, 'merged' FROM memberships AS m JOIN over AS o ON o.successor = m.practice
     WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
-      AND o.since <= greatest(y.begins, n.valid_from)
+      AND o.valid @> greatest(y.begins, n.valid_from)
     UNION ALL
     SELECT o.practice, 1, 'merged' FROM allocations AS a JOIN over AS o ON o.successor = a.practice
     WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
-      AND o.since <= greatest(y.begins, n.valid_from)
+      AND o.valid @> greatest(y.begins, n.valid_from)
 ) AS s ON true
 LEFT JOIN practices AS p ON p.code = s.practice
 LEFT JOIN populations AS f

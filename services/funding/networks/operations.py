@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Text, and_, any_, case, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, Range, insert
@@ -20,7 +21,7 @@ from shared.events.registry import (
     PracticeFact,
     PracticeSucceeded,
 )
-from shared.facts import currently_known, days, record, withdraw
+from shared.facts import currently_known, days, record, since, withdraw
 
 
 async def keep_commissioner(session: AsyncSession, event: CommissionerRegistered, position: int) -> None:
@@ -150,7 +151,12 @@ async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, posi
     )
     if (await session.scalar(held) or 0) >= position or await session.scalar(undone) is not None:
         return False
-    await withdraw(session, PracticeHeir, now=now, days=Range(None, None), practice=event.practice)
+    going_on = select(func.min(func.lower(PracticeHeir.valid))).where(
+        PracticeHeir.practice == event.practice, currently_known(PracticeHeir), func.upper_inf(PracticeHeir.valid)
+    )
+    first = await session.scalar(going_on)
+    if first is not None:  # it is put right by this; what ended when the practice opened anew stands
+        await withdraw(session, PracticeHeir, now=now, days=days(first), practice=event.practice)
     heir = PracticeHeir(
         practice=event.practice, successor=event.successor, valid=days(event.succeeded_on), position=position
     )
@@ -158,18 +164,46 @@ async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, posi
     return True
 
 
-async def take_back_successions(
+async def keep_successions(
     session: AsyncSession, practices: Sequence[PracticeFact], position: int, now: datetime
-) -> None:
-    """A practice that is open has gone over into none."""
-    there = [fact.practice for fact in practices if fact.closed_on is None]
-    held = select(PracticeHeir.practice).where(
-        PracticeHeir.practice == any_(literal(there, ARRAY(Text))),
-        currently_known(PracticeHeir),
-        PracticeHeir.position < position,
+) -> set[str]:
+    """Hold exactly the successions told of these practices; gives the successors for whom that changes something.
+
+    Of a practice that is open and of which none are told it is none.
+    """
+    told = {
+        fact.practice: [(one.successor, days(one.valid_from, one.valid_to)) for one in fact.went_over or ()]
+        for fact in practices
+        if fact.went_over is not None or fact.closed_on is None
+    }
+    wanted = any_(literal(sorted(told), ARRAY(Text)))
+    held: dict[str, list[tuple[str, Range[date]]]] = defaultdict(list)
+    believed = select(PracticeHeir.practice, PracticeHeir.successor, PracticeHeir.valid).where(
+        PracticeHeir.practice == wanted, currently_known(PracticeHeir)
     )
-    for practice in (await session.scalars(held)).all():
-        await withdraw(session, PracticeHeir, now=now, days=Range(None, None), practice=practice)
+    for practice, successor, valid in await session.execute(believed.order_by(func.lower(PracticeHeir.valid))):
+        held[practice].append((successor, valid))
+    changed = [practice for practice, spells in told.items() if spells != held[practice]]
+    if not changed:
+        return set()
+    among = any_(literal(changed, ARRAY(Text)))
+    newer = select(PracticeHeir.practice).where(PracticeHeir.practice == among, PracticeHeir.position >= position)
+    undone = select(Practice.code).where(
+        Practice.code == among, Practice.position > position, Practice.closed_on.is_(None)
+    )
+    old_news = set((await session.scalars(newer.union(undone))).all())
+    touched = set[str]()
+    for practice in changed:
+        if practice not in old_news:
+            await withdraw(session, PracticeHeir, now=now, days=Range(None, None), practice=practice)
+            await session.flush()
+            session.add_all(
+                PracticeHeir(practice=practice, successor=successor, valid=valid, position=position, known=since(now))
+                for successor, valid in told[practice]
+            )
+            touched |= {successor for successor, _ in [*held[practice], *told[practice]]}
+    await session.flush()
+    return touched
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, position: int) -> None:

@@ -129,26 +129,30 @@ async def _spans(
     over = await _went_over(session, known_at)
     for spans in found.values():
         spans += [
-            Span(practice, held.share, "merged", max(since, held.begin), held.end, held.practice)
+            Span(practice, held.share, "merged", max(begin, held.begin), min(end, held.end), held.practice)
             for held in spans
-            for practice, since in over.get(held.practice, ())
-            if max(since, held.begin) < held.end
+            for practice, begin, end in over.get(held.practice, ())
+            if max(begin, held.begin) < min(end, held.end)
         ]
     return found
 
 
-async def _went_over(session: AsyncSession, known_at: datetime | None) -> dict[str, list[tuple[str, date]]]:
-    """By practice those that went over into it, or into one that did, and the day from which their patients are its."""
+async def _went_over(session: AsyncSession, known_at: datetime | None) -> dict[str, list[tuple[str, date, date]]]:
+    """By practice those that went over into it, or into one that did: their patients are its from a day to another."""
     links = select(PracticeHeir.practice, PracticeHeir.successor, PracticeHeir.valid).where(
         believed(PracticeHeir, known_at)
     )
-    heirs = {practice: (successor, _span_of(valid)[0]) for practice, successor, valid in await session.execute(links)}
-    found: dict[str, list[tuple[str, date]]] = defaultdict(list)
+    heirs: dict[str, list[tuple[str, date, date]]] = defaultdict(list)
+    for practice, successor, valid in await session.execute(links):
+        heirs[practice].append((successor, *_span_of(valid)))
+    found: dict[str, list[tuple[str, date, date]]] = defaultdict(list)
     for practice in sorted(heirs):
-        code, since, seen = practice, date.min, {practice}
-        while code in heirs and heirs[code][0] not in seen:
-            code, on = heirs[code]
-            since = max(since, on)
-            seen.add(code)
-            found[code].append((practice, since))
+        ahead = [(practice, date.min, date.max, frozenset([practice]))]
+        while ahead:
+            code, begin, end, seen = ahead.pop()
+            for successor, on, until in heirs.get(code, ()):
+                first, after = max(begin, on), min(end, until)
+                if first < after and successor not in seen:
+                    found[successor].append((practice, first, after))
+                    ahead.append((successor, first, after, seen | {successor}))
     return found

@@ -26,7 +26,7 @@ from services.registry.practices.model import (
     PracticeSucceedsItself,
     PracticeSuccession,
 )
-from services.registry.practices.queries import PracticeNotFound, commissioned_through_time
+from services.registry.practices.queries import PracticeNotFound, commissioned_through_time, successions_through_time
 from services.registry.rounds.model import NotYoursToDecide
 from services.registry.rounds.queries import require_decider
 from services.registry.splits.model import Split
@@ -81,7 +81,8 @@ async def tell_practice(session: AsyncSession, practice: Practice, now: datetime
     today = london_day(now)
     commissioner = await commissioner_of(session, practice.code, today)
     spells = (await commissioned_through_time(session, [practice.code]))[practice.code]
-    announce(session, practice.registered(entries, commissioner or "", spells, today))
+    over = (await successions_through_time(session, [practice.code]))[practice.code]
+    announce(session, practice.registered(entries, commissioner or "", spells, over, today))
     await session.flush()
 
 
@@ -143,14 +144,46 @@ async def close_practice(
     Raises `PracticeNotFound`, `NotYoursToDecide`, `Invalid`.
     """
     practice = await change_practice(session, code, caller, closed_on, if_match, now)
-    await _ends(session, practice, closed_on, Change(reason, caller.subject, now))
+    change = Change(reason, caller.subject, now)
+    await _ends(session, practice, closed_on, change)
+    if await _stays_over(session, code, change):
+        await tell_practice(session, practice, now)
     return practice
+
+
+async def _stays_over(session: AsyncSession, code: str, change: Change) -> bool:
+    """Where it never opened anew after a succession, the succession goes on; says whether that was so."""
+    last: PracticeEntry = await last_entry(session, PracticeEntry, practice=code)
+    ended: PracticeSuccession | None = await last_entry(session, PracticeSuccession, practice=code)
+    if last.valid_to is None or ended is None or ended.valid_to is None or ended.valid_from <= last.valid_to:
+        return False
+    succession = PracticeSuccession(
+        practice=code,
+        successor=ended.successor,
+        valid=days(ended.valid_from),
+        reason=change.reason,
+        recorded_by=change.by,
+    )
+    await record(session, succession, key=["practice"], now=change.now)
+    return True
+
+
+async def _opened_last(session: AsyncSession, code: str) -> date:
+    """The day since which a practice is, or was at its end, open without a gap."""
+    statement = select(PracticeEntry.valid).where(PracticeEntry.practice == code, currently_known(PracticeEntry))
+    spans = (await session.scalars(statement.order_by(func.lower(PracticeEntry.valid).desc()))).all()
+    first = date.max
+    for span in spans:
+        if span.lower is None or (first != date.max and span.upper != first):
+            break
+        first = span.lower
+    return first
 
 
 async def reopen_closed(
     session: AsyncSession, code: str, *, reason: str, caller: Caller, if_match: str | None, now: datetime
 ) -> Practice:
-    """A closure recorded in error never was, nor a succession: the practice and what ended with it go on.
+    """A closure recorded in error never was, nor the succession of that day: the practice and what ended with it go on.
 
     Raises `PracticeNotFound`, `PracticeNotClosed`, `NotYoursToDecide`.
     """
@@ -158,7 +191,7 @@ async def reopen_closed(
     last = await last_entry(session, PracticeEntry, practice=code)
     if last is None or last.valid_to is None:
         raise PracticeNotClosed(f"{code} has no closing day.")
-    await withdraw(session, PracticeSuccession, now=now, days=days(date.min), practice=code)
+    await withdraw(session, PracticeSuccession, now=now, days=days(await _opened_last(session, code)), practice=code)
     await _ends(session, practice, None, Change(reason, caller.subject, now))
     return practice
 
@@ -239,7 +272,8 @@ async def succeed_practice(
     succession = PracticeSuccession(
         practice=code, successor=successor, valid=days(succeeded_on), reason=reason, recorded_by=caller.subject
     )
-    await withdraw(session, PracticeSuccession, now=now, days=days(date.min), practice=code)
+    # those before it opened anew have ended, and stand
+    await withdraw(session, PracticeSuccession, now=now, days=days(await _opened_last(session, code)), practice=code)
     await record(session, succession, key=["practice"], now=now)
     announce(session, succession.succeeded(await commissioner_of(session, code, last_day) or ""))
     await session.flush()
@@ -260,6 +294,8 @@ async def set_status(
 ) -> Practice:
     """A practice is dormant from a day on or for some days, or active again; one that closed opens anew.
 
+    A succession ends where the practice opens anew: its patients are its own from that day, and were not before.
+
     Raises `PracticeNotFound`, `PracticeNotOpen`, `NotYoursToDecide`, `Invalid`.
     """
     _span(first, last, "valid_to")
@@ -272,6 +308,7 @@ async def set_status(
         commissioner = await commissioner_of(session, code, first)
         again = PracticeCommissioner(commissioner=commissioner, **fact)
         await record(session, again, key=["practice"], now=now)
+        await withdraw(session, PracticeSuccession, now=now, days=days(first), practice=code)
     elif not await amend(session, PracticeEntry, now=now, days=days(first, last), values=explained, practice=code):
         raise PracticeNotOpen(f"{code} is not open on {first}.")
     await settle_register(session)

@@ -10,8 +10,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
-from shared.events.registry import Commissioned, PracticeClosed, PracticeFact, PracticeRegistered, PracticeSucceeded
-from shared.facts import Dated, no_overlap
+from shared.events.registry import (
+    Commissioned,
+    PracticeClosed,
+    PracticeFact,
+    PracticeRegistered,
+    PracticeSucceeded,
+    WentOver,
+)
+from shared.facts import ONE_DAY, Dated, left_over, no_overlap
 
 CORE_CONTRACTS = frozenset({"GMS", "PMS", "APMS"})
 GP_PRACTICE_SETTING = "4"
@@ -61,6 +68,7 @@ class Practice(Versioned, Base):
         entries: Sequence[PracticeEntry],
         commissioner: str,
         commissioned: Sequence[PracticeCommissioner],
+        successions: Sequence[PracticeSuccession],
         today: date,
     ) -> PracticeRegistered:
         """The practice as the register has it now, whatever changed about it; `entries` are all that is believed."""
@@ -77,6 +85,7 @@ class Practice(Versioned, Base):
                 closed_on=closed_on,
                 status=status.value,
                 commissioned=[spell.told() for spell in commissioned],
+                went_over=told_of(successions, entries),
             )
         )
 
@@ -162,3 +171,18 @@ class PracticeSuccession(Explained, Dated, Base):
             commissioner=commissioner,
             succeeded_on=self.valid_from,
         )
+
+
+def told_of(successions: Iterable[PracticeSuccession], entries: Iterable[PracticeEntry]) -> list[WentOver]:
+    """Into whom a practice went over as other services hear of it: on the days on which it is not open itself."""
+    opened = [entry.valid for entry in entries]
+    return [
+        WentOver(
+            successor=succession.successor,
+            valid_from=part.lower,
+            valid_to=None if part.upper is None else part.upper - ONE_DAY,
+        )
+        for succession in successions
+        for part in left_over(succession.valid, opened)
+        if part.lower is not None
+    ]

@@ -17,6 +17,7 @@ from services.registry.practices.model import (
     PracticeContract,
     PracticeEntry,
     PracticeStatus,
+    PracticeSuccession,
 )
 from shared.errors import NotFound
 from shared.facts import ONE_DAY, as_at, believed, currently_known, of_key
@@ -69,6 +70,17 @@ async def commissioned_through_time(
     for spell in await session.scalars(statement.order_by(func.lower(PracticeCommissioner.valid))):
         spells[spell.practice].append(spell)
     return spells
+
+
+async def successions_through_time(session: AsyncSession, codes: Sequence[str]) -> dict[str, list[PracticeSuccession]]:
+    """Into whom each of these practices went over on which days, in order, as known now."""
+    statement = select(PracticeSuccession).where(
+        PracticeSuccession.practice == any_(literal(list(codes), ARRAY(Text))), currently_known(PracticeSuccession)
+    )
+    found: dict[str, list[PracticeSuccession]] = defaultdict(list)
+    for succession in await session.scalars(statement.order_by(func.lower(PracticeSuccession.valid))):
+        found[succession.practice].append(succession)
+    return found
 
 
 def _life(known_at: datetime | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

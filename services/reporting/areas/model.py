@@ -53,14 +53,18 @@ class PracticeCommissioner(Base):
 
 
 class PracticeSuccession(Base):
-    """A practice went over into another, whose patients its own are from a day on."""
+    """A practice went over into another, whose patients its own are from a day on, and until it opens anew.
+
+    `valid_to` is the last day.
+    """
 
     __tablename__ = "practice_successions"
     __table_args__ = (Index("ix_practice_successions_successor", "successor"),)
 
     practice: Mapped[Code] = mapped_column(primary_key=True)
+    succeeded_on: Mapped[date] = mapped_column(primary_key=True)
     successor: Mapped[Code]
-    succeeded_on: Mapped[date]
+    valid_to: Mapped[date | None]
     sequence: Mapped[int] = mapped_column(BigInteger)
 
 

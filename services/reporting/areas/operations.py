@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,10 +75,22 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
     )
     taken: dict[str, bool] = dict(rows.all())
     recount(session, [practice for practice, moved in taken.items() if moved])
-    goes_on = [practice for practice in taken if facts[practice].closed_on is None]
-    if goes_on:  # a succession taken back is told as a practice that does not close
-        given = {"practices": goes_on, "sequence": sequence}
-        recount(session, await session.scalars(_NOT_SUCCEEDED, given))
+    # before successions were told with their practice, one taken back was told as a practice that does not close
+    named = [p for p in taken if facts[p].went_over is not None or facts[p].closed_on is None]
+    if named:
+        over = [(practice, spell) for practice in named for spell in facts[practice].went_over or ()]
+        moved = await session.execute(
+            _WENT_OVER,
+            {
+                "named": named,
+                "practices": [practice for practice, _ in over],
+                "firsts": [spell.valid_from for _, spell in over],
+                "lasts": [spell.valid_to for _, spell in over],
+                "successors": [spell.successor for _, spell in over],
+                "sequence": sequence,
+            },
+        )
+        recount(session, {code for row in moved for code in row if code is not None})
     dated = [facts[practice] for practice in taken if facts[practice].commissioned]
     if dated:
         spells = [(fact.practice, spell) for fact in dated for spell in fact.commissioned]
@@ -95,10 +107,25 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
         recount(session, changed)
 
 
-_NOT_SUCCEEDED = text(
+_WENT_OVER = text(
     """
-    DELETE FROM practice_successions WHERE practice = ANY(CAST(:practices AS text[])) AND sequence < :sequence
-    RETURNING successor
+    WITH told AS (
+        SELECT * FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]),
+                             CAST(:successors AS text[])) AS told (practice, succeeded_on, valid_to, successor)
+    ), gone AS (
+        DELETE FROM practice_successions held
+        WHERE practice = ANY(CAST(:named AS text[])) AND sequence < :sequence
+            AND (practice, succeeded_on) NOT IN (SELECT practice, succeeded_on FROM told)
+        RETURNING practice, successor
+    ), kept AS (
+        INSERT INTO practice_successions AS held (practice, succeeded_on, valid_to, successor, sequence)
+        SELECT practice, succeeded_on, valid_to, successor, :sequence FROM told
+        ON CONFLICT (practice, succeeded_on) DO UPDATE SET
+            valid_to = excluded.valid_to, successor = excluded.successor, sequence = excluded.sequence
+        WHERE held.sequence < excluded.sequence
+        RETURNING new.practice, new.successor, old.successor AS before
+    )
+    SELECT practice, successor, NULL FROM gone UNION SELECT practice, successor, before FROM kept
     """
 )
 
@@ -126,16 +153,18 @@ _SPELLS = text(
 
 async def note_practice_succession(session: AsyncSession, event: registry.PracticeSucceeded, sequence: int) -> None:
     """A practice's patients are its successor's from a day on, also before their lists are counted together."""
-    statement = insert(PracticeSuccession).values(
-        practice=event.practice, successor=event.successor, succeeded_on=event.succeeded_on, sequence=sequence
+    of_practice = PracticeSuccession.practice == event.practice
+    newest = await session.scalar(select(func.max(PracticeSuccession.sequence)).where(of_practice))
+    if newest is not None and newest >= sequence:
+        return
+    replaced = delete(PracticeSuccession).where(
+        of_practice, func.coalesce(PracticeSuccession.valid_to >= event.succeeded_on, True)
     )
-    before = select(PracticeSuccession.successor).where(PracticeSuccession.practice == event.practice)
-    recount(session, [event.practice, event.successor, *await session.scalars(before)])
+    before = await session.scalars(replaced.returning(PracticeSuccession.successor))
+    recount(session, [event.practice, event.successor, *before])
     await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["practice"],
-            set_={name: statement.excluded[name] for name in ("successor", "succeeded_on", "sequence")},
-            where=PracticeSuccession.sequence < statement.excluded.sequence,
+        insert(PracticeSuccession).values(
+            practice=event.practice, successor=event.successor, succeeded_on=event.succeeded_on, sequence=sequence
         )
     )
 

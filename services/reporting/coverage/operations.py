@@ -53,20 +53,31 @@ _PUT_IN = text(
     WITH RECURSIVE touched AS (
         SELECT unnest(CAST(:practices AS text[])) AS practice
     ), line AS (
-        SELECT s.successor AS practice, s.practice AS origin, s.succeeded_on AS since, s.succeeded_on AS went
+        SELECT s.successor AS practice, s.practice AS origin, s.succeeded_on AS since, s.valid_to,
+               s.succeeded_on AS went, s.valid_to AS back
         FROM practice_successions s JOIN touched ON touched.practice = s.successor
         UNION
-        SELECT line.practice, s.practice, greatest(line.since, s.succeeded_on), s.succeeded_on
+        SELECT line.practice, s.practice, greatest(line.since, s.succeeded_on), least(line.valid_to, s.valid_to),
+               s.succeeded_on, s.valid_to
         FROM line JOIN practice_successions s ON s.successor = line.origin
-        WHERE NOT EXISTS (SELECT FROM list_sizes l WHERE l.practice = line.origin AND l.snapshot >= s.succeeded_on)
+             AND (s.valid_to IS NULL OR s.valid_to >= line.since)
+             AND (line.valid_to IS NULL OR line.valid_to >= s.succeeded_on)
+        WHERE NOT EXISTS (
+            SELECT FROM list_sizes l WHERE l.practice = line.origin AND l.snapshot >= s.succeeded_on
+                AND (line.back IS NULL OR l.snapshot <= line.back)
+        )
     ), taken_over AS (
-        SELECT line.practice, line.since, last.patients, last.commissioner
-        FROM line JOIN practices p ON p.practice = line.origin AND p.closed_on < line.went
+        SELECT line.practice, line.since, line.valid_to, last.patients, last.commissioner
+        FROM line JOIN practices p ON p.practice = line.origin AND (p.closed_on < line.went OR line.back IS NOT NULL)
         CROSS JOIN LATERAL (
             SELECT l.patients, l.commissioner, l.snapshot FROM list_sizes l
-            WHERE l.practice = line.origin ORDER BY l.snapshot DESC LIMIT 1
+            WHERE l.practice = line.origin AND (line.back IS NULL OR l.snapshot <= line.back)
+            ORDER BY l.snapshot DESC LIMIT 1
         ) AS last
         WHERE last.snapshot < line.went
+    ), away AS (
+        SELECT s.practice, s.succeeded_on, s.valid_to
+        FROM practice_successions s JOIN touched USING (practice) WHERE s.valid_to IS NOT NULL
     ), joined AS (
         SELECT m.practice, m.valid_from, m.share, least(m.valid_to, n.closed_on) AS valid_to
         FROM memberships m JOIN touched USING (practice) LEFT JOIN networks n USING (network)
@@ -81,6 +92,9 @@ _PUT_IN = text(
         UNION SELECT practice, valid_to + 1 FROM helped WHERE valid_to IS NOT NULL
         UNION SELECT practice, closed_on + 1 FROM practices JOIN touched USING (practice) WHERE closed_on IS NOT NULL
         UNION SELECT practice, since FROM taken_over
+        UNION SELECT practice, valid_to + 1 FROM taken_over WHERE valid_to IS NOT NULL
+        UNION SELECT practice, succeeded_on FROM away
+        UNION SELECT practice, valid_to + 1 FROM away
         UNION SELECT practice, valid_from FROM practice_commissioners JOIN touched USING (practice)
     ), stretches AS (
         SELECT practice, day AS first, lead(day) OVER (PARTITION BY practice ORDER BY day) AS until FROM turns
@@ -104,7 +118,8 @@ _PUT_IN = text(
         ) AS list ON TRUE
         LEFT JOIN LATERAL (
             SELECT sum(t.patients) AS patients, min(t.commissioner) AS commissioner FROM taken_over t
-            WHERE t.practice = s.practice AND t.since <= s.first AND (list.snapshot IS NULL OR list.snapshot < t.since)
+            WHERE t.practice = s.practice AND t.since <= s.first AND (t.valid_to IS NULL OR t.valid_to >= s.first)
+                  AND (list.snapshot IS NULL OR list.snapshot < t.since)
         ) AS more ON TRUE
         LEFT JOIN LATERAL (
             SELECT c.commissioner FROM practice_commissioners c
@@ -118,6 +133,10 @@ _PUT_IN = text(
         LEFT JOIN serving ON serving.practice = s.practice AND serving.first = s.first
         WHERE coalesce(list.patients, 0) + coalesce(more.patients, 0) > 0
               AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
+              AND NOT EXISTS (
+                  SELECT FROM away WHERE away.practice = s.practice AND s.first BETWEEN away.succeeded_on
+                      AND away.valid_to AND coalesce(list.snapshot < away.succeeded_on, TRUE)
+              )
     ), new AS (
         INSERT INTO practice_coverage (
             practice, first, until, commissioner, registered, covered, allocated, uncovered, twice
