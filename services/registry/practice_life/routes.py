@@ -8,7 +8,7 @@ from pydantic import Field
 from services.registry.codes import Day, OrganisationCode
 from services.registry.hierarchy.model import CommissionerNotFound
 from services.registry.networks.model import NetworkNotOpen, PracticeAlreadyMember
-from services.registry.practice_life import operations, queries
+from services.registry.practice_life import closing, operations, queries
 from services.registry.practices.model import (
     NotACoreContract,
     Practice,
@@ -171,7 +171,7 @@ async def close(
     if_match: IfMatch = None,
 ) -> Practice:
     """Close a practice, or put right the day it closes; its membership ends with it."""
-    closed = await operations.close_practice(
+    closed = await closing.close_practice(
         session, code, closure.closed_on, reason=closure.reason, caller=caller, if_match=if_match, now=now
     )
     tag(response, closed)
@@ -193,7 +193,7 @@ async def reopen_closed(
     if_match: IfMatch = None,
 ) -> Practice:
     """Take back a closure recorded in error; the membership that ended with it goes on."""
-    opened = await operations.reopen_closed(
+    opened = await closing.reopen_closed(
         session, code, reason=withdrawal.reason, caller=caller, if_match=if_match, now=now
     )
     tag(response, opened)
@@ -215,7 +215,7 @@ async def succeed(
     if_match: IfMatch = None,
 ) -> Practice:
     """Merge a practice into another: it closes the day before, and the other's membership goes on."""
-    gone = await operations.succeed_practice(
+    gone = await closing.succeed_practice(
         session,
         code,
         succession.successor,
