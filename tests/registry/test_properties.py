@@ -20,7 +20,7 @@ from services.registry.members import operations as members
 from services.registry.members.moves import Spell
 from services.registry.networks import operations as networks
 from services.registry.networks.model import Membership, Network, NetworkEntry, NetworkNotClosed
-from services.registry.practice_life import operations as practices
+from services.registry.practice_life import closing
 from services.registry.practices.model import (
     Practice,
     PracticeCommissioner,
@@ -157,20 +157,20 @@ class Register:
 
     async def _close(self, session: AsyncSession, p: int, last: date, **by: Any) -> None:
         code = self.practices[p]
-        await practices.close_practice(session, code, last, if_match=await self.version(session, Practice, code), **by)
+        await closing.close_practice(session, code, last, if_match=await self.version(session, Practice, code), **by)
 
     async def _reopen(self, session: AsyncSession, p: int, **by: Any) -> None:
         """One of those that have closed, if any has."""
         for code in self.practices[p:] + self.practices[:p]:
             match = await self.version(session, Practice, code)
             with contextlib.suppress(PracticeNotClosed):
-                await practices.reopen_closed(session, code, if_match=match, **by)
+                await closing.reopen_closed(session, code, if_match=match, **by)
                 return
 
     async def _merge(self, session: AsyncSession, p: int, other: int, first: date, **by: Any) -> None:
         code = self.practices[p]
         match = await self.version(session, Practice, code)
-        await practices.succeed_practice(session, code, self.practices[other], first, if_match=match, **by)
+        await closing.succeed_practice(session, code, self.practices[other], first, if_match=match, **by)
 
     async def _close_network(self, session: AsyncSession, n: int, last: date, **by: Any) -> None:
         code = self.networks[n]
