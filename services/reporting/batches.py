@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
-
-from services.reporting.coverage.operations import count_touched
 
 _WAITING = "reporting.waiting"
 
@@ -19,12 +16,22 @@ def write_later(session: AsyncSession, statement: TextClause, values: Mapping[st
 
     Only for statements whose effect does not depend on what other statements of the transaction did before them.
     """
-    session.info.setdefault(_WAITING, {}).setdefault(statement, []).append(values)
+    _waiting(session).setdefault(statement, []).append(values)
 
 
-async def finish(session: AsyncSession, now: datetime) -> None:
-    """Write what waits, each statement once for all its rows, then count how practices are covered."""
-    waiting: dict[TextClause, list[Mapping[str, Any]]] = session.info.pop(_WAITING, {})
-    for statement, rows in waiting.items():
+async def write_now(session: AsyncSession, statement: TextClause) -> None:
+    """Have what waits of a statement written, because what follows builds on it."""
+    rows = _waiting(session).pop(statement, None)
+    if rows:
         await session.execute(statement, rows)
-    await count_touched(session, now)
+
+
+async def write_waiting(session: AsyncSession) -> None:
+    """Write what waits, each statement once for all its rows."""
+    for statement in list(_waiting(session)):
+        await write_now(session, statement)
+
+
+def _waiting(session: AsyncSession) -> dict[TextClause, list[Mapping[str, Any]]]:
+    waiting: dict[TextClause, list[Mapping[str, Any]]] = session.info.setdefault(_WAITING, {})
+    return waiting

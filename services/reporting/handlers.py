@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.reporting.areas import networks
 from services.reporting.areas import operations as areas
+from services.reporting.batches import write_waiting
 from services.reporting.claims import operations as claims
 from services.reporting.coverage import operations as coverage
 from services.reporting.deadlines import operations as deadlines
@@ -48,11 +51,11 @@ async def _closed_practice(session: AsyncSession, event: registry.PracticeClosed
 
 
 async def _restated(session: AsyncSession, event: registry.NetworkRestated, arrival: Arrival) -> None:
-    await areas.note_network(session, event, arrival.envelope.position)
+    await networks.note_network(session, event, arrival.envelope.position)
 
 
 async def _network(session: AsyncSession, event: registry.NetworkApproved, arrival: Arrival) -> None:
-    await areas.note_network(session, event, arrival.envelope.position)
+    await networks.note_network(session, event, arrival.envelope.position)
     if event.application is not None:
         await deadlines.note_state(
             session,
@@ -64,17 +67,17 @@ async def _network(session: AsyncSession, event: registry.NetworkApproved, arriv
 
 
 async def _closed(session: AsyncSession, event: registry.NetworkClosed, arrival: Arrival) -> None:
-    await areas.close_network(session, event, arrival.envelope.position)
+    await networks.close_network(session, event, arrival.envelope.position)
 
 
 async def _payee(session: AsyncSession, event: registry.PayeeAppointed, arrival: Arrival) -> None:
-    await areas.note_payee(session, event, arrival.envelope.position)
+    await networks.note_payee(session, event, arrival.envelope.position)
 
 
 async def _membership(
     session: AsyncSession, event: registry.PracticeJoined | registry.PracticeLeft, arrival: Arrival
 ) -> None:
-    await areas.note_membership(session, event, arrival.envelope.position)
+    await networks.note_membership(session, event, arrival.envelope.position)
 
 
 async def _allocation(session: AsyncSession, event: registry.PatientsAllocated, arrival: Arrival) -> None:
@@ -160,6 +163,13 @@ async def _ending(session: AsyncSession, event: workforce.PostEnded, arrival: Ar
 
 async def _plan(session: AsyncSession, event: workforce.PlanSubmitted, arrival: Arrival) -> None:
     await people.note_plan(session, event, arrival.envelope.position)
+
+
+async def finish(session: AsyncSession, now: datetime) -> None:
+    """Write what the events of a transaction left to be written together, then count how practices are covered."""
+    await networks.write_networks(session)
+    await write_waiting(session)
+    await coverage.count_touched(session, now)
 
 
 HANDLERS: dict[type[Event], Handler] = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from services.reporting.base import Base
-from services.reporting.batches import finish
 from services.reporting.claims.routes import router as claims
 from services.reporting.coverage.routes import router as coverage
 from services.reporting.deadlines.routes import router as deadlines
-from services.reporting.handlers import HANDLERS
+from services.reporting.handlers import HANDLERS, finish
 from services.reporting.queries.routes import router as queries
 from services.reporting.settings import Settings
 from services.reporting.spend.routes import router as spend

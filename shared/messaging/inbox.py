@@ -16,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 from pydantic import ValidationError
-from sqlalchemy import DateTime, Text, Uuid, bindparam, func, select, text, tuple_
+from sqlalchemy import DateTime, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -63,6 +63,11 @@ _ENTER = text(
     bindparam("types", type_=ARRAY(Text)),
     bindparam("now", type_=DateTime(timezone=True)),
 )
+
+_PARKED = text(
+    "SELECT EXISTS (SELECT FROM parked WHERE replayed_at IS NULL AND (source, subject) IN "
+    "(SELECT source, subject FROM unnest(:sources, :subjects) AS came (source, subject)))"
+).bindparams(bindparam("sources", type_=ARRAY(Text)), bindparam("subjects", type_=ARRAY(Text)))
 
 
 class Receiver:
@@ -172,10 +177,8 @@ class Receiver:
 
     async def _parked_subjects(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> bool:
         subjects = {(_cut(e.source, 120), _cut(e.subject, 200)) for e in envelopes}
-        statement = select(Parked.id).where(
-            Parked.replayed_at.is_(None), tuple_(Parked.source, Parked.subject).in_(subjects)
-        )
-        return await session.scalar(statement.limit(1)) is not None
+        asked = {"sources": [source for source, _ in subjects], "subjects": [subject for _, subject in subjects]}
+        return bool(await session.scalar(_PARKED, asked))
 
     async def _alone_with(self, session: AsyncSession, source: str, subject: str) -> None:
         """Wait for our turn with a subject, so that nothing parks behind a message just as it is replayed."""

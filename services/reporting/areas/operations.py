@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
-
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting.areas.model import (
-    Commissioner,
-    Membership,
-    Network,
-    NetworkLead,
-    PracticeSuccession,
-    Succession,
-)
+from services.reporting.areas.model import PracticeSuccession, Succession
+from services.reporting.batches import write_later
 from services.reporting.coverage.operations import recount
 from shared.events import registry
 
 
+_COMMISSIONER = text(
+    """
+    INSERT INTO commissioners AS held (
+        commissioner, valid_from, valid_to, name, system, system_name, region, region_name, sequence
+    )
+    VALUES (
+        :commissioner, :valid_from, :valid_to, :commissioner_name, :system, :system_name, :region, :region_name,
+        :sequence
+    )
+    ON CONFLICT (commissioner, valid_from) DO UPDATE SET
+        valid_to = excluded.valid_to, name = excluded.name, system = excluded.system,
+        system_name = excluded.system_name, region = excluded.region, region_name = excluded.region_name,
+        sequence = excluded.sequence
+    WHERE held.sequence < excluded.sequence
+    """
+)
+
+
 async def note_commissioner(session: AsyncSession, event: registry.CommissionerRegistered, sequence: int) -> None:
-    statement = insert(Commissioner).values(
-        commissioner=event.commissioner,
-        valid_from=event.valid_from,
-        valid_to=event.valid_to,
-        name=event.commissioner_name,
-        system=event.system,
-        system_name=event.system_name,
-        region=event.region,
-        region_name=event.region_name,
-        sequence=sequence,
-    )
-    names = ("valid_to", "name", "system", "system_name", "region", "region_name", "sequence")
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["commissioner", "valid_from"],
-            set_={name: statement.excluded[name] for name in names},
-            where=Commissioner.sequence < statement.excluded.sequence,
-        )
-    )
+    write_later(session, _COMMISSIONER, {**event.model_dump(), "sequence": sequence})
 
 
 _PRACTICES = text(
@@ -211,167 +202,3 @@ async def close_practice(session: AsyncSession, event: registry.PracticeClosed, 
         "sequence": sequence,
     }
     recount(session, list(await session.scalars(_CLOSED, values)))
-
-
-_NETWORK = text(
-    """
-    WITH taken AS (
-        INSERT INTO networks AS held (
-            network, name, commissioner, approved_on, valid_from, closed_on, decided_by, payee, sequence
-        )
-        VALUES (
-            :network, :name, :commissioner, :approved_on, :valid_from, :closed_on, :decided_by, :payee, :sequence
-        )
-        ON CONFLICT (network) DO UPDATE SET
-            name = excluded.name, commissioner = excluded.commissioner,
-            approved_on = CASE WHEN :decided THEN excluded.approved_on ELSE held.approved_on END,
-            valid_from = excluded.valid_from, closed_on = excluded.closed_on,
-            decided_by = CASE WHEN :decided THEN excluded.decided_by ELSE held.decided_by END,
-            payee = excluded.payee, sequence = excluded.sequence
-        WHERE held.sequence < excluded.sequence
-        RETURNING network
-    ), gone AS (
-        DELETE FROM memberships USING taken WHERE memberships.network = taken.network RETURNING practice
-    )
-    SELECT EXISTS (SELECT FROM taken), ARRAY(SELECT practice FROM gone)
-    """
-)
-
-_MEMBERS = text(
-    """
-    INSERT INTO memberships (network, practice, valid_from, valid_to, share)
-    SELECT :network, members.*
-    FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]), CAST(:shares AS numeric[]))
-         AS members
-    """
-)
-
-
-_ALLOCATED = text("SELECT practice FROM allocations WHERE network = :network")
-
-
-async def note_network(
-    session: AsyncSession, event: registry.NetworkApproved | registry.NetworkRestated, sequence: int
-) -> None:
-    """The network and its whole membership history take the place of what was held."""
-    values = {
-        **_decision(event),
-        "network": event.network,
-        "name": event.network_name,
-        "commissioner": event.commissioner,
-        "valid_from": event.valid_from,
-        "closed_on": event.valid_to,
-        "sequence": sequence,
-    }
-    taken, gone = (await session.execute(_NETWORK, values)).one()
-    if not taken:
-        return
-    await session.execute(delete(NetworkLead).where(NetworkLead.network == event.network))
-    leads = [
-        {
-            "network": event.network,
-            "valid_from": entry.valid_from,
-            "valid_to": entry.valid_to,
-            "commissioner": entry.commissioner,
-        }
-        for entry in {entry.valid_from: entry for entry in event.entries}.values()
-    ]
-    if leads:
-        await session.execute(insert(NetworkLead), leads)
-    members = {(m.practice, m.valid_from): m for m in event.members}
-    await session.execute(
-        _MEMBERS,
-        {
-            "network": event.network,
-            "practices": [practice for practice, _ in members],
-            "firsts": [first for _, first in members],
-            "lasts": [m.valid_to for m in members.values()],
-            "shares": [m.share for m in members.values()],
-        },
-    )
-    allocated = await session.scalars(_ALLOCATED, {"network": event.network})
-    recount(session, [*gone, *allocated, *(practice for practice, _ in members)])
-
-
-def _decision(event: registry.NetworkApproved | registry.NetworkRestated) -> dict[str, Any]:
-    """When and how the network was decided, which putting its facts right leaves as it was, and who is paid."""
-    if isinstance(event, registry.NetworkApproved):
-        return {
-            "decided": True,
-            "approved_on": event.approved_on,
-            "decided_by": event.decided_by,
-            "payee": event.payee,
-        }
-    payee = max(event.payees, key=lambda appointed: appointed.valid_from, default=None)
-    return {
-        "decided": False,
-        "approved_on": event.valid_from,
-        "decided_by": "register",
-        "payee": None if payee is None else payee.payee,
-    }
-
-
-_TURN = text(
-    """
-    INSERT INTO networks AS held (network, sequence) VALUES (:network, :sequence)
-    ON CONFLICT (network) DO UPDATE SET sequence = excluded.sequence WHERE held.sequence < excluded.sequence
-    RETURNING network
-    """
-)
-
-
-async def is_news(session: AsyncSession, network: str, sequence: int) -> bool:
-    """Whether an event of a network is newer than what was last taken; from now on it is what was last taken."""
-    taken = await session.scalar(_TURN, {"network": network, "sequence": sequence})
-    return taken is not None
-
-
-async def close_network(session: AsyncSession, event: registry.NetworkClosed, sequence: int) -> None:
-    if await is_news(session, event.network, sequence):
-        await _set(session, event.network, "closed_on", event.closed_on)
-        recount(session, await _served(session, event.network))
-
-
-async def _served(session: AsyncSession, network: str) -> list[str]:
-    """Every practice that was ever a member of a network or allocated to it."""
-    found = await session.scalars(
-        text(
-            "SELECT practice FROM memberships WHERE network = :network "
-            "UNION SELECT practice FROM allocations WHERE network = :network"
-        ),
-        {"network": network},
-    )
-    return list(found)
-
-
-async def note_payee(session: AsyncSession, event: registry.PayeeAppointed, sequence: int) -> None:
-    if await is_news(session, event.network, sequence):
-        await _set(session, event.network, "payee", event.payee)
-
-
-async def _set(session: AsyncSession, network: str, column: str, value: str | date) -> None:
-    statement = Network.__table__.update().where(Network.network == network).values({column: value})  # type: ignore[attr-defined]
-    await session.execute(statement)
-
-
-async def note_membership(
-    session: AsyncSession, event: registry.PracticeJoined | registry.PracticeLeft, sequence: int
-) -> None:
-    if not await is_news(session, event.network, sequence):
-        return
-    joined = isinstance(event, registry.PracticeJoined)
-    statement = insert(Membership).values(
-        network=event.network,
-        practice=event.practice,
-        valid_from=event.valid_from,
-        valid_to=event.valid_to,
-        share=event.share if isinstance(event, registry.PracticeJoined) else 1,
-    )
-    changed = ("valid_to", "share") if joined else ("valid_to",)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["network", "practice", "valid_from"],
-            set_={name: statement.excluded[name] for name in changed},
-        )
-    )
-    recount(session, [event.practice])

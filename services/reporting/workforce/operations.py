@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.reporting.batches import write_later, write_now
 from shared.events import workforce
 
 _POST = text(
@@ -29,7 +30,7 @@ _POST = text(
 
 
 async def note_post(session: AsyncSession, event: workforce.RoleRecruited, sequence: int) -> None:
-    await session.execute(_POST, {**event.model_dump(), "sequence": sequence})
+    write_later(session, _POST, {**event.model_dump(), "sequence": sequence})
 
 
 _END = text("UPDATE posts SET ended_on = :ended_on, sequence = :sequence WHERE post = :post AND sequence < :sequence")
@@ -37,6 +38,7 @@ _END = text("UPDATE posts SET ended_on = :ended_on, sequence = :sequence WHERE p
 
 async def note_ending(session: AsyncSession, event: workforce.PostEnded, sequence: int) -> None:
     """The post's own recruitment always comes before: both are of one subject."""
+    await write_now(session, _POST)
     await session.execute(_END, {"post": event.post, "ended_on": event.ended_on, "sequence": sequence})
 
 
