@@ -14,9 +14,18 @@ from sqlalchemy import text
 
 from services.reporting.base import Base
 from services.reporting.rebuild import clear_projections
-from shared.events import Envelope, Event, funding, registry
+from shared.events import Envelope, Event, funding, registry, workforce
 from tests.harness import Harness
-from tests.reporting.builders import claims_and_queries, england, lists, network, practices, taken_over
+from tests.reporting.builders import (
+    claims_and_queries,
+    commissioner,
+    england,
+    lists,
+    network,
+    practices,
+    recruited,
+    taken_over,
+)
 
 
 async def everything(app: Harness) -> dict[str, list[tuple[Any, ...]]]:
@@ -88,6 +97,81 @@ async def test_any_order_across_subjects_gives_the_same(reporting_app: Harness, 
         await app.receive(envelope)
     assert await everything(app) == before
     assert await parked(app) == 0
+
+
+def told_close_together() -> list[Event]:
+    """A network approved, joined, left, put right, paid elsewhere and closed, and people who come and go, at once."""
+    first, last = date(2019, 7, 1), date(2023, 3, 31)
+    whole: dict[str, Any] = {"network": "U00009", "commissioner": "AA1", "valid_from": first}
+    entries = [registry.Entry(network_name="Put right", commissioner="AA1", valid_from=first)]
+    kept = [registry.Member(practice="A80001", valid_from=first), registry.Member(practice="A80002", valid_from=first)]
+    joined = registry.PracticeJoined(**whole | {"practice": "A80002", "valid_from": date(2020, 1, 1)})
+    left = workforce.PostEnded(post="p-1", network="U00009", role="dietitian", ended_on=date(2022, 6, 20))
+    return [
+        commissioner("AA1", "QA1"),
+        commissioner("AA1", "QA2"),
+        practices("AA1", "A80001", "A80002", "A80003"),
+        lists("AA1", {"A80001": 1000, "A80002": 2000, "A80003": 3000}),
+        network("U00009", "AA1", {"A80001": "1", "A80003": "1"}, decided_by="round", payee="A80001"),
+        recruited("p-1", "U00009", "dietitian"),
+        joined,
+        left,
+        registry.NetworkRestated(**whole, network_name="Put right", entries=entries, members=kept, payees=[]),
+        recruited("p-2", "U00009", "pharmacist"),
+        left.model_copy(update={"post": "p-2"}),
+        registry.PayeeAppointed(**whole, payee="A80002"),
+        recruited("p-1", "U00009", "pharmacist", wte="0.5"),
+        registry.NetworkClosed(network="U00009", commissioner="AA1", closed_on=last),
+    ]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 100])
+async def test_a_batch_does_what_its_events_do_one_by_one(reporting_app: Harness, size: int) -> None:
+    app = reporting_app
+    envelopes = [app.envelope(event) for event in told_close_together()]
+    for envelope in envelopes:
+        await app.receive(envelope)
+    alone = await everything(app)
+    async with app.session() as session:
+        row = (
+            await session.execute(text("SELECT name, approved_on, decided_by, payee, closed_on FROM networks"))
+        ).one()
+        ends = (await session.execute(text("SELECT post, wte, ended_on FROM posts ORDER BY post"))).all()
+        await clear_projections(session)
+    assert tuple(row) == ("Put right", date(2019, 6, 28), "round", "A80002", date(2023, 3, 31))
+    assert [tuple(end) for end in ends] == [
+        ("p-1", Decimal("0.5"), date(2022, 6, 20)),
+        ("p-2", Decimal("1"), date(2022, 6, 20)),
+    ]
+    for start in range(0, len(envelopes), size):
+        await app.receive(*envelopes[start : start + size])
+    assert await everything(app) == alone
+    assert await parked(app) == 0
+
+
+async def test_what_only_a_correction_told_of_a_network_does_not_depend_on_who_spoke_first(
+    reporting_app: Harness,
+) -> None:
+    """Workforce may speak of a network before the register does."""
+    app = reporting_app
+    first = date(2019, 7, 1)
+    restated = registry.NetworkRestated(
+        network="U00009",
+        network_name="Put right",
+        commissioner="AA1",
+        valid_from=first,
+        entries=[],
+        members=[],
+        payees=[],
+    )
+    told = [app.envelope(recruited("p-1", "U00009", "dietitian")), app.envelope(restated)]
+    for order in (told, told[::-1]):
+        for envelope in order:
+            await app.receive(envelope)
+        async with app.session() as session:
+            row = (await session.execute(text("SELECT approved_on, decided_by FROM networks"))).one()
+            await clear_projections(session)
+        assert tuple(row) == (first, "register")
 
 
 async def test_an_older_word_on_a_practice_changes_nothing(reporting_app: Harness) -> None:

@@ -11,7 +11,6 @@ from services.reporting.batches import write_later
 from services.reporting.coverage.operations import recount
 from shared.events import registry
 
-
 _COMMISSIONER = text(
     """
     INSERT INTO commissioners AS held (
