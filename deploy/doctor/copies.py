@@ -28,6 +28,13 @@ _MEMBERS: LiteralString = (
 _MEMBER_COPY: LiteralString = (
     "SELECT network, practice, trim_scale(share) AS share, CAST(valid_from AS text) AS first FROM memberships"
 )
+# a succession counts on the days on which the practice is not open itself, and is told for those
+_WENT_OVER: LiteralString = (
+    "SELECT practice, successor, CAST(days AS text) AS valid FROM (SELECT s.practice, s.successor, range_agg(s.valid) "
+    "- coalesce((SELECT range_agg(e.valid) FROM practice_entries e WHERE e.practice = s.practice "
+    "AND upper_inf(e.known)), datemultirange()) AS days FROM practice_successions s WHERE upper_inf(s.known) "
+    "GROUP BY 1, 2) gone WHERE NOT isempty(days)"
+)
 _CLAIMS: LiteralString = (
     "SELECT id, network, post, month, role, salary + employer_ni + employer_pension + supplier_fee AS total FROM claims"
 )
@@ -58,6 +65,18 @@ COPIES: tuple[Copy, ...] = (
         "funding",
         "SELECT network, practice, CAST(range_agg(valid) AS text) AS valid FROM allocations "
         "WHERE upper_inf(known) GROUP BY 1, 2",
+    ),
+    Copy(
+        "successions", "registry", _WENT_OVER,
+        "funding",
+        "SELECT practice, successor, CAST(range_agg(valid) AS text) AS valid FROM practice_heirs "
+        "WHERE upper_inf(known) GROUP BY 1, 2",
+    ),
+    Copy(
+        "successions", "registry", _WENT_OVER,
+        "reporting",
+        "SELECT practice, successor, CAST(range_agg(daterange(succeeded_on, valid_to, '[]')) AS text) AS valid "
+        "FROM practice_successions GROUP BY 1, 2",
     ),
     Copy(
         "populations", "registry",

@@ -128,6 +128,16 @@ BREACHES: dict[str, tuple[str, set[str], list[str]]] = {
         "funding", {"projections-funding", "networks-registry-funding"},
         ["UPDATE networks SET name = 'Another' WHERE code = (SELECT min(code) FROM networks)"],
     ),
+    "a merger that funding alone knows of": (
+        "funding", {"projections-funding", "successions-registry-funding"},
+        ["INSERT INTO practice_heirs (valid, known, practice, successor, position) "
+         "SELECT '[2022-07-01,)', '[2022-07-01,)', max(code), min(code), 1 FROM practices"],
+    ),
+    "a merger that reporting alone knows of": (
+        "reporting", {"projections-reporting", "successions-registry-reporting"},
+        ["INSERT INTO practice_successions (practice, successor, succeeded_on, valid_to, sequence) "
+         "SELECT max(practice), min(practice), '2022-07-01', '2022-08-31', 1 FROM practices"],
+    ),
     "a reported penny too much": (
         "reporting", {"projections-reporting", "payment-lines-funding-reporting"},
         ["UPDATE spend SET amount = amount + 0.01 WHERE ctid = (SELECT min(ctid) FROM spend)"],

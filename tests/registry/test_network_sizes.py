@@ -159,3 +159,10 @@ async def test_nobody_shrinks_by_a_merger_before_the_lists_are_counted_anew(app:
     assert await size(app, "2022-06-02") == ("within", "36615", "2022-01-01")
     found = await read(app, "networks/U90001/size", as_at="2022-06-02")
     assert found["practices"] == 2
+    etag = (await app.client.get(f"{V1}/practices/Z80011?as_at=2024-01-01", headers=national(app))).headers["etag"]
+    again = {"reopened_on": "2022-09-01", "reason": "It opens anew."}
+    opened = await app.put(f"{V1}/practices/Z80011/reopening", again, commissioner(app, "SB2"), match=etag)
+    assert opened.status_code == 200, opened.text
+    assert await size(app, "2022-08-31") == ("within", "36615", "2022-01-01")
+    state, _, since = await size(app, "2022-09-02")
+    assert (state, since) == ("under_smallest", "2022-09-01"), "its patients are its own again"

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.doctor.copies import COPIES
 from shared.events import registry as events
 from shared.identity import Role
 from tests.harness import Harness
@@ -178,6 +179,8 @@ async def test_a_merger_ends_where_the_practice_opens_anew(app: Harness, readers
         reporting = "SELECT successor, succeeded_on, valid_to FROM practice_successions ORDER BY 2"
         register = [(s, first, str(until)) for s, first, until in await successions(app, "Z80011")]
         assert await rows(readers["funding"], funding) == await rows(readers["reporting"], reporting) == register
+        for copy in (copy for copy in COPIES if copy.what == "successions"):
+            assert sorted(await rows(app, copy.owned)) == sorted(await rows(readers[copy.holder], copy.held))
         return after
 
     def put(noun: str, **body: Any) -> Any:

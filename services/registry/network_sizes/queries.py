@@ -95,8 +95,9 @@ with wanted as (
 ), turns as (
     select w.network, e.day from wanted w join memberships m on m.network = any(array[w.network]) and {m_known}
     cross join lateral (values (lower(m.valid)), (upper(m.valid))) as e (day)
-    union select w.network, lower(s.valid) from wanted w join memberships m on m.network = any(array[w.network])
+    union select w.network, e.day from wanted w join memberships m on m.network = any(array[w.network])
         and {m_known} join practice_successions s on s.successor = m.practice and {s_known}
+    cross join lateral (values (lower(s.valid)), (upper(s.valid))) as e (day)
     union select w.network, e.day from wanted w join waivers x on x.subject = w.network and {x_known}
     cross join lateral (values (lower(x.valid)), (upper(x.valid))) as e (day)
     union select w.network, lower(r.valid) from wanted w cross join size_rules r where {r_known}
