@@ -51,6 +51,7 @@ def months_before(day: date, count: int) -> date:
     return first_day(month).replace(day=min(day.day, last_day(month).day))
 
 
+@lru_cache(maxsize=1024)
 def year_of(month: str) -> str:
     """The contract year a month belongs to."""
     start = int(month[:4]) - (int(month[5:]) < 4)

@@ -20,5 +20,7 @@ def to_pence(amount: Decimal, divided_by: Decimal = Decimal(1)) -> Decimal:
 
 def plain(number: Decimal) -> str:
     """A number as people write it: no exponent, no zeros after the last digit that matters."""
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

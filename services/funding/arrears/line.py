@@ -21,12 +21,13 @@ KIND = "arrears"
 
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
     """Every approved claim of arrears that has not been paid; what a sum lowered since does not reach waits."""
-    beyond = await beyond_sums(session)
-    found = await session.scalars(
+    approved = (
         select(ArrearsClaim)
         .where(ArrearsClaim.status == ClaimStatus.APPROVED)
         .order_by(ArrearsClaim.network, ArrearsClaim.id)
     )
+    found = (await session.scalars(approved)).all()
+    beyond = await beyond_sums(session) if found else {}
     return [
         Payable(
             reference=f"{KIND}/{claim.id}",

@@ -22,12 +22,13 @@ KIND = "claims"
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
     """Every approved claim that has not been paid, of this month or an earlier one; what a sum lowered since does not
     reach any more waits."""
-    beyond = await beyond_sums(session)
-    claims = await session.scalars(
+    approved = (
         select(Claim)
         .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
         .order_by(Claim.network, Claim.month, Claim.id)
     )
+    claims = (await session.scalars(approved)).all()
+    beyond = await beyond_sums(session) if claims else {}
     return [
         Payable(
             reference=f"{KIND}/{claim.id}",

@@ -106,14 +106,15 @@ async def paid_so_far(
             SELECT network, practice, stream, array_agg(month ORDER BY first_line),
                    array_agg(amount ORDER BY first_line)
             FROM (
-                SELECT l.network, l.practice, l.stream, l.month, sum(l.amount) AS amount,
+                SELECT l.network COLLATE "C" AS network, l.practice COLLATE "C" AS practice,
+                       l.stream COLLATE "C" AS stream, l.month, sum(l.amount) AS amount,
                        min(l.id COLLATE "C") AS first_line
                 FROM payment_lines AS l JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
                 WHERE l.contract_year = :year AND l.amount IS NOT NULL AND l.reference IS NULL {chosen} {issued}
                 GROUP BY l.network, l.practice, l.stream, l.month
             ) AS by_month
             GROUP BY network, practice, stream
-            ORDER BY network COLLATE "C", practice COLLATE "C" NULLS FIRST, stream COLLATE "C"
+            ORDER BY network, practice NULLS FIRST, stream
         """),  # noqa: S608 - the only parts put in are constants
         {
             "year": contract_year,

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.funding.lines.words import Trace, doubts, pounds, span_in_words
 from services.funding.money import EXACT, PARTS, plain, to_pence
-from services.funding.payments.engine import Due, Year
+from services.funding.payments.engine import Due, Rate, Year
 from services.funding.payments.heads import Headcount
 
 PERIODS = {"year": "a year, paid in twelfths", "window": "for the whole window", "month": "a month"}
@@ -45,10 +45,22 @@ def heads_of(heads: Headcount) -> dict[str, Any]:
     return told
 
 
+def _rate_of(rate: Rate) -> dict[str, Any]:
+    return {
+        "tariff": rate.tariff,
+        "rate": str(rate.value),
+        "rate_period": rate.rate_period,
+        "parts": rate.parts,
+        "confidence": rate.confidence,
+        "sources": list(rate.sources),
+    }
+
+
 def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trace:
     """The trace of a line paid by head or bed: its steps, each some months with the same rate and population.
 
-    `counted` keeps head counts already told, by identity, for lines that share one while they are drafted together.
+    `counted` keeps rates and head counts already told, by identity, for lines that share one while they are drafted
+    together.
     """
     told = {} if counted is None else counted
     steps: dict[tuple[int, int], dict[str, Any]] = {}
@@ -61,16 +73,10 @@ def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trac
         who = told.get(id(heads))
         if who is None:
             who = told[id(heads)] = heads_of(heads)
-        steps[alike] = step = {
-            "months": [month],
-            "tariff": rate.tariff,
-            "rate": str(rate.value),
-            "rate_period": rate.rate_period,
-            "parts": rate.parts,
-            "confidence": rate.confidence,
-            "sources": list(rate.sources),
-            **who,
-        }
+        at = told.get(id(rate))
+        if at is None:
+            at = told[id(rate)] = _rate_of(rate)
+        steps[alike] = step = {"months": [month], **at, **who}
         if rate.scope:
             step["scope"] = rate.scope
     return {

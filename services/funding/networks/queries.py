@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, literal, select
+from sqlalchemy import Date, Select, func, literal, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from services.funding.networks.model import Allocation, Membership, Network, Pra
 from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.heads import Serving
 from services.funding.payments.serving import Days, Ground, Span, served_by_month
-from shared.facts import believed, days
+from shared.facts import Dated, believed, days
 from shared.years import first_day, last_day, months_between
 
 Withdrawn = dict[tuple[str, str | None], dict[str, tuple[Mapping[str, Any], ...]]]
@@ -115,19 +115,19 @@ async def _spans(
     """By network: whom it serves from which day to before which, wherever that touches the days."""
     found: dict[str, list[Span]] = defaultdict(list)
     members: Select[*tuple[Any, ...]] = select(
-        Membership.network, Membership.practice, Membership.share, Membership.valid
+        Membership.network, Membership.practice, Membership.share, *_first_and_after(Membership)
     ).where(believed(Membership, known_at), Membership.valid.overlaps(window))
     allocated: Select[*tuple[Any, ...]] = select(
-        Allocation.network, Allocation.practice, literal(Decimal(1)), Allocation.valid
+        Allocation.network, Allocation.practice, literal(Decimal(1)), *_first_and_after(Allocation)
     ).where(believed(Allocation, known_at), Allocation.valid.overlaps(window))
     if networks is not None:
         members = members.where(Membership.network.in_(networks))
         allocated = allocated.where(Allocation.network.in_(networks))
     for how, statement in (("member", members), ("allocated", allocated)):
-        for network, practice, share, valid in await session.execute(statement):
-            found[network].append(Span(practice, share, how, *_span_of(valid)))
+        for network, practice, share, begin, end in await session.execute(statement):
+            found[network].append(Span(practice, share, how, begin or date.min, end or date.max))
     over = await _went_over(session, known_at)
-    for spans in found.values():
+    for spans in found.values() if over else ():
         spans += [
             Span(practice, held.share, "merged", max(begin, held.begin), min(end, held.end), held.practice)
             for held in spans
@@ -135,6 +135,11 @@ async def _spans(
             if max(begin, held.begin) < min(end, held.end)
         ]
     return found
+
+
+def _first_and_after(model: type[Dated]) -> tuple[Any, Any]:
+    """The first day of a fact and the day after its last, as the driver reads them fastest."""
+    return func.lower(model.valid, type_=Date), func.upper(model.valid, type_=Date)
 
 
 async def _went_over(session: AsyncSession, known_at: datetime | None) -> dict[str, list[tuple[str, date, date]]]:

@@ -20,7 +20,7 @@ from services.funding.lines.capitation import causes_of, circumstances, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
 from services.funding.networks.model import Withdrawal
 from services.funding.networks.withdrawals import withdrawals_of
-from services.funding.payments.engine import Due, Held, differences
+from services.funding.payments.engine import Held, Portion, differences
 from services.funding.payments.heads import Hold
 from services.funding.payments.payables import Payable
 from services.funding.payments.sources import SOURCES
@@ -164,6 +164,7 @@ async def draft_year(
     paid_before = {paid_for for months in inputs.paid.values() for paid_for in months}
     drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
     counted: dict[int, dict[str, Any]] = {}
+    noted: set[tuple[int, int]] = set()
     unusual = bool(inputs.rules or inputs.withdrawn)
     for due in dues:
         trace = trace_of(due, counted)
@@ -173,7 +174,11 @@ async def draft_year(
         causes = ["due"] if paid is None else causes_of(paid, trace)
         if paid is not None:
             trace["causes"] = causes
-        _note(drafted, due)
+        if due.portions:
+            last = due.portions[-1]
+            if (id(last.rate), id(last.heads)) not in noted:
+                noted.add((id(last.rate), id(last.heads)))
+                _note(drafted, last)
         drafted.add(
             network=due.key.network,
             practice=due.key.practice,
@@ -191,12 +196,10 @@ async def draft_year(
         _draft_held(drafted, held, payees)
 
 
-def _note(drafted: Drafted, due: Due) -> None:
+def _note(drafted: Drafted, last: Portion) -> None:
     """Keep for whoever approves the run: practices counted as nobody, and rates that nobody has confirmed."""
-    if due.portions:
-        last = due.portions[-1]
-        drafted.without_list.update(c.practice for c in last.heads.counted if c.how == "no-list")
-        drafted.doubt(last.rate.tariff, last.rate.confidence)
+    drafted.without_list.update(c.practice for c in last.heads.counted if c.how == "no-list")
+    drafted.doubt(last.rate.tariff, last.rate.confidence)
 
 
 def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:

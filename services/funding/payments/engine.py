@@ -96,7 +96,8 @@ class Portion(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Due:
     """A month whose payment is to change: `portions` are those of it and of the months before it in the order of
-    payment, `cumulative` their sum, `before` the sum without it, `paid` what was paid for it (`None`: nothing yet)."""
+    payment, `cumulative` their sum, `before` the sum without it, `paid` what was paid for it (`None`: nothing yet),
+    `amount` the difference."""
 
     key: Key
     month: str
@@ -104,10 +105,7 @@ class Due:
     cumulative: Decimal
     before: Decimal
     paid: Decimal | None
-
-    @property
-    def amount(self) -> Decimal:
-        return self.cumulative - self.before - (self.paid or Decimal(0))
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +121,27 @@ def portions(year: Year, *, maxima: bool = False) -> Iterator[tuple[Key, list[Po
     """What every key is made of, month by month, in the order of networks; with `maxima` what may be earned or claimed
     at most, which is never paid by head."""
     with localcontext(EXACT):
+        rates = _rates_by_month(year)
         for network, served in year.served.items():
-            yield from _of_network(year, network, served, maxima).items()
+            yield from _of_network(year, network, served, rates, maxima).items()
+
+
+def _rates_by_month(year: Year) -> dict[str, tuple[Rate, ...]]:
+    """The national rates of each month, one and the same value while they stay: to be compared at a glance."""
+    found: dict[str, tuple[Rate, ...]] = {}
+    last: tuple[Rate, ...] = ()
+    for month in year.months:
+        rates = year.rates.get(month, ())
+        found[month] = last = last if rates == last else rates
+    return found
 
 
 def _of_network(
-    year: Year, network: str, served: Mapping[str, tuple[Serving, ...]], maxima: bool
+    year: Year,
+    network: str,
+    served: Mapping[str, tuple[Serving, ...]],
+    national: Mapping[str, tuple[Rate, ...]],
+    maxima: bool,
 ) -> dict[Key, list[Portion]]:
     made: dict[Key, list[Portion]] = {}
     commissioner = year.commissioners.get(network, "")
@@ -152,7 +165,7 @@ def _of_network(
         return heads
 
     for month in year.months:
-        whom, rates = served.get(month, ()), year.rates.get(month, ())
+        whom, rates = served.get(month, ()), national[month]
         scopes = {who.scope for who in whom if who.scope}
         if scopes or (whom, rates) != before:
             before, recipe = (whom, rates), []
@@ -163,17 +176,24 @@ def _of_network(
                     heads = None if rate.basis == "beds" else count(rate.basis, apart)
                     recipe.append((made.setdefault(Key(network, None, rate.stream), []), rate, heads))
                     continue
-                for who in apart:
-                    if who.how == "member" and who.own:
-                        parts = made.setdefault(Key(network, who.practice, rate.stream), [])
-                        own = tuple(
-                            one if one.own == one.days else one._replace(days=one.own)
-                            for one in (who, *(one for one in apart if one.into == who.practice))
-                        )
-                        recipe.append((parts, rate, count(rate.basis, own)))
+                for practice, own in _apart_by_practice(apart):
+                    parts = made.setdefault(Key(network, practice, rate.stream), [])
+                    recipe.append((parts, rate, count(rate.basis, own)))
         for parts, rate, heads in recipe:
             parts.append(Portion(month, rate, beds(month, whom) if heads is None else heads))
     return made
+
+
+def _apart_by_practice(whom: tuple[Serving, ...]) -> Iterator[tuple[str, tuple[Serving, ...]]]:
+    """Each member that may be paid itself, with those that went over into it, for the days it may be paid for."""
+    merged: dict[str, list[Serving]] = {}
+    for who in whom:
+        if who.into:
+            merged.setdefault(who.into, []).append(who)
+    for who in whom:
+        if who.how == "member" and who.own:
+            own = (who, *merged[who.practice]) if who.practice in merged else (who,)
+            yield who.practice, tuple([one if one.own == one.days else one._replace(days=one.own) for one in own])
 
 
 def _rates_of(
@@ -255,8 +275,8 @@ def settled(parts: Sequence[Portion]) -> tuple[dict[str, tuple[Portion, ...]], d
 def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], helds: list[Held]) -> None:
     paid = year.paid.get(key, {})
     ahead, holds = settled(parts)
-    held_months = {month for months in holds.values() for month in months}
-    helds.extend(Held(key, months, hold) for hold, months in holds.items())
+    held_months = {month for months in holds.values() for month in months} if holds else ()
+    helds += [Held(key, months, hold) for hold, months in holds.items()]
 
     wanted = [month for month in paid if month not in held_months and month in year.months]
     wanted += [month for month in ahead if month not in paid]
@@ -275,8 +295,9 @@ def _compare(key: Key, parts: Sequence[Portion], year: Year, dues: list[Due], he
             counted += new
             cumulative = to_pence(total, PARTS)
         already = paid.get(month)
-        if already is None or cumulative - before != already:
-            dues.append(Due(key, month, tuple(counted), cumulative, before, already))
+        amount = cumulative - before if already is None else cumulative - before - already
+        if already is None or amount:
+            dues.append(Due(key, month, tuple(counted), cumulative, before, already, amount))
 
 
 def _alike(new: tuple[Portion, ...], last: tuple[Portion, ...]) -> bool:

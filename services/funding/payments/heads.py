@@ -102,7 +102,7 @@ class Populations:
         for who in served:
             if who.of != 1:
                 over = who.of
-        for practice, share, how, part, of, *_ in served:
+        for practice, share, how, part, of, _own, _scope, _into in served:
             value = figures.get(practice)
             days = part if of == over else part * over // of
             if value is not None:

@@ -116,8 +116,8 @@ async def _draft(session: AsyncSession, run_id: str, month: str, now: datetime) 
     with collector_at_rest():
         for contract_year, through in [*await years_paid(session, year), (year, month)]:
             await draft_year(session, drafted, contract_year, through, month, payees, now)
-    await charge_whoever_was_paid(session, drafted)
-    await draft_payables(session, drafted, month, payees, now)
+        await charge_whoever_was_paid(session, drafted)
+        await draft_payables(session, drafted, month, payees, now)
     return drafted
 
 

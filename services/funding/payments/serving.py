@@ -74,9 +74,10 @@ def served_by_month(
     days_of = {month: first_day(month) if rule is None else rule.day_of(month) for month, rule in deciding}
     for code, ground in grounds.items():
         by_month: dict[str, tuple[Serving, ...]] = {}
+        plainly = _Plainly(ground) if not ground.without and not ground.scopes else None
         for month, rule in deciding:
             if rule is None or rule.kind is RuleKind.FIRST_DAY:
-                whom = _on(ground, days_of[month])
+                whom = _on(ground, days_of[month]) if plainly is None else plainly.on(days_of[month])
             else:
                 whom = _during(ground, month, rule.kind, first_served.get(month, {}))
             if whom is not None:
@@ -86,18 +87,40 @@ def served_by_month(
     return served
 
 
+class _Plainly:
+    """Whom a network serves on a day, where no right was withdrawn and nobody agreed to a variation.
+
+    Days between which nobody comes or goes are given the very same answer, so that it need not be looked at twice.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._since = self._until = date.max
+        self._whom: tuple[Serving, ...] = ()
+
+    def on(self, day: date) -> tuple[Serving, ...] | None:
+        ground = self._ground
+        if not ground.opened <= day < ground.closed:
+            return None
+        if not self._since <= day < self._until:
+            self._since, self._until = date.min, date.max
+            whom = []
+            for who, share, how, begin, end, into in ground.spans:
+                if begin <= day < end:
+                    whom.append(Serving(who, share, how, 1, 1, 1, "", into))
+                for change in (begin, end):
+                    if change <= day:
+                        self._since = max(self._since, change)
+                    else:
+                        self._until = min(self._until, change)
+            self._whom = tuple(whom)
+        return self._whom
+
+
 def _on(ground: Ground, day: date) -> tuple[Serving, ...] | None:
     """Whole months: whom the network serves on the day that decides."""
     if not ground.opened <= day < ground.closed:
         return None
-    if not ground.without and not ground.scopes:
-        return tuple(
-            [
-                Serving(who, share, how, into=into)
-                for who, share, how, begin, end, into in ground.spans
-                if begin <= day < end
-            ]
-        )
     if _within(day, ground.without.get(None, ())):
         return None
     return tuple(

@@ -30,7 +30,7 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
             .order_by(PracticeClaim.practice, PracticeClaim.decided_at, PracticeClaim.id)
         )
     ).all()
-    networks = await _networks(session, {claim.practice for claim in found})
+    networks = await _networks(session, {claim.practice for claim in found}) if found else {}
     return [
         Payable(
             reference=f"{KIND}/{claim.id}",
