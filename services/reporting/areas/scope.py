@@ -20,13 +20,17 @@ MAP = """
 """Each commissioner on the map of a day: its newest entry by then, or its first one where it came later."""
 
 LED = """
-    SELECT n.network, coalesce(n.name, alone.name) AS name,
-           coalesce(d.commissioner, n.commissioner, b.commissioner, alone.commissioner) AS commissioner
+    SELECT n.network,
+           coalesce(n.name, (SELECT name FROM practices alone WHERE alone.practice = n.network)) AS name,
+           coalesce(
+               d.commissioner, n.commissioner,
+               (SELECT b.commissioner FROM practice_commissioners b WHERE b.practice = n.network
+                AND b.valid_from <= :led_on AND (b.valid_to IS NULL OR b.valid_to >= :led_on)
+                ORDER BY b.valid_from DESC LIMIT 1),
+               (SELECT commissioner FROM practices alone WHERE alone.practice = n.network)
+           ) AS commissioner
     FROM networks n LEFT JOIN network_leads d ON d.network = n.network AND d.valid_from <= :led_on
          AND (d.valid_to IS NULL OR d.valid_to >= :led_on)
-    LEFT JOIN practices alone ON alone.practice = n.network
-    LEFT JOIN practice_commissioners b ON b.practice = n.network AND b.valid_from <= :led_on
-         AND (b.valid_to IS NULL OR b.valid_to >= :led_on)
 """
 """Each network with the commissioner that leads it on a day; outside its own days, with the last one named.
 
