@@ -27,8 +27,7 @@ def new_migration(
     message: Annotated[str, typer.Argument(help="what it does, in a few words")],
 ) -> None:
     """Write the next numbered migration by comparing a service's models with its history; read it before keeping it."""
-    folder = Path(tempfile.mkdtemp(prefix="pcn-migration-"))
-    with EmbeddedPostgres(folder) as server:
+    with tempfile.TemporaryDirectory(prefix="pcn-migration-") as folder, EmbeddedPostgres(Path(folder)) as server:
         server.ensure_databases([service])
         url = server.url(service)
         config = migrations.config_for(service, url)

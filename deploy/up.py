@@ -64,6 +64,7 @@ class Home:
     def hold(self, data: str, transport: str) -> None:
         """Turn to this data; what the home held before stays where it is and comes back when asked for."""
         self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / ".gitignore").write_text("*\n")  # keys and databases, also where the home lies in a checkout
         fresh = self._note.with_suffix(".new")
         fresh.write_text(json.dumps({"data": data, "transport": transport}))
         fresh.replace(self._note)

@@ -313,7 +313,7 @@ def report(journey: Journey, say: Say) -> None:
     journey.found["Reported: patients covered or allocated"] = (
         f"{Decimal(coverage['covered']) + Decimal(coverage['allocated']):,} of {Decimal(coverage['registered']):,}"
     )
-    journey.found["Reported: paid, equal to the runs"] = f"£{Decimal(spend['paid']):,.2f}"
+    journey.found["Reported: paid, equal to all runs issued"] = f"£{Decimal(spend['paid']):,.2f}"
     wte = sum((Decimal(row["wte"]) for row in staff), Decimal(0))
     journey.found["Reported: people in post"] = f"{sum(row['heads'] for row in staff)} ({wte.normalize()} WTE)"
 

@@ -29,7 +29,7 @@ def test_the_sample_goes_from_files_to_reports(sample: Stack) -> None:
     assert found["Reported: patients covered or allocated"] == "229,065 of 229,065"
     paid = [found[f"Paid for {month}"].split(" in ")[0] for month in ("2022-04", "2022-05")]
     total = sum(round(float(amount.strip("£").replace(",", "")) * 100) for amount in paid)
-    assert found["Reported: paid, equal to the runs"] == f"£{total / 100:,.2f}"
+    assert found["Reported: paid, equal to all runs issued"] == f"£{total / 100:,.2f}"
 
 
 def test_each_service_describes_itself_and_is_well(sample: Stack) -> None:
