@@ -71,12 +71,16 @@ PING_AFTER_SECONDS = 1.0
 """A connection idle for longer is asked whether it still lives before it is used again."""
 
 
-def engine_for(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An engine that gives up on a full pool after ten seconds instead of queueing for ever."""
-    return _engine(url, pool_size=pool_size, max_overflow=pool_size)
+WAIT_SECONDS = 10
+"""How long a caller waits for a connection, in the pool's queue or at the server's door, unless told otherwise."""
 
 
-def reading_engine_for(url: str, *, pool_size: int = 10) -> AsyncEngine:
+def engine_for(url: str, *, pool_size: int = 10, wait_seconds: int = WAIT_SECONDS) -> AsyncEngine:
+    """An engine that gives up on a full pool after `wait_seconds` instead of queueing for ever."""
+    return _engine(url, {}, wait_seconds, pool_size=pool_size, max_overflow=pool_size)
+
+
+def reading_engine_for(url: str, *, pool_size: int = 10, wait_seconds: int = WAIT_SECONDS) -> AsyncEngine:
     """An engine for selects alone: its connections have no transactions, so none is begun, ended or rolled back.
 
     Each select is planned for the values it comes with, and only point reads are prepared: PostgreSQL plans a prepared
@@ -85,23 +89,22 @@ def reading_engine_for(url: str, *, pool_size: int = 10) -> AsyncEngine:
     """
     return _engine(
         url,
+        {"prepare_threshold": sys.maxsize},
+        wait_seconds,
         pool_size=pool_size,
         max_overflow=0,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
-        connect_args={**_CONNECTING, "prepare_threshold": sys.maxsize},
     )
 
 
-_CONNECTING: dict[str, Any] = {"options": "-c timezone=UTC", "connect_timeout": 10}
-
-
-def _engine(url: str, **options: Any) -> AsyncEngine:
+def _engine(url: str, connecting: dict[str, Any], wait_seconds: int, **pool: Any) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        pool_timeout=10,
+        pool_timeout=wait_seconds,
         pool_use_lifo=True,  # those last used have their statements prepared
-        **{"connect_args": _CONNECTING, **options},
+        connect_args={"options": "-c timezone=UTC", "connect_timeout": wait_seconds, **connecting},
+        **pool,
     )
     # the pool's own ping would cost every request a turn to the database, and two more to leave and enter transactions
     event.listen(engine.sync_engine, "checkin", _note_use)

@@ -54,10 +54,10 @@ class Runtime:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.engine: AsyncEngine = engine_for(service.settings.database_url, pool_size=service.settings.pool_size)
-        self.reading_engine: AsyncEngine = reading_engine_for(
-            service.settings.database_url, pool_size=service.settings.pool_size
-        )
+        settings = service.settings
+        url, size, wait = settings.database_url, settings.pool_size, settings.wait_seconds
+        self.engine: AsyncEngine = engine_for(url, pool_size=size, wait_seconds=wait)
+        self.reading_engine: AsyncEngine = reading_engine_for(url, pool_size=size, wait_seconds=wait)
         self.points = Points(lending(self.reading_engine))
         self._moments = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.sessions = sessions_for(self.engine)

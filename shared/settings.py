@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.database import WAIT_SECONDS
 from shared.keys import KeysMissing, ReplyKeys
 
 EMBEDDED_ISSUER = "pcn-embedded"
@@ -71,6 +72,9 @@ class ServiceSettings(BaseSettings):
 
     database_url: str
     pool_size: int = Field(default=5, ge=1, le=100)
+    wait_seconds: int = Field(
+        default=WAIT_SECONDS, ge=1, le=600, description="For a connection; then a caller is told to come again"
+    )
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     relay_batch: int = Field(default=500, ge=1, le=5000)
     relay_poll_seconds: float = Field(default=5.0, gt=0)

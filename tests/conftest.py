@@ -88,7 +88,8 @@ def drop_database(name: str) -> None:
 
 def build(name: str, url: str) -> Service:
     """The service called `name` over the database at `url`."""
-    settings = importlib.import_module(f"services.{name}.settings").Settings(database_url=url)
+    # a machine that stands still for a while must not turn into answers of 503
+    settings = importlib.import_module(f"services.{name}.settings").Settings(database_url=url, wait_seconds=300)
     service: Service = importlib.import_module(f"services.{name}.main").service(settings)
     return service
 

@@ -121,6 +121,7 @@ class Harness:
         """PUT with If-Match: the ETag given, or the one `path`'s resource shows now (its last noun cut off)."""
         if match is None:
             current = await self.client.get(path.rsplit("/", 1)[0], headers=headers)
+            assert current.status_code < 500, current.text
             match = current.headers.get("etag", "")
         return await self.client.put(path, json=json, headers={**headers, "If-Match": match})
 

@@ -340,7 +340,7 @@ async def test_coverage_is_worked_out_from_one_moment(registry_live: Harness, mo
     monkeypatch.setattr(queries, "_covered", slowly)
     monkeypatch.setattr(database, "PING_AFTER_SECONDS", 0.0)  # as after a pause
     reader = asyncio.create_task(app.client.get(path, headers=carl))
-    await asyncio.wait_for(half_way.wait(), 20)
+    await asyncio.wait_for(half_way.wait(), 120)
     decided = await registry.decide(app, round)
     assert decided.status_code == 200, decided.text
     go_on.set()

@@ -83,7 +83,7 @@ class Upstream:
     async def _halves(self, _: Request) -> Response:
         async def halves() -> AsyncIterator[bytes]:
             yield b"first"
-            await asyncio.to_thread(self.second.wait, 5)
+            await asyncio.to_thread(self.second.wait, 60)
             yield b"second"
 
         return StreamingResponse(halves())
@@ -184,7 +184,7 @@ async def test_an_answer_is_passed_on_as_it_comes(client: httpx.AsyncClient, ups
 async def test_a_request_is_passed_on_as_it_comes(client: httpx.AsyncClient, upstream: Upstream) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"one"
-        assert await asyncio.to_thread(upstream.arrived.wait, 5), "the gateway waited for the whole request"
+        assert await asyncio.to_thread(upstream.arrived.wait, 60), "the gateway waited for the whole request"
         yield b"two"
 
     answer = await client.post("/registry/v1/first-bytes", content=body())

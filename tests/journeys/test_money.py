@@ -54,7 +54,7 @@ def put(client: Client, path: str, body: Any = None) -> Any:
     return reply.json()
 
 
-def soon(what: Callable[[], Any], seconds: float = 20) -> Any:
+def soon(what: Callable[[], Any], seconds: float = 120) -> Any:
     """What is true as soon as events have arrived."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

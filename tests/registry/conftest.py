@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +26,10 @@ def history_file(entry: dict[str, Any]) -> Path:
 
 @dataclass
 class History:
-    """A register that took in every file of the manifest, and what it said of each.
-
-    `seconds` are of this process: the bench measures what a clock on the wall shows, beside its floor.
-    """
+    """A register that took in every file of the manifest, and what it said of each."""
 
     app: Harness
     reports: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
 
     async def get(self, path: str) -> Any:
         answer = await self.app.client.get(f"{V1}{path}", headers=national(self.app))
@@ -62,7 +57,7 @@ async def history(migrated: Callable[[str], str], issuer: EmbeddedIssuer) -> Asy
     if not REAL_DATA.is_dir():
         pytest.skip("the real NHS files are not beside the checkout (../shared/data)")
     async with live("registry", migrated("registry"), issuer) as app:
-        made, began = History(app), time.process_time()
+        made = History(app)
         for entry in HISTORY["files"]:
             path = history_file(entry)
             answer = await upload(
@@ -75,5 +70,4 @@ async def history(migrated: Callable[[str], str], issuer: EmbeddedIssuer) -> Asy
             )
             assert answer.status_code == 201, answer.text
             made.reports.append(answer.json())
-        made.seconds = time.process_time() - began
         yield made

@@ -557,7 +557,7 @@ async def test_an_import_is_seen_while_it_runs_and_when_its_process_died(
     monkeypatch.setitem(LOADERS, ImportKind.EPRACCUR, slowly)
     for state in ("loaded", "interrupted"):
         running = asyncio.create_task(upload(app, "epraccur", "e.csv", state.encode(), published_on="2022-01-01"))
-        await asyncio.wait_for(seen.wait(), 30)
+        await asyncio.wait_for(seen.wait(), 120)
         (during,) = (await get(app, "/imports?state=running"))["items"]
         assert (during["state"], during["stage"], during["rows"]) == ("running", "comparing", 24)
         if state == "interrupted":

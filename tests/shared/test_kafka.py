@@ -41,7 +41,7 @@ async def working(*runs: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIte
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 20)
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
 
 
 def relay_of(harness: Harness, transport: KafkaTransport) -> Relay:
@@ -67,7 +67,7 @@ async def announce_counts(harness: Harness, count: int, subjects: int = 5) -> No
         )
 
 
-async def until(harness: Harness, count: int, seconds: float = 30) -> None:
+async def until(harness: Harness, count: int, seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while True:
             async with harness.session() as session:
