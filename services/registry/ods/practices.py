@@ -140,7 +140,7 @@ def _note_changes(rows: list[PracticeRow], entries: Reconciled, commissioners: R
     for row in rows:
         key = (row.code,)
         before = entries.before.get(key, [])
-        if key in entries.changed and before:
+        if entries.touched(key) and before:
             last = max(before, key=lambda piece: piece.span[0])
             closed = row.open_span[1]
             if last.span[1] is None and closed is not None:
@@ -151,7 +151,7 @@ def _note_changes(rows: list[PracticeRow], entries: Reconciled, commissioners: R
             elif last.span[1] is not None and closed is None:
                 outcome.changes["practices open again"] += 1
             outcome.changes["practices renamed"] += last.values[0] != row.name
-        if key in commissioners.changed and commissioners.before.get(key):
+        if commissioners.touched(key) and commissioners.before.get(key):
             outcome.changes["practices that changed commissioner"] += 1
 
 

@@ -38,7 +38,11 @@ class Reconciled:
 
     @property
     def changed(self) -> set[Key]:
+        """Every key that changed, put together each time it is asked for: for one key ask `touched`."""
         return set(self.ended) | set(self.begun)
+
+    def touched(self, key: Key) -> bool:
+        return key in self.ended or key in self.begun
 
 
 @dataclass(slots=True)
