@@ -131,6 +131,17 @@ class Metrics:
         )
         self.parked = Gauge("pcn_parked", "Messages parked", ["service"], registry=self.registry)
         self.service = service
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; what its labels stand for is looked up once, for every request comes by here."""
+        counted = self._children.get((method, route, status))
+        if counted is None:
+            labels = (self.service, method, route)
+            counted = self.requests.labels(*labels, str(status)), self.seconds.labels(*labels)
+            self._children[method, route, status] = counted
+        counted[0].inc()
+        counted[1].observe(seconds)
 
 
 class Edge:
@@ -182,9 +193,7 @@ class Edge:
             await self._app(scope, bounded, told)
         route = getattr(scope.get("route"), "path", "none")
         seconds = time.perf_counter() - started
-        labels = (self._metrics.service, scope["method"], route)
-        self._metrics.requests.labels(*labels, str(status)).inc()
-        self._metrics.seconds.labels(*labels).observe(seconds)
+        self._metrics.answered(scope["method"], route, status, seconds)
         log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
 
 

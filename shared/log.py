@@ -18,26 +18,35 @@ def _add_context(_: Any, __: str, entry: structlog.typing.EventDict) -> structlo
     return entry
 
 
+def _add_name(_: Any, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    entry["logger"] = entry.pop("of", "")  # structlog keeps the word `logger` for itself
+    return entry
+
+
 def configure(level: str = "INFO", *, stream: Any = None) -> None:
-    """Send every log line of the process, libraries included, as JSON to `stream` (standard error unless told)."""
+    """Send every log line of the process, libraries included, as JSON to `stream` (standard error unless told).
+
+    Our own lines are written at once: every request writes one, and the machinery of `logging` cost it a tenth of its
+    time.
+    """
+    out = stream or sys.stderr
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context,
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[_add_name, *chain, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.WriteLoggerFactory(out),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=chain,
+            foreign_pre_chain=[*chain, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
@@ -52,6 +61,6 @@ def configure(level: str = "INFO", *, stream: Any = None) -> None:
         logging.getLogger(talkative).setLevel("WARNING")
 
 
-def logger(name: str) -> structlog.stdlib.BoundLogger:
-    found: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    found: structlog.typing.FilteringBoundLogger = structlog.get_logger(of=name)
     return found

@@ -74,13 +74,13 @@ def service(settings: Settings) -> Service:
         base=Base,
         settings=settings,
         routers=[
+            accounts.router,  # asked for most, and routers are tried in turn
             tariffs.router,
             membership_rules.router,
             variations.router,
             consents.router,
             populations.router,
             beds.router,
-            accounts.router,
             achievements.router,
             achievement_corrections.router,
             achievement_overrides.router,

@@ -46,13 +46,13 @@ def service(settings: Settings) -> Service:
         base=Base,
         settings=settings,
         routers=[
+            networks,  # asked for most, and routers are tried in turn
             hierarchy,
             successions,
             practices,
             practice_life,
             splits,
             notices,
-            networks,
             members,
             payees,
             windows,
