@@ -192,14 +192,17 @@ def replay(
 @app.command()
 def rebuild() -> None:
     """Empty reporting's projections and make them anew from the logs of the other services."""
+    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from deploy.rebuilding import rebuild as rebuilt
     from deploy.up import databases
 
+    console = Console()
+    shown = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with (
         databases(Home.given()) as urls,
-        Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as progress,
+        Progress(*shown, console=console, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("rebuilding", total=None)
         done = asyncio.run(rebuilt(urls, lambda name, count: progress.update(task, description=f"{name}: {count:,}")))
