@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -67,6 +68,7 @@ def main() -> int:
     if unknown:
         print(f"No row {', '.join(unknown)}; there are {', '.join(ROWS)}.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
     log.configure("ERROR")
     logging.getLogger("aiokafka").setLevel("CRITICAL")  # a broker that has only just started is waited for
     begun = time.perf_counter()

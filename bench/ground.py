@@ -108,7 +108,11 @@ class Ground:
         self._open: list[Bench] = []
 
     def __enter__(self) -> Self:
-        self._server.start()
+        try:
+            self._server.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
