@@ -14,6 +14,7 @@ from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.distributions.agreement import note_agreement, note_agreement_ended
 from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
+from services.funding.local_terms.operations import settle_local_terms
 from services.funding.networks import members, withdrawals
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
@@ -203,8 +204,9 @@ async def set_asked_budgets(session: AsyncSession, now: datetime) -> None:
         if codes:
             wanted = years if only else years | await years_with_weights(session, now)
             events = await set_budgets(session, sorted(codes), wanted, now, only=only)
-            if events:
-                await recheck_waiting(session, now, networks={event.network for event in events})
+            touched = {event.network for event in events} | await settle_local_terms(session, codes, now)
+            if touched:
+                await recheck_waiting(session, now, networks=touched)
 
 
 HANDLERS: dict[type[Event], Handler] = {

@@ -52,6 +52,7 @@ from shared.events.funding import (
     ClaimReturned,
     DebtSettled,
     LineQueried,
+    NetworkVaried,
     PaymentConfirmed,
     PaymentIssued,
     PaymentReturned,
@@ -64,6 +65,7 @@ from shared.events.funding import (
     QueryWithdrawn,
     RoleAgreed,
     TariffPublished,
+    VariationApproved,
 )
 from shared.service import Service
 
@@ -126,6 +128,8 @@ def service(settings: Settings) -> Service:
             ClaimRejected,
             ClaimPaid,
             RoleAgreed,
+            VariationApproved,
+            NetworkVaried,
             ArrearsApproved,
             ArrearsRejected,
             ArrearsPaid,

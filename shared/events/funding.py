@@ -426,3 +426,70 @@ class RoleAgreed(FundingEvent):
 
     def subject(self) -> str:
         return self.network
+
+
+class VariedRole(Fact):
+    """A role a variation opens beside the national list; `ceiling` is £ a year for one whole-time equivalent."""
+
+    role: str
+    role_name: str
+    ceiling: Decimal
+
+
+class VariedCap(Fact):
+    """Whole-time equivalents of a role a network under the variation is reimbursed for; both empty where any number."""
+
+    role: str
+    below_100000: Decimal | None = None
+    from_100000: Decimal | None = None
+
+
+@catalogued
+class VariationApproved(FundingEvent):
+    """A local variation counts for practices that agree to it; its rates, sums and ceilings are published beside it.
+
+    `practices` are those it names, whether they agreed or not.
+    """
+
+    noun: ClassVar[str] = "variations"
+    name: ClassVar[str] = "variation-approved"
+
+    variation: str
+    variation_name: str
+    commissioner: str
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    valid_from: date
+    valid_to: date
+    practices: list[str]
+    roles: list[VariedRole] = []
+    caps: list[VariedCap] = []
+    approved_on: date
+
+    def subject(self) -> str:
+        return self.variation
+
+
+class VariedSpan(Fact):
+    """From a day to another these members of a network agree to a variation; `every_member` where all of them do, so
+    that what belongs to the network as a whole, like the ceiling of a role, is the variation's."""
+
+    variation: str
+    valid_from: date
+    valid_to: date
+    practices: list[str]
+    every_member: bool
+
+
+@catalogued
+class NetworkVaried(FundingEvent):
+    """Under which local variations a network stands, wholly or in part: all of it, in place of what was said before."""
+
+    noun: ClassVar[str] = "variations"
+    name: ClassVar[str] = "network-varied"
+
+    network: str
+    commissioner: str
+    spans: list[VariedSpan]
+
+    def subject(self) -> str:
+        return self.network

@@ -14,7 +14,7 @@ from shared.identity import Role
 from tests.funding.asking import amounts, commissioner, due_by_stream, entitled, explained
 from tests.funding.builders import COMMISSIONER, NETWORK
 from tests.funding.test_beds import supplied
-from tests.funding.test_journey import an_area, paid
+from tests.funding.test_journey import RUNS, an_area, calculated, paid
 from tests.funding.test_runs import lines_of, nan
 from tests.harness import Harness
 
@@ -260,29 +260,79 @@ async def test_two_at_once_have_one_effect(funding_live: Harness, way: str) -> N
     assert sorted(reply.status_code for reply in replies) == [200, 412, 412]
 
 
-async def test_a_national_rate_raised_above_a_variation_is_shown_to_whoever_approves_the_run(
-    funding_app: Harness,
-) -> None:
-    await an_area(funding_app)
-    variation = await in_force(funding_app, ACCESS)
-    october = await paid(funding_app, "2022-10")
-    assert october["notes"]["variations_below_national"] == {}
-    raised = {
+def raised_nationally(value: str | None, supersedes: str = "enhanced_access.2223.23") -> dict[str, Any]:
+    return {
         "kind": "stream",
         "code": "enhanced_access",
         "basis": "adjusted",
-        "value": "4.100",
+        "value": value,
         "rate_period": "window",
         "valid_from": "2022-10-01",
         "valid_to": "2023-03-31",
-        "supersedes": "enhanced_access.2223.23",
+        "supersedes": supersedes,
         "confidence": "one_source",
         "sources": ["letter"],
     }
-    assert (await funding_app.post("/funding/v1/tariffs", raised, nan(funding_app))).status_code == 201
-    november = await paid(funding_app, "2022-11")
-    assert november["notes"]["variations_below_national"] == {
-        # 48,000 × 4.000 and × 4.100
-        variation["id"]: "The variation comes to £192,000.00 for the 2 practices that agree, the national rates to "
-        "£196,800.00."
-    }
+
+
+async def findings_of(app: Harness, run: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    found = await app.client.get(f"{RUNS}/{run['id']}/findings", params={"kind": kind}, headers=nan(app))
+    assert found.status_code == 200, found.text
+    items: list[dict[str, Any]] = found.json()["items"]
+    return items
+
+
+async def test_whoever_approves_a_run_says_why_a_variation_stays_below_a_national_rate_raised_since(
+    funding_app: Harness,
+) -> None:
+    app = funding_app
+    await an_area(app)
+    variation = await in_force(app, ACCESS)
+    october = await paid(app, "2022-10")
+    assert october["notes"]["variations_below_national"] == {}
+    assert "variation-below-national" not in october["findings"]
+    raised = await app.post("/funding/v1/tariffs", raised_nationally("4.100"), nan(app))
+    assert raised.status_code == 201, raised.text
+    november = await calculated(app, "2022-11")
+    # 48,000 × 4.000 and × 4.100
+    said = "The variation comes to £192,000.00 for the 2 practices that agree, the national rates to £196,800.00."
+    assert november["notes"]["variations_below_national"] == {variation["id"]: said}
+    assert november["findings"]["variation-below-national"] == 1
+    (finding,) = await findings_of(app, november, "variation-below-national")
+    assert (finding["subject"], finding["amount"], finding["paid_before"], finding["detail"]) == (
+        *(variation["id"], "192000.00", "196800.00"),
+        said,
+    )
+    others = [kind for kind in november["findings"] if kind != "variation-below-national"]
+    partly = {"acknowledgements": [{"kind": kind, "reason": "as expected"} for kind in others]}
+    path = f"{RUNS}/{november['id']}"
+    bob = nan(app, "bob")
+    silent = await app.put(f"{path}/approval", partly, bob)
+    assert (silent.status_code, silent.json()["code"]) == (409, "FindingsNotAcknowledged")
+    assert [(fault["field"], fault["code"], fault["message"]) for fault in silent.json()["errors"]] == [
+        (f"findings.{finding['id']}", "variation-below-national", said)
+    ]
+    why = "The commissioner tops it up in December; see its letter."
+    partly["acknowledgements"].append({"finding": finding["id"], "reason": why})
+    approved = await app.put(f"{path}/approval", partly, bob)
+    assert approved.status_code == 200, approved.text
+    (noted,) = await findings_of(app, november, "variation-below-national")
+    assert (noted["reason"], noted["acknowledged_by"]) == (why, "bob")
+    assert (await app.put(f"{path}/issue", None, bob)).status_code == 200
+    april = await calculated(app, "2023-04")
+    assert "variation-below-national" not in april["findings"], "it pays nothing for the year that is over"
+
+
+async def test_a_variation_that_can_no_longer_be_compared_is_asked_about_too(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    variation = await in_force(app, ACCESS)
+    assert (await app.post("/funding/v1/tariffs", raised_nationally(None), nan(app))).status_code == 201
+    october = await calculated(app, "2022-10")
+    assert october["findings"] == {"variation-not-comparable": 1}
+    (finding,) = await findings_of(app, october, "variation-not-comparable")
+    assert finding["subject"] == variation["id"]
+    assert "is not known" in finding["detail"]
+    threshold = {"kind": "variation-not-comparable", "percent": "1", "amount": "1.00", "valid_from": "2022-04-01"}
+    refused = await app.post("/funding/v1/variance-thresholds", {**threshold, "reason": "x"}, nan(app))
+    assert refused.status_code == 422, "only what compares two months has thresholds"

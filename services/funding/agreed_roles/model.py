@@ -60,6 +60,10 @@ class AgreedRole(Base, Dated):
     def confidence(self) -> str:
         return "agreed"
 
+    @property
+    def variation(self) -> str | None:
+        return None
+
     def agree(self) -> RoleAgreed:
         """The agreement counts. Raises `RolesNotOpenYet`."""
         if self.valid_from < FIRST_DAY:

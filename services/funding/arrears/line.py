@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.arrears.model import ArrearsClaim, retold
 from services.funding.claims.beyond import beyond_sums
 from services.funding.claims.decision import ClaimStatus
-from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.lines.words import Trace, doubts, of_variation, pounds
 from services.funding.payments.payables import Payable, Source, ids_of
 from shared.events.base import Event
 
@@ -70,8 +70,8 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         month = retold(told)
         lines.append(
             f"{month.month}, {month.post}: arrears {pounds(month.arrears)} on a cost of {pounds(month.cost)}, of which "
-            f"{pounds(month.payable)} was paid; ceiling now {pounds(month.ceiling)} (rate {month.tariff}); "
-            f"due {pounds(month.due)}"
+            f"{pounds(month.payable)} was paid; ceiling now {pounds(month.ceiling)} (rate {month.tariff}"
+            f"{of_variation(month.variation)}); due {pounds(month.due)}"
         )
         warnings += doubts(month.tariff, month.confidence)
     lines.append(f"Left of the network's sum for the year: {pounds(trace['room'])}")

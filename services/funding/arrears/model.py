@@ -106,6 +106,7 @@ def told(month: Month) -> dict[str, Any]:
         "equivalent_days": str(month.equivalent_days),
         "days_in_month": month.days_in_month,
         "due": str(month.due),
+        **({} if month.variation is None else {"variation": month.variation}),
     }
 
 
@@ -125,4 +126,5 @@ def retold(told: dict[str, Any]) -> Month:
         counted=Decimal(told["counted"]),
         equivalent_days=Decimal(told["equivalent_days"]),
         days_in_month=told["days_in_month"],
+        variation=told.get("variation"),
     )

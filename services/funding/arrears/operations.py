@@ -14,7 +14,7 @@ from services.funding.claims.checking import ceiling_of, not_agreed, room_of, ta
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim, scope_of
 from services.funding.claims.operations import lock_sums
-from services.funding.claims.rules import AGREED_LOCALLY
+from services.funding.claims.rules import OWN_ROLES
 from services.funding.deadlines.operations import deadline_of
 from services.funding.heirs.operations import must_decide
 from services.funding.scope import network_codes_seen
@@ -109,7 +109,7 @@ async def _months(session: AsyncSession, claim: ArrearsClaim, now: datetime) -> 
             faults.append(Fault(place, "other_sum", f"{one.id} comes out of another sum."))
             continue
         ceiling = await ceiling_of(session, one, now)
-        if ceiling is None and one.role.startswith(AGREED_LOCALLY):
+        if ceiling is None and one.role.startswith(OWN_ROLES):
             faults.append(not_agreed(place, one))
             continue
         share = share_of(one.role, first_day(one.month))
@@ -133,6 +133,7 @@ async def _months(session: AsyncSession, claim: ArrearsClaim, now: datetime) -> 
                 counted=cost.equivalent_days if one.counted is None else one.counted,
                 equivalent_days=cost.equivalent_days,
                 days_in_month=cost.days_in_month,
+                variation=ceiling.variation,
             )
         )
     return months, faults

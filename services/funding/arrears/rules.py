@@ -18,7 +18,8 @@ from shared.errors import Fault
 class Month:
     """The arrears of one post and month beside the claim it was decided on.
 
-    `counted` of `equivalent_days` are the days of one whole-time equivalent that count; `maximum` is £ a year for one.
+    `counted` of `equivalent_days` are the days of one whole-time equivalent that count; `maximum` is £ a year for one,
+    `variation` the local variation it belongs to.
     """
 
     claim: str
@@ -34,6 +35,7 @@ class Month:
     counted: Decimal
     equivalent_days: Decimal
     days_in_month: int
+    variation: str | None = None
 
     @property
     def ceiling(self) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,12 +12,13 @@ from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.budgets.model import Budget, BudgetVersion, Sum, sum_by_head, sum_by_posts, with_moves
+from services.funding.budgets.model import Budget, BudgetVersion, Sum, with_moves
+from services.funding.budgets.sums import Agreed, sums_of_network
 from services.funding.claims.operations import recheck_waiting
+from services.funding.consents.queries import scopes_of
 from services.funding.networks.model import Network
-from services.funding.payments.heads import Headcount, Hold, Populations, Serving
 from services.funding.redistributions.model import Redistribution, RedistributionStep
-from services.funding.tariffs.model import Tariff, TariffKind, in_force
+from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind
 from services.funding.tariffs.shipped import posts
 from shared.clock import london_day
 from shared.events.funding import BudgetSet
@@ -33,7 +34,7 @@ WITH RECURSIVE over (practice, successor, valid) AS (
     SELECT over.practice, h.successor, over.valid * h.valid
     FROM over JOIN practice_heirs AS h ON h.practice = over.successor AND upper_inf(h.known) AND over.valid && h.valid
 )
-SELECT n.code AS network, n.commissioner, y.contract_year, s.practice, s.share, s.how,
+SELECT n.code AS network, n.commissioner, y.contract_year, s.practice, s.share, s.how, s.went_into,
        greatest(y.begins, n.valid_from) AS counted_on,
        p.commissioner AS practice_commissioner,
        max(f.value) FILTER (WHERE f.basis = 'weighted') AS weighted,
@@ -43,17 +44,17 @@ FROM networks AS n
 CROSS JOIN unnest(CAST(:years AS text[]), CAST(:begins AS date[]), CAST(:ends AS date[]), CAST(:snapshots AS date[]))
     AS y (contract_year, begins, ends, snapshot)
 LEFT JOIN LATERAL (
-    SELECT m.practice, m.share, 'member' AS how FROM memberships AS m
+    SELECT m.practice, m.share, 'member' AS how, '' AS went_into FROM memberships AS m
     WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
     UNION ALL
-    SELECT a.practice, 1, 'allocated' FROM allocations AS a
+    SELECT a.practice, 1, 'allocated', '' FROM allocations AS a
     WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
     UNION ALL
-    SELECT o.practice, m.share, 'merged' FROM memberships AS m JOIN over AS o ON o.successor = m.practice
+    SELECT o.practice, m.share, 'merged', m.practice FROM memberships AS m JOIN over AS o ON o.successor = m.practice
     WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
       AND o.valid @> greatest(y.begins, n.valid_from)
     UNION ALL
-    SELECT o.practice, 1, 'merged' FROM allocations AS a JOIN over AS o ON o.successor = a.practice
+    SELECT o.practice, 1, 'merged', a.practice FROM allocations AS a JOIN over AS o ON o.successor = a.practice
     WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
       AND o.valid @> greatest(y.begins, n.valid_from)
 ) AS s ON true
@@ -68,7 +69,7 @@ LEFT JOIN LATERAL (
 ) AS pub ON true
 WHERE n.approved_on IS NOT NULL AND n.valid_from <= y.ends AND (n.valid_to IS NULL OR n.valid_to >= y.begins)
   AND n.code = ANY(:networks)
-GROUP BY n.code, y.contract_year, y.begins, s.practice, s.share, s.how, p.commissioner
+GROUP BY n.code, y.contract_year, y.begins, s.practice, s.share, s.how, s.went_into, p.commissioner
 ORDER BY n.code, y.contract_year, s.practice
 """)
 
@@ -114,12 +115,16 @@ async def set_budgets(
     if not grouped:
         return []
     tariffs = await _tariffs(session, chosen)
+    agreed = await _agreed(session, chosen, tariffs)
     moves = await _moves(session, networks, chosen)
     changed: dict[tuple[str, str], list[Sum]] = {}
     values: list[dict[str, Any]] = []
     for (network, year), served in grouped.items():
         given, received = moves.get((network, year), (_NOTHING, _NOTHING))
-        sums = [with_moves(made, given, received) for made in _sums(year, served, tariffs, london_day(now))]
+        sums = [
+            with_moves(made, given, received)
+            for made in sums_of_network(year, served, tariffs, agreed.get(year, {}), london_day(now))
+        ]
         for made in sums:
             before = held.get((network, year, made.scope))
             if before is None or (before.amount, before.trace, before.held_reason) != (
@@ -201,53 +206,26 @@ async def _moves(
 
 
 async def _tariffs(session: AsyncSession, years: Collection[str]) -> list[Tariff]:
-    """The sums of those years, and the ceilings of posts where a year has no sum per head; looked up once."""
+    """The sums of those years, local ones among them, and the ceilings of posts where a year has no sum per head;
+    looked up once."""
     kept: dict[tuple[str, ...], list[Tariff]] = session.info.setdefault(_KEPT_SUMS, {})
     if tuple(years) in kept:
         return kept[tuple(years)]
     sums = (Tariff.kind == TariffKind.ARRS_SUM) & Tariff.contract_year.in_(years)
     roles = {post.role for post in posts() if post.contract_year in years}
-    wanted = sums if not roles else sums | ((Tariff.kind == TariffKind.ROLE_MAXIMUM) & Tariff.code.in_(roles))
+    wanted = (
+        sums
+        if not roles
+        else sums | ((Tariff.kind == TariffKind.ROLE_MAXIMUM) & Tariff.code.in_(roles) & (Tariff.scope == NATIONAL))
+    )
     kept[tuple(years)] = list((await session.scalars(select(Tariff).where(wanted))).all())
     return kept[tuple(years)]
 
 
-def _sums(year: str, served: list[Any], tariffs: list[Tariff], known_on: date) -> list[Sum]:
-    populations = Populations(
-        snapshot=snapshot_of(year),
-        figures={
-            "weighted": {r.practice: r.weighted for r in served if r.weighted is not None},
-            "registered": {r.practice: r.registered for r in served if r.registered is not None},
-        },
-        published=frozenset(r.practice_commissioner or r.commissioner for r in served if r.published),
-        commissioners={r.practice: r.practice_commissioner or r.commissioner for r in served},
-    )
-    whom = tuple(Serving(r.practice, r.share, r.how) for r in served if r.practice is not None)
-    network, counted_on = served[0].commissioner, served[0].counted_on
-    rules = [post for post in posts() if post.contract_year == year]
-    if rules:
-        maxima: Mapping[str, Tariff | None] = {
-            post.role: in_force(
-                [t for t in tariffs if t.code == post.role and t.zone == "national"], post.valid_from, known_on
-            )
-            for post in rules
-        }
-        return [sum_by_posts(rules, maxima, _heads(populations, "registered", whom, network), counted_on)]
-    scopes: dict[str, list[Tariff]] = defaultdict(list)
-    for tariff in tariffs:
-        if tariff.kind is TariffKind.ARRS_SUM and tariff.contract_year == year:
-            scopes[tariff.code].append(tariff)
-    chosen = (in_force(found, found[0].valid_to, known_on) for _, found in sorted(scopes.items()))
-    heads = _heads(populations, "weighted", whom, network)
-    return [sum_by_head(tariff, heads, counted_on) for tariff in chosen if tariff is not None]
-
-
-def _heads(populations: Populations, basis: str, whom: tuple[Serving, ...], commissioner: str) -> Headcount:
-    """A network nobody belongs to has no sum: its members are not known yet."""
-    heads = populations.count(basis, whom, commissioner)
-    if whom:
-        return heads
-    return Headcount(basis, heads.snapshot, heads.total, (), Hold("members-missing", "No members are known."))
+async def _agreed(session: AsyncSession, years: Collection[str], tariffs: list[Tariff]) -> dict[str, Agreed]:
+    """By year in which a local variation has a sum of its own: who agreed to which."""
+    varied = {t.contract_year for t in tariffs if t.kind is TariffKind.ARRS_SUM and t.variation is not None}
+    return {year: await scopes_of(session, year) for year in years if year in varied}
 
 
 async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) -> None:

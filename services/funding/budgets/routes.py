@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import computed_field
 from sqlalchemy import ColumnElement, FromClause, func, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.funding.arrears.model import ArrearsClaim
 from services.funding.budgets.model import Budget, BudgetVersion
+from services.funding.budgets.words import arithmetic
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim
 from services.funding.networks.model import Network
@@ -36,6 +38,12 @@ class BudgetOut(Out):
     over_committed: MoneyOut
     trace: dict[str, Any]
     set_at: datetime
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def arithmetic(self) -> list[str]:
+        """How the sum comes together, in words."""
+        return arithmetic(self.trace, self.amount)
 
 
 def _held(known_at: datetime | None) -> FromClause:

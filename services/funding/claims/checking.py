@@ -13,15 +13,17 @@ from services.funding.arrears.model import ArrearsClaim
 from services.funding.budgets.model import Budget
 from services.funding.claims.decision import TAKES
 from services.funding.claims.model import Claim, ClaimStatus
-from services.funding.claims.rules import AGREED_LOCALLY, Ceiling, Check, check
+from services.funding.claims.rules import AGREED_LOCALLY, OWN_ROLES, VARIED_LOCALLY, Ceiling, Check, check
 from services.funding.claims.standing import standing_faults
-from services.funding.claims.terms import cap_of
+from services.funding.claims.terms import RoleCap, cap_of
 from services.funding.deadlines.operations import deadline_of
+from services.funding.local_terms.queries import variation_of
 from services.funding.networks.model import Network
 from services.funding.payments.model import PaymentLine
 from services.funding.practice_scheme.hours import twice_there
 from services.funding.queries.model import PaymentQuery, QueryState
 from services.funding.tariffs.operations import role_maximum
+from services.funding.variations.model import Variation
 from shared.clock import london_day
 from shared.errors import Fault
 from shared.years import first_day, snapshot_of, year_start
@@ -53,32 +55,50 @@ async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Che
 
     Of the sum are taken what approved and paid claims of the year took, and what claims submitted before this one ask.
     """
-    ceiling = await ceiling_of(session, claim, now)
+    variation = await variation_of(session, claim.network, first_day(claim.month))
+    ceiling = await _ceiling_under(session, claim, variation, now)
     faults = await _faults(session, claim)
-    if ceiling is None and claim.role.startswith(AGREED_LOCALLY):
+    if ceiling is None and claim.role.startswith(OWN_ROLES):
         faults.append(not_agreed("role", claim))
     room, room_fault = await room_of(session, claim.network, claim.contract_year, claim.scope)
+    cap, cap_variation = _cap_under(claim, variation)
     return check(
         claim.cost,
         ceiling,
         room,
         room_fault=room_fault,
         earlier=await taken_of_sum(session, claim),
-        cap_days=await _cap_days(session, claim),
+        cap_days=None if cap is None else await _cap_days(session, claim, cap),
+        cap_variation=cap_variation,
         faults=faults,
     )
 
 
 async def ceiling_of(session: AsyncSession, claim: Claim, now: datetime) -> Ceiling | None:
-    """The ceiling of a claim as known now: what the commissioner agreed for a role of its own, else the published."""
+    """The ceiling of a claim as known now: what the commissioner agreed for a role of its own, that of the variation
+    the network stands under, else the national one."""
+    variation = await variation_of(session, claim.network, first_day(claim.month))
+    return await _ceiling_under(session, claim, variation, now)
+
+
+async def _ceiling_under(
+    session: AsyncSession, claim: Claim, variation: Variation | None, now: datetime
+) -> Ceiling | None:
     if claim.role.startswith(AGREED_LOCALLY):
         return await agreement_of(session, claim.network, claim.role, claim.worked_from)
-    return await role_maximum(session, claim.role, claim.zone, first_day(claim.month), london_day(now))
+    # a role a variation opens has one ceiling in all of its area
+    zone = "national" if claim.role.startswith(VARIED_LOCALLY) else claim.zone
+    asked = (session, claim.role, zone, first_day(claim.month), london_day(now))
+    own = None if variation is None else await role_maximum(*asked, scope=variation.id)
+    return own or await role_maximum(*asked)
 
 
 def not_agreed(place: str, claim: Claim) -> Fault:
-    """What is wrong with a claim for a role of its own that no agreement stands behind."""
-    return Fault(place, "role_not_agreed", f"No commissioner agreed on {claim.role} for that day.")
+    """What is wrong with a claim for a role of its own that no agreement or variation stands behind."""
+    said = f"No commissioner agreed on {claim.role} for that day."
+    if claim.role.startswith(VARIED_LOCALLY):
+        said = f"The network stands under no local variation that opens {claim.role} in {claim.month}."
+    return Fault(place, "role_not_agreed", said)
 
 
 async def room_of(
@@ -181,11 +201,19 @@ def _ahead_of(claim: Claim) -> ColumnElement[bool]:
     return (Claim.id != claim.id) & or_(Claim.status.in_(TAKES), before)
 
 
-async def _cap_days(session: AsyncSession, claim: Claim) -> Decimal | None:
-    """What the cap on the role leaves of the month, in days of one whole-time equivalent; `None` without a cap."""
-    cap = cap_of(claim.role, first_day(claim.month))
-    if cap is None:
-        return None
+def _cap_under(claim: Claim, variation: Variation | None) -> tuple[RoleCap | None, str | None]:
+    """The cap on a role's numbers, and the variation it belongs to; a variation may say that there is none."""
+    own = None if variation is None else next((cap for cap in variation.caps if cap["role"] == claim.role), None)
+    if variation is None or own is None:
+        return cap_of(claim.role, first_day(claim.month)), None
+    if own["below_100000"] is None:
+        return None, variation.id
+    figures = (Decimal(own["below_100000"]), Decimal(own["from_100000"]))
+    return RoleCap(claim.role, variation.valid_from, variation.valid_to, *figures, "one_source"), variation.id
+
+
+async def _cap_days(session: AsyncSession, claim: Claim, cap: RoleCap) -> Decimal:
+    """What the cap on the role leaves of the month, in days of one whole-time equivalent."""
     patients = await session.scalar(
         _REGISTERED,
         {

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.claims.beyond import beyond_sums
 from services.funding.claims.model import Claim, ClaimStatus
-from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.lines.words import Trace, doubts, of_variation, pounds
 from services.funding.money import to_pence
 from services.funding.payments.payables import Payable, Source, ids_of
 from shared.events.base import Event
@@ -79,12 +79,14 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         f"{pounds(trace['cost'])}",
         f"Share paid: {trace['share']} × {pounds(trace['cost'])}{part} = {pounds(trace['share_amount'])}",
         f"Role maximum: £{trace['maximum']} a year × {trace['wte']} WTE / 12 × {trace['days_worked']}/"
-        f"{trace['days_in_month']} days{part} = {pounds(trace['ceiling'])} (rate {trace['tariff']})",
+        f"{trace['days_in_month']} days{part} = {pounds(trace['ceiling'])} (rate {trace['tariff']}"
+        f"{of_variation(trace.get('variation'))})",
         f"Left of the network's sum for the year: {pounds(trace['room'])}",
         f"To pay, the least of these: {pounds(trace['amount'])} (limited by: {trace['limited_by']})",
     ]
     if part and trace.get("cap_days") is not None:
-        lines.insert(1, f"The cap on the role leaves {trace['cap_days']} days of one WTE in the month.")
+        cap = f"The cap on the role{of_variation(trace.get('cap_variation'))}"
+        lines.insert(1, f"{cap} leaves {trace['cap_days']} days of one WTE in the month.")
     if Decimal(trace.get("withheld_days") or 0):
         lines.insert(1, f"A baseline post stands empty: {trace['withheld_days']} days of one WTE cannot be claimed.")
     if trace["confidence"] == "agreed":

@@ -141,6 +141,8 @@ class Claim(Base, Decided, Versioned):
             "withheld_days": str(self.withheld_days),
             "cap_days": _text(check.cap_days),
             "counted": str(check.counted),
+            **({} if check.variation is None else {"variation": check.variation}),
+            **({} if check.cap_variation is None else {"cap_variation": check.cap_variation}),
             "faults": [{"field": f.field, "code": f.code, "message": f.message} for f in check.faults],
         }
 

@@ -70,9 +70,18 @@ class Cost:
 AGREED_LOCALLY = "agreed_"
 """How the codes of roles begin that a commissioner agreed with one network."""
 
+VARIED_LOCALLY = "local_"
+"""How the codes of roles begin that a local variation opens to networks all of whose members agreed to it."""
+
+OWN_ROLES = (AGREED_LOCALLY, VARIED_LOCALLY)
+"""Roles outside the national list."""
+
 
 class Ceiling(Protocol):
-    """The most paid for one whole-time equivalent of a role in a year: a published rate, or one agreed locally."""
+    """The most paid for one whole-time equivalent of a role in a year: a published rate, or one agreed locally.
+
+    `variation` names the local variation it belongs to.
+    """
 
     @property
     def id(self) -> str: ...
@@ -83,12 +92,16 @@ class Ceiling(Protocol):
     @property
     def confidence(self) -> str: ...
 
+    @property
+    def variation(self) -> str | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """The outcome of checking a claim: what is payable and which limit bit, or every fault that stands in the way.
 
     `counted` are the days of one whole-time equivalent that count, after caps and vacant posts of the baseline.
+    `variation` and `cap_variation` name the local variation that ceiling or cap belong to.
     """
 
     payable: Decimal | None
@@ -105,6 +118,8 @@ class Check:
     counted: Decimal
     cap_days: Decimal | None
     faults: tuple[Fault, ...]
+    variation: str | None = None
+    cap_variation: str | None = None
 
 
 def _faults(cost: Cost, share: Share | None, ceiling: Ceiling | None) -> list[Fault]:
@@ -121,7 +136,7 @@ def _faults(cost: Cost, share: Share | None, ceiling: Ceiling | None) -> list[Fa
         faults.append(Fault("salary", "negative", "No part of the cost may be negative."))
     if share is None:
         faults.append(Fault("role", "role_not_open", f"{cost.role} is not reimbursed in {cost.month}."))
-    elif ceiling is None and cost.role.startswith(AGREED_LOCALLY):
+    elif ceiling is None and cost.role.startswith(OWN_ROLES):
         pass  # whoever looks the agreement up says that there is none
     elif ceiling is None or ceiling.value is None:
         faults.append(
@@ -138,6 +153,7 @@ def check(
     room_fault: Fault | None = None,
     earlier: Decimal = Decimal(0),
     cap_days: Decimal | None = None,
+    cap_variation: str | None = None,
     faults: Sequence[Fault] = (),
 ) -> Check:
     """Check a claim against the share paid, the role's ceiling and `room`, what is left of the network's sum.
@@ -196,4 +212,6 @@ def check(
         counted=counted,
         cap_days=cap_days,
         faults=tuple(found),
+        variation=None if ceiling is None else ceiling.variation,
+        cap_variation=cap_variation,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.consents.model import AnotherVariation, Consent, NotInVariation
+from services.funding.local_terms.operations import follow_consents
 from services.funding.networks.model import Practice
 from services.funding.scope import practices_seen
 from services.funding.variations.model import Variation, VariationDecided, VariationStatus, refuse_below
@@ -75,6 +76,8 @@ async def give_consent(
         valid=valid,
     )
     await record(session, fact, key=["variation", "practice"], now=now)
+    if variation.status is VariationStatus.APPROVED:
+        await follow_consents(session, variation, [practice], now)
     return fact
 
 
@@ -141,4 +144,5 @@ async def take_back_consent(
     if left and variation.status is VariationStatus.APPROVED:
         refuse_below(await totals_of(session, variation, left, now), f"for the {len(left)} practices left")
     await withdraw(session, Consent, now=now, days=days(first), variation=variation_id, practice=practice)
-    await session.flush()
+    if variation.status is VariationStatus.APPROVED:
+        await follow_consents(session, variation, [practice], now)

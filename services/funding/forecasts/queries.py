@@ -22,7 +22,7 @@ from services.funding.deadlines.operations import deadline_of
 from services.funding.forecasts.model import Figures
 from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
-from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind, in_force
+from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from shared.clock import london_day
 from shared.identity import Caller
 from shared.years import first_day, last_day, months_of, year_end, year_start
@@ -42,7 +42,7 @@ WITH open_months AS (
     FROM unnest(CAST(:open AS text[])) AS month
 ), ceilings AS (
     SELECT * FROM unnest(CAST(:roles AS text[]), CAST(:zones AS text[]), CAST(:months AS text[]),
-                         CAST(:values AS numeric[])) AS c (role, zone, month, value)
+                         CAST(:values AS numeric[]), CAST(:scopes AS text[])) AS c (role, zone, month, value, variation)
 ), made AS (
     SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.counted,
            c.salary + c.employer_ni + c.employer_pension + c.supplier_fee AS cost
@@ -55,10 +55,16 @@ WITH open_months AS (
            CASE WHEN :split THEN CASE WHEN p.role = 'gp' THEN 'gp_only' ELSE 'all_roles_except_gp' END
                 ELSE 'all_roles' END AS scope,
            p.wte * (least(m.last, p.ended_on) - greatest(m.first, p.started_on) + 1) AS days,
-           extract(day FROM m.last) AS of_days, coalesce(c.value, a.ceiling) AS value, means.a_day
+           extract(day FROM m.last) AS of_days, coalesce(l.value, c.value, a.ceiling) AS value, means.a_day
     FROM posts AS p
     JOIN open_months AS m ON p.started_on <= m.last AND (p.ended_on IS NULL OR p.ended_on >= m.first)
-    LEFT JOIN ceilings AS c ON c.role = p.role AND c.zone = p.zone AND c.month = m.month
+    LEFT JOIN ceilings AS c
+      ON c.role = p.role AND c.zone = p.zone AND c.month = m.month AND c.variation = 'national'
+    LEFT JOIN local_terms AS t
+      ON t.network = p.network AND t.every_member AND upper_inf(t.known) AND t.valid @> m.first
+    LEFT JOIN ceilings AS l
+      ON l.role = p.role AND l.month = m.month AND l.variation = t.variation
+     AND (l.zone = p.zone OR starts_with(l.role, 'local_'))
     LEFT JOIN agreed_roles AS a
       ON a.network = p.network AND a.role = p.role AND upper_inf(a.known) AND a.valid @> greatest(m.first, p.started_on)
     LEFT JOIN means ON means.post = p.id
@@ -150,9 +156,10 @@ async def _rows(
             "networks": list(networks),
             "open": await months_open(session, contract_year, london_day(now)),
             "split": contract_year == GP_YEAR,
-            "roles": [role for role, _, _ in ceilings],
-            "zones": [zone for _, zone, _ in ceilings],
-            "months": [month for _, _, month in ceilings],
+            "roles": [role for role, _, _, _ in ceilings],
+            "zones": [zone for _, zone, _, _ in ceilings],
+            "months": [month for _, _, month, _ in ceilings],
+            "scopes": [scope for _, _, _, scope in ceilings],
             "values": list(ceilings.values()),
         },
     )
@@ -168,26 +175,28 @@ async def months_open(session: AsyncSession, contract_year: str, today: date) ->
     ]
 
 
-async def _ceilings(session: AsyncSession, contract_year: str, known_on: date) -> dict[tuple[str, str, str], Decimal]:
-    """The ceiling of every role, zone and month of a year as known on a day; parts of London fall back on all of it."""
+async def _ceilings(
+    session: AsyncSession, contract_year: str, known_on: date
+) -> dict[tuple[str, str, str, str], Decimal]:
+    """The ceiling of every role, zone and month of a year, national and of each variation, as known on a day; parts of
+    London fall back on all of it."""
     found = await session.scalars(
         select(Tariff).where(
             Tariff.kind == TariffKind.ROLE_MAXIMUM,
-            Tariff.scope == NATIONAL,
             Tariff.valid_from <= year_end(contract_year),
             Tariff.valid_to >= year_start(contract_year),
         )
     )
-    rates: dict[tuple[str, str], list[Tariff]] = {}
+    rates: dict[tuple[str, str, str], list[Tariff]] = {}
     for tariff in found.all():
-        rates.setdefault((tariff.code, tariff.zone), []).append(tariff)
-    values: dict[tuple[str, str, str], Decimal] = {}
-    for (role, zone), held in sorted(rates.items(), key=lambda item: item[0][1] != "london"):
+        rates.setdefault((tariff.code, tariff.zone, tariff.scope), []).append(tariff)
+    values: dict[tuple[str, str, str, str], Decimal] = {}
+    for (role, zone, scope), held in sorted(rates.items(), key=lambda item: item[0][1] != "london"):
         for month in months_of(contract_year):
             rate = in_force(held, first_day(month), known_on)
             if rate is not None and rate.value is not None:
                 for place in ("london", "inner_london", "outer_london") if zone == "london" else (zone,):
-                    values[role, place, month] = rate.value
+                    values[role, place, month, scope] = rate.value
     return values
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
-from services.funding.lines.words import Trace, doubts, pounds, span_in_words
+from services.funding.lines.words import Trace, doubts, of_variation, pounds, span_in_words
 from services.funding.money import EXACT, PARTS, plain, to_pence
 from services.funding.payments.engine import Due, Rate, Year
 from services.funding.payments.heads import Headcount
@@ -45,7 +45,8 @@ def heads_of(heads: Headcount) -> dict[str, Any]:
     return told
 
 
-def _rate_of(rate: Rate) -> dict[str, Any]:
+def rate_told(rate: Rate) -> dict[str, Any]:
+    """A rate in JSON, and the part of what it is for that a month is."""
     return {
         "tariff": rate.tariff,
         "rate": str(rate.value),
@@ -75,7 +76,7 @@ def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trac
             who = told[id(heads)] = heads_of(heads)
         at = told.get(id(rate))
         if at is None:
-            at = told[id(rate)] = _rate_of(rate)
+            at = told[id(rate)] = rate_told(rate)
         steps[alike] = step = {"months": [month], **at, **who}
         if rate.scope:
             step["scope"] = rate.scope
@@ -120,11 +121,11 @@ def _cumulative(steps: Sequence[Mapping[str, Any]], month: str, *, inclusive: bo
         for step in steps:
             count = sum(1 for m in step["months"] if inclusive or m != month)
             over = step.get("over", 1)
-            total += Decimal(step["rate"]) * _total(step) * count * (PARTS / (step["parts"] * over))
+            total += Decimal(step["rate"]) * total_of(step) * count * (PARTS / (step["parts"] * over))
         return to_pence(total, PARTS)
 
 
-def _total(step: Mapping[str, Any]) -> Decimal:
+def total_of(step: Mapping[str, Any]) -> Decimal:
     """The population of a step, `over` times where practices count by days."""
     over = step.get("over", 1)
     if not step["practices"]:
@@ -143,10 +144,9 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
     for step in trace["steps"]:
         _count_in_words(step, lines, warnings)
         months = step["months"]
-        local = f" of the local variation {step['scope']}" if "scope" in step else ""
         lines.append(
             f"{span_in_words(months)}: £{step['rate']} {PERIODS[step['rate_period']]} × {step['population']} "
-            f"{_unit(step)} × {len(months)}/{step['parts']} (rate {step['tariff']}{local})"
+            f"{_unit(step)} × {len(months)}/{step['parts']} (rate {step['tariff']}{of_variation(step.get('scope'))})"
         )
         if step["sources"]:
             lines.append(f"Sources of the rate {step['tariff']}: {', '.join(step['sources'])}")

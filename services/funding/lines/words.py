@@ -46,3 +46,8 @@ def span_in_words(months: Sequence[str]) -> str:
 def doubts(tariff: str | None, confidence: str | None) -> list[str]:
     """The warning a line carries where nobody has confirmed the rate it rests on."""
     return [f"The rate {tariff} {NOT_CONFIRMED[confidence]}."] if confidence in NOT_CONFIRMED else []
+
+
+def of_variation(variation: str | None) -> str:
+    """The local variation a figure belongs to, to follow it in a sentence; nothing where it is national."""
+    return "" if variation is None else f" of the local variation {variation}"

@@ -124,6 +124,11 @@ class Drafted:
         place = COLUMNS.index("payee")
         return (dict(zip(COLUMNS, row, strict=True)) for row in self.rows if row[place] == payee)
 
+    def years(self) -> set[str]:
+        """The contract years that anything is paid for."""
+        year, amount = COLUMNS.index("contract_year"), COLUMNS.index("amount")
+        return {row[year] for row in self.rows if row[amount] is not None}
+
     def by_kind(self) -> dict[FindingKind, Mapping[str, Decimal]]:
         """What is paid, by stream and by payee, to be compared with the month before."""
         payee, amount = COLUMNS.index("payee"), COLUMNS.index("amount")

@@ -32,7 +32,7 @@ from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.payments.sources import SOURCES
 from services.funding.variances import operations as variances
 from services.funding.variances.model import Finding
-from services.funding.variations.operations import below_national
+from services.funding.variations.operations import overtaken
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows, new_id
@@ -67,7 +67,8 @@ async def calculate_run(session: AsyncSession, month: str, moment: Seeing, *, by
     async with moment() as seen:
         drafted = await _draft(seen, run_id, month, now)
         findings = await variances.find_variances(seen, run_id, month, drafted.by_kind(), now)
-        below = await below_national(seen, year, now)
+        late = await overtaken(seen, {year, *drafted.years()}, now)
+    findings += variances.find_overtaken(run_id, late, len(findings))
     run = PaymentRun(
         id=run_id,
         month=month,
@@ -86,7 +87,7 @@ async def calculate_run(session: AsyncSession, month: str, moment: Seeing, *, by
             "practices_without_list": sorted(drafted.without_list),
             "unconfirmed_rates": dict(sorted(drafted.doubtful.items())),
             "months_covered": sorted(drafted.covered),
-            "variations_below_national": below,
+            "variations_below_national": {one.variation: one.detail for one in late if one.totals is not None},
         },
         calculated_by=by,
         calculated_at=now,

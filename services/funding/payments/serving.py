@@ -43,7 +43,12 @@ class Ground:
 
     def scope_of(self, practice: str, day: date) -> str:
         """The local variation a practice has agreed to on a day; nothing where national rates hold."""
-        return next((scope for (begin, end), scope in self.scopes.get(practice, ()) if begin <= day < end), "")
+        return scope_on(self.scopes, practice, day)
+
+
+def scope_on(scopes: Mapping[str, Iterable[tuple[Days, str]]], practice: str, day: date) -> str:
+    """The local variation a practice has agreed to on a day; nothing where national rates hold."""
+    return next((scope for (begin, end), scope in scopes.get(practice, ()) if begin <= day < end), "")
 
 
 def _within(day: date, spans: Iterable[Days]) -> bool:

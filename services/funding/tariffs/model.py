@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String
 
 from services.funding.base import Base
+from services.funding.payments.engine import Rate
 from shared.database import Code, Timestamp, Words, text_enum
 from shared.errors import Refused
 from shared.events.funding import TariffPublished
@@ -102,6 +103,11 @@ class Tariff(Base):
         return self.known_from or self.valid_from
 
     @property
+    def variation(self) -> str | None:
+        """The local variation it belongs to; nothing where it is national."""
+        return None if self.scope in (None, NATIONAL) else self.scope
+
+    @property
     def window_months(self) -> int:
         return len(months_between(self.valid_from, self.valid_to))
 
@@ -160,3 +166,19 @@ def in_force(tariffs: Iterable[Tariff], day: date, known_on: date) -> Tariff | N
     replaced = {t.supersedes for t in held.values() if t.supersedes}
     left = [t for t in held.values() if t.id not in replaced]
     return max(left, key=lambda t: (t.known_on, t.published_at, t.id), default=None)
+
+
+def rate_from(tariff: Tariff) -> Rate:
+    """A rate as the engine counts with it."""
+    return Rate(
+        tariff=tariff.id,
+        stream=tariff.code,
+        payee=tariff.payee.value,
+        basis=tariff.basis.value,
+        value=tariff.value,
+        rate_period=tariff.rate_period.value,
+        months=tariff.window_months,
+        confidence=tariff.confidence.value,
+        sources=tuple(tariff.sources),
+        scope="" if tariff.scope == NATIONAL else tariff.scope,
+    )

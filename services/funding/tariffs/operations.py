@@ -19,6 +19,7 @@ from services.funding.tariffs.model import (
     Tariff,
     TariffKind,
     in_force,
+    rate_from,
 )
 from services.funding.tariffs.shipped import FILES, rows
 from shared.clock import london_day
@@ -26,6 +27,7 @@ from shared.messaging import announce, announce_many
 from shared.years import first_day
 
 SHIPPED_BY = "shipped with the service"
+LONDON = frozenset({"inner_london", "outer_london"})
 
 
 def _optional_day(text: str) -> date | None:
@@ -120,34 +122,49 @@ async def scoped_rates_of(
     return rates
 
 
-def rate_from(tariff: Tariff) -> Rate:
-    return Rate(
-        tariff=tariff.id,
-        stream=tariff.code,
-        payee=tariff.payee.value,
-        basis=tariff.basis.value,
-        value=tariff.value,
-        rate_period=tariff.rate_period.value,
-        months=tariff.window_months,
-        confidence=tariff.confidence.value,
-        sources=tuple(tariff.sources),
-        scope="" if tariff.scope == NATIONAL else tariff.scope,
-    )
+async def role_maximum(
+    session: AsyncSession, role: str, zone: str, day: date, known_on: date, scope: str = NATIONAL
+) -> Tariff | None:
+    """The ceiling of a role at a place on a day; both parts of London fall back on a figure given for all of London.
 
-
-async def role_maximum(session: AsyncSession, role: str, zone: str, day: date, known_on: date) -> Tariff | None:
-    """The ceiling of a role at a place on a day; both parts of London fall back on a figure given for all of London."""
-    places = [zone, "london"] if zone in {"inner_london", "outer_london"} else [zone]
+    `scope` is the local variation whose ceiling is asked for, where it is not the national one.
+    """
+    places = [zone, "london"] if zone in LONDON else [zone]
     found = (
         await session.scalars(
-            select(Tariff).where(Tariff.kind == TariffKind.ROLE_MAXIMUM, Tariff.code == role, Tariff.zone.in_(places))
+            select(Tariff).where(
+                Tariff.kind == TariffKind.ROLE_MAXIMUM,
+                Tariff.code == role,
+                Tariff.zone.in_(places),
+                Tariff.scope == scope,
+            )
         )
     ).all()
-    for place in places:
-        tariff = in_force([t for t in found if t.zone == place], day, known_on)
+    return ceiling_at(found, zone, day, known_on)
+
+
+def ceiling_at(tariffs: Iterable[Tariff], zone: str, day: date, known_on: date) -> Tariff | None:
+    """Of the ceilings of one role the one that holds at a place."""
+    held = list(tariffs)
+    for place in [zone, "london"] if zone in LONDON else [zone]:
+        tariff = in_force([t for t in held if t.zone == place], day, known_on)
         if tariff is not None:
             return tariff
     return None
+
+
+async def sums_of(session: AsyncSession, contract_year: str, known_on: date) -> list[Tariff]:
+    """The national sums for additional roles of a year, as known on a day."""
+    found = await session.scalars(
+        select(Tariff).where(
+            Tariff.kind == TariffKind.ARRS_SUM, Tariff.contract_year == contract_year, Tariff.scope == NATIONAL
+        )
+    )
+    by_code: dict[str, list[Tariff]] = {}
+    for tariff in found:
+        by_code.setdefault(tariff.code, []).append(tariff)
+    chosen = (in_force(held, held[0].valid_to, known_on) for _, held in sorted(by_code.items()))
+    return [tariff for tariff in chosen if tariff is not None]
 
 
 def end_of_day(day: date) -> datetime:

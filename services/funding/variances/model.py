@@ -1,4 +1,4 @@
-"""How far a run may stray from the month before without a word, and what strayed further."""
+"""How far a run may stray from the month before without a word, what strayed further, and what else needs a word."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from shared.facts import Dated, no_overlap
 
 
 class FindingsNotAcknowledged(Refused):
-    """A run that strays from the month before is approved with a reason for each finding; `errors` lists them."""
+    """A run about which something was found is approved with a reason for each finding; `errors` lists them."""
 
 
 class FindingKind(StrEnum):
+    """What an approver is asked about: a stream or payee that strays from the month before, a local variation that
+    comes to less than the national rates known since it was approved, or one that cannot be compared with them."""
+
     STREAM = "stream-variance"
     PAYEE = "payee-variance"
+    VARIATION_BELOW = "variation-below-national"
+    VARIATION_UNCOMPARED = "variation-not-comparable"
+
+
+VARIANCES = (FindingKind.STREAM, FindingKind.PAYEE)
+"""The kinds that compare two months, and so have thresholds."""
 
 
 class VarianceThreshold(Base, Dated):
@@ -52,7 +61,11 @@ class VarianceThreshold(Base, Dated):
 
 
 class Finding(Base):
-    """One stream or payee whose month differs from the month before by more than the threshold of the day."""
+    """One stream or payee whose month differs from the month before by more than the threshold of the day.
+
+    Or a local variation: then `paid_before` is what the national rates come to for the practices that agree, `amount`
+    what the variation does, both of its own months, and `detail` says it in words.
+    """
 
     __tablename__ = "run_findings"
 
@@ -64,6 +77,7 @@ class Finding(Base):
     amount: Mapped[Money]
     threshold_percent: Mapped[Rate]
     threshold_amount: Mapped[Money]
+    detail: Mapped[Words | None]
     acknowledged_by: Mapped[Words | None]
     acknowledged_at: Mapped[Timestamp | None]
     reason: Mapped[Words | None]
@@ -73,5 +87,5 @@ class Finding(Base):
         return Fault(
             f"findings.{self.id}",
             self.kind.value,
-            f"{self.subject}: {self.amount} now, {self.paid_before} in the run before.",
+            self.detail or f"{self.subject}: {self.amount} now, {self.paid_before} in the run before.",
         )

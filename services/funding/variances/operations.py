@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.variances.model import Finding, FindingKind, FindingsNotAcknowledged, VarianceThreshold
+from services.funding.variations.model import Overtaken
 from shared.audit import audit
 from shared.clock import london_day
 from shared.facts import as_at, days, record, since
@@ -22,7 +23,7 @@ SHIPPED = (
 )
 """Percent and pounds from which a change is asked about, until somebody sets others."""
 
-COLUMNS = ("id", "run", "kind", "subject", "paid_before", "amount", "threshold_percent", "threshold_amount")
+COLUMNS = ("id", "run", "kind", "subject", "paid_before", "amount", "threshold_percent", "threshold_amount", "detail")
 _SHOWN = 500
 _NOTHING = Decimal("0.00")
 
@@ -84,7 +85,18 @@ async def find_variances(
             was, is_ = paid.get(subject, _NOTHING), is_now.get(subject, _NOTHING)
             if threshold.bites(was, is_):
                 number, kind = f"{run}-f{len(rows) + 1:05d}", threshold.kind.value
-                rows.append((number, run, kind, subject, was, is_, threshold.percent, threshold.amount))
+                rows.append((number, run, kind, subject, was, is_, threshold.percent, threshold.amount, None))
+    return rows
+
+
+def find_overtaken(run: str, found: Sequence[Overtaken], after: int) -> list[tuple[Any, ...]]:
+    """Variations overtaken by what became known since as rows of `COLUMNS`, numbered on `after` the others."""
+    rows: list[tuple[Any, ...]] = []
+    for number, one in enumerate(found, after + 1):
+        kind = FindingKind.VARIATION_UNCOMPARED if one.totals is None else FindingKind.VARIATION_BELOW
+        national, varied = one.totals or (_NOTHING, _NOTHING)
+        name = f"{run}-f{number:05d}"
+        rows.append((name, run, kind.value, one.variation, national, varied, _NOTHING, _NOTHING, one.detail))
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import Field
@@ -40,7 +40,11 @@ Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 
 
 class FindingOut(Out):
-    """`subject` is the stream or payee; `paid_before` what the run before paid it, `amount` what this one does."""
+    """`subject` is the stream or payee; `paid_before` what the run before paid it, `amount` what this one does.
+
+    Of a local variation `subject` is its id, `amount` what it comes to for the practices that agree and `paid_before`
+    what the national rates do; `detail` says what was found in words.
+    """
 
     id: str
     run: str
@@ -50,6 +54,7 @@ class FindingOut(Out):
     amount: MoneyOut
     threshold_percent: Decimal
     threshold_amount: MoneyOut
+    detail: str | None
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     reason: str | None
@@ -58,7 +63,7 @@ class FindingOut(Out):
 class ThresholdIn(DatedIn):
     """A change is asked about when it is at least `amount` pounds and at least `percent` of the month before."""
 
-    kind: FindingKind
+    kind: Literal[FindingKind.STREAM, FindingKind.PAYEE]
     percent: Annotated[Decimal, Field(ge=0, le=1000, max_digits=8, decimal_places=3)]
     amount: Annotated[MoneyIn, Field(ge=0)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
@@ -83,7 +88,8 @@ async def list_findings(
     kind: FindingKind | None = None,
     acknowledged: bool | None = None,
 ) -> Page[FindingOut]:
-    """Streams and payees whose month differs from the month before by more than the threshold of the day."""
+    """Streams and payees whose month differs from the month before by more than the threshold of the day, and local
+    variations that rates or lists known since make too small."""
     await run_seen(session, run_id)
     statement = select(Finding).where(Finding.run == run_id)
     if kind is not None:

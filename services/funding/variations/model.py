@@ -1,4 +1,4 @@
-"""A local variation: rates proposed by a commissioner, approved nationally, for practices that agree."""
+"""A local variation: terms proposed by a commissioner, approved nationally, for practices that agree."""
 
 from __future__ import annotations
 
@@ -13,17 +13,31 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
-from services.funding.tariffs.model import Basis, Confidence, Payee, RatePeriod, Tariff, TariffKind
+from services.funding.tariffs.model import Tariff
+from services.funding.variations.published import tariffs_of
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Refused
+from shared.events.funding import VariationApproved, VariedCap, VariedRole
 
 
 class IifNeverVaries(Refused):
     """The investment and impact fund is the same everywhere; no local variation touches it."""
 
 
+class Totals(NamedTuple):
+    """What practices' networks would be entitled to in the variation's months: the streams it replaces or adds, and the
+    sum for additional roles where it has one of its own."""
+
+    national: Decimal
+    varied: Decimal
+
+
 class BelowNationalTotal(Refused):
     """A variation invests no less in its practices than the national rates it replaces."""
+
+    def __init__(self, detail: str = "", totals: Totals | None = None) -> None:
+        super().__init__(detail)
+        self.totals = totals or Totals(Decimal("0.00"), Decimal("0.00"))
 
 
 class NationalTotalUnknown(Refused):
@@ -48,18 +62,23 @@ class VariationStatus(StrEnum):
     REFUSED = "refused"
 
 
-class Totals(NamedTuple):
-    """What practices would be paid in the variation's months for the streams it replaces or adds."""
+class Overtaken(NamedTuple):
+    """An approved variation that comes to less than the national rates as they are known now, or, without totals, one
+    that cannot be compared with them any more."""
 
-    national: Decimal
-    varied: Decimal
+    variation: str
+    totals: Totals | None
+    detail: str
 
 
 class Variation(Base, Versioned):
-    """Rates that stand in for national ones from `valid_from` to `valid_to`, for practices that agreed.
+    """Terms that stand in for national ones from `valid_from` to `valid_to`, for practices that agreed.
 
-    `items` are the rates: `stream`, `payee`, `basis`, `value` and `rate_period`. A stream that does not exist
-    nationally is one more payment. Totals are of all practices named, as known when it was last judged.
+    `items` are rates: `stream`, `payee`, `basis`, `value` and `rate_period`. A stream that does not exist nationally is
+    one more payment. Of additional roles `sums` are sums per weighted head (`code`, `value`, `rate_period`), `ceilings`
+    the most for one whole-time equivalent a year (`role`, `zone`, `value`), `caps` numbers of whole-time equivalents
+    (`role`, `below_100000`, `from_100000`, both null for none), `roles` further ones (`role`, `name`, `zone`, `value`).
+    Totals are of all practices named, as known when it was last judged.
     """
 
     __tablename__ = "variations"
@@ -76,6 +95,10 @@ class Variation(Base, Versioned):
     valid_to: Mapped[date]
     practices: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    sums: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    ceilings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    caps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    roles: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     status: Mapped[VariationStatus] = mapped_column(text_enum(VariationStatus))
     national_total: Mapped[Money]
     varied_total: Mapped[Money]
@@ -98,7 +121,7 @@ class Variation(Base, Versioned):
             raise VariationDecided(f"The variation was {self.status.value} on {self.decided_at:%Y-%m-%d}.")
 
     def approve(self, consented: Sequence[str], totals: Totals, *, by: str, at: datetime, on: date) -> list[Tariff]:
-        """Let the rates count for practices that agreed, and give them as they are to be published.
+        """Let the terms count for practices that agreed, and give its rates as they are to be published.
 
         `totals` are of the `consented` practices, `on` is the day from which the rates are known.
         Raises `VariationDecided`, `SamePersonApproves`, `NobodyConsented` and `BelowNationalTotal`.
@@ -110,28 +133,23 @@ class Variation(Base, Versioned):
             raise NobodyConsented("No practice has agreed to the variation yet.")
         refuse_below(totals, f"for the {len(consented)} practices that agreed")
         self.status, self.decided_by, self.decided_at = VariationStatus.APPROVED, by, at
-        return [
-            Tariff(
-                id=f"{self.id}.{item['stream']}",
-                kind=TariffKind.STREAM,
-                code=item["stream"],
-                zone="national",
-                scope=self.id,
-                contract_year=self.contract_year,
-                payee=Payee(item["payee"]),
-                basis=Basis(item["basis"]),
-                value=Decimal(item["value"]),
-                rate_period=RatePeriod(item["rate_period"]),
-                valid_from=self.valid_from,
-                valid_to=self.valid_to,
-                known_from=on,
-                supersedes=None,
-                confidence=Confidence.ONE_SOURCE,
-                sources=[self.id],
-                note=self.name,
-            )
-            for item in self.items
-        ]
+        return tariffs_of(self, on)
+
+    def approved(self, on: date) -> VariationApproved:
+        return VariationApproved(
+            variation=self.id,
+            variation_name=self.name,
+            commissioner=self.commissioner,
+            contract_year=self.contract_year,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+            practices=self.practices,
+            roles=[
+                VariedRole(role=one["role"], role_name=one["name"], ceiling=Decimal(one["value"])) for one in self.roles
+            ],
+            caps=[VariedCap(**one) for one in self.caps],
+            approved_on=on,
+        )
 
     def refuse(self, reason: str, *, by: str, at: datetime) -> None:
         """Turn the variation down. Raises `VariationDecided`."""
@@ -143,7 +161,8 @@ def refuse_below(totals: Totals, whom: str) -> None:
     """Raises `BelowNationalTotal`."""
     if totals.varied < totals.national:
         raise BelowNationalTotal(
-            f"The variation comes to £{totals.varied:,.2f} {whom}, the national rates to £{totals.national:,.2f}."
+            f"The variation comes to £{totals.varied:,.2f} {whom}, the national rates to £{totals.national:,.2f}.",
+            totals,
         )
 
 

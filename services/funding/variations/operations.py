@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,26 +13,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.consents.model import Consent
 from services.funding.entitlements.queries import populations_of
+from services.funding.local_terms.operations import follow_consents
 from services.funding.networks.model import Commissioner, Membership, Practice
 from services.funding.payments.heads import Serving
-from services.funding.tariffs.operations import rates_of
+from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind, rate_from
+from services.funding.tariffs.operations import ceiling_at, rates_of, sums_of
 from services.funding.variations.model import (
     BelowNationalTotal,
     NationalTotalUnknown,
+    Overtaken,
     Totals,
     Variation,
     VariationStatus,
     refuse_below,
     refuse_iif,
 )
-from services.funding.variations.totals import compare
+from services.funding.variations.totals import compare, refuse_lower_ceiling, sum_named
 from shared.clock import london_day
 from shared.errors import Fault, Invalid, NotFound
 from shared.facts import currently_known
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.messaging import announce_many
-from shared.years import months_between, snapshot_of
+from shared.years import first_day, months_between, snapshot_of
 
 
 class VariationNotFound(NotFound):
@@ -86,6 +91,7 @@ async def propose_variation(session: AsyncSession, variation: Variation, *, call
     if faults:
         raise Invalid("Some practices are not the commissioner's.", errors=faults)
     await _refuse_other_payees(session, variation, now)
+    await _refuse_unknown_sums(session, variation, now)
     variation.judge(await totals_of(session, variation, variation.practices, now))
     session.add(variation)
     await session.flush()
@@ -105,15 +111,59 @@ async def _refuse_other_payees(session: AsyncSession, variation: Variation, now:
         raise Invalid("A variation pays the payee of the national rate.", errors=faults)
 
 
+async def _refuse_unknown_sums(session: AsyncSession, variation: Variation, now: datetime) -> None:
+    """A sum stands in for one of the year; nobody claims out of another."""
+    national = [tariff.code for tariff in await sums_of(session, variation.contract_year, london_day(now))]
+    faults = [
+        Fault(
+            f"body.sums.{number}.code",
+            "sum_unknown",
+            f"The sums of {variation.contract_year} by head: {', '.join(national) or 'none'}.",
+        )
+        for number, item in enumerate(variation.sums)
+        if item["code"] not in national
+    ]
+    if faults:
+        raise Invalid("A sum stands in for a national one of the year.", errors=faults)
+
+
 async def totals_of(session: AsyncSession, variation: Variation, practices: Collection[str], now: datetime) -> Totals:
-    """What the variation and the national rates come to for some practices, as known now."""
+    """What the variation and the national rates come to for some practices, as known now.
+
+    Raises `NationalTotalUnknown`, and `BelowNationalTotal` for a bed rate or ceiling that is lower by itself.
+    """
     months = months_between(variation.valid_from, variation.valid_to)
-    national = await rates_of(session, months, now)
+    national = dict(await rates_of(session, months, now))
+    if variation.sums:
+        sums = await sums_of(session, variation.contract_year, london_day(now))
+        for month in months:
+            held = [tariff for tariff in sums if tariff.valid_from <= first_day(month) <= tariff.valid_to]
+            own = tuple(replace(rate_from(tariff), stream=sum_named(tariff.code)) for tariff in held)
+            national[month] = (*national.get(month, ()), *own)
+    await _refuse_lower_ceilings(session, variation, months, now)
     whom = {"": {months[0]: tuple(Serving(code, Decimal(1), "member") for code in practices)}}
     populations = await populations_of(
         session, snapshot_of(variation.contract_year), whom, {"": variation.commissioner}, None
     )
     return compare(variation, practices, national, populations)
+
+
+async def _refuse_lower_ceilings(
+    session: AsyncSession, variation: Variation, months: Collection[str], now: datetime
+) -> None:
+    if not variation.ceilings:
+        return
+    named = {item["role"] for item in variation.ceilings}
+    found = await session.scalars(
+        select(Tariff).where(Tariff.kind == TariffKind.ROLE_MAXIMUM, Tariff.code.in_(named), Tariff.scope == NATIONAL)
+    )
+    held: dict[str, list[Tariff]] = defaultdict(list)
+    for tariff in found:
+        held[tariff.code].append(tariff)
+    for item in variation.ceilings:
+        for month in months:
+            national = ceiling_at(held[item["role"]], item["zone"], first_day(month), london_day(now))
+            refuse_lower_ceiling(item["role"], item["zone"], month, Decimal(item["value"]), national)
 
 
 async def variation_seen(session: AsyncSession, variation_id: str, caller: Caller, *, lock: bool = False) -> Variation:
@@ -133,15 +183,16 @@ async def consented(session: AsyncSession, variation_id: str) -> list[str]:
     return sorted(found.all())
 
 
-async def below_national(session: AsyncSession, contract_year: str, now: datetime) -> dict[str, str]:
-    """The approved variations of a year that come to less than the national rates as they are known now, and by what.
+async def overtaken(session: AsyncSession, contract_years: Collection[str], now: datetime) -> list[Overtaken]:
+    """The approved variations of some years that come to less than the national rates as they are known now.
 
-    They did not when they were approved: a national rate was raised since, or a list restated.
+    They did not when they were approved: a national rate was raised since, or a list restated. One that cannot be
+    compared any more, because a national rate has no figure now, is among them.
     """
     approved = select(Variation).where(
-        Variation.contract_year == contract_year, Variation.status == VariationStatus.APPROVED
+        Variation.contract_year.in_(contract_years), Variation.status == VariationStatus.APPROVED
     )
-    found: dict[str, str] = {}
+    found: list[Overtaken] = []
     for variation in (await session.scalars(approved.order_by(Variation.id))).all():
         agreed = await consented(session, variation.id)
         if not agreed:
@@ -151,9 +202,9 @@ async def below_national(session: AsyncSession, contract_year: str, now: datetim
                 await totals_of(session, variation, agreed, now), f"for the {len(agreed)} practices that agree"
             )
         except BelowNationalTotal as short:
-            found[variation.id] = str(short)
-        except NationalTotalUnknown:
-            continue
+            found.append(Overtaken(variation.id, short.totals, str(short)))
+        except NationalTotalUnknown as unknown:
+            found.append(Overtaken(variation.id, None, str(unknown)))
     return found
 
 
@@ -173,8 +224,8 @@ async def approve_variation(
     for rate in rates:
         rate.published_by, rate.published_at = caller.subject, now
     session.add_all(rates)
-    await announce_many(session, [rate.published() for rate in rates])
-    await session.flush()
+    await announce_many(session, [variation.approved(london_day(now)), *(rate.published() for rate in rates)])
+    await follow_consents(session, variation, agreed, now)
     return variation
 
 

@@ -1,16 +1,10 @@
 """Local variations over HTTP: proposed by commissioners, agreed to by practices, approved nationally."""
 
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path, Query, Response
-from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
-from services.funding.codes import OrganisationCode
-from services.funding.payments.engine import NEVER_BY_HEAD
-from services.funding.tariffs.model import Payee, RatePeriod
 from services.funding.variations import operations
 from services.funding.variations.model import (
     BelowNationalTotal,
@@ -23,15 +17,13 @@ from services.funding.variations.model import (
     VariationStatus,
 )
 from services.funding.variations.operations import CommissionerNotFound, VariationNotFound, variations_seen
+from services.funding.variations.shapes import RefusalIn, VariationIn, VariationOut
 from shared.database import new_id
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
 from shared.http import (
     Idempotent,
     IfMatch,
-    In,
-    MoneyOut,
     Now,
-    Out,
     Page,
     Paging,
     Reading,
@@ -43,7 +35,7 @@ from shared.http import (
     tag,
 )
 from shared.identity import Caller, Role, allow
-from shared.years import ContractYear, Month, first_day, last_day, year_of
+from shared.years import ContractYear, first_day, last_day, year_of
 
 router = service_router("funding", tags=["variations"])
 
@@ -52,82 +44,6 @@ Seen = Annotated[
 ]
 Decider = Annotated[Caller, allow(Role.NATIONAL)]
 VariationId = Annotated[str, Path(max_length=64)]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class ItemIn(In):
-    """A rate that stands in for the national one of the stream, or adds a stream the area pays by itself."""
-
-    stream: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")]
-    payee: Payee = Payee.NETWORK
-    basis: Literal["registered", "weighted", "adjusted", "beds"]
-    value: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
-    rate_period: RatePeriod = RatePeriod.YEAR
-
-
-def _items(items: list[ItemIn]) -> list[ItemIn]:
-    streams = [item.stream for item in items]
-    if len(streams) != len(set(streams)):
-        raise ValueError("a stream has one rate")
-    if claimed := sorted(NEVER_BY_HEAD & set(streams)):
-        raise ValueError(f"{', '.join(claimed)} is a maximum, never paid by head")
-    if any(item.basis == "beds" and item.payee is Payee.PRACTICE for item in items):
-        raise ValueError("beds are paid to the network")
-    return items
-
-
-def _each_once(codes: list[str]) -> list[str]:
-    if len(codes) != len(set(codes)):
-        raise ValueError("a practice is named once")
-    return codes
-
-
-class VariationIn(In):
-    """`first_month` to `last_month` lie in one contract year."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    commissioner: OrganisationCode
-    first_month: Month
-    last_month: Month
-    practices: Annotated[
-        list[OrganisationCode],
-        Field(min_length=1, max_length=1000),
-        AfterValidator(_each_once),
-    ]
-    items: Annotated[list[ItemIn], Field(min_length=1, max_length=50), AfterValidator(_items)]
-
-
-class ItemOut(Out):
-    stream: str
-    payee: str
-    basis: str
-    value: Decimal
-    rate_period: str
-
-
-class VariationOut(Out):
-    """Totals are of all practices named, for the streams varied or added; beds are judged by their rate alone."""
-
-    id: str
-    name: str
-    commissioner: str
-    contract_year: str
-    valid_from: date
-    valid_to: date
-    practices: list[str]
-    items: list[ItemOut]
-    status: VariationStatus
-    national_total: MoneyOut
-    varied_total: MoneyOut
-    proposed_by: str
-    proposed_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    reason: str | None
-
-
-class RefusalIn(In):
-    reason: Reason
 
 
 @router.post(
@@ -144,7 +60,7 @@ async def propose_variation(
     now: Now,
     _: Idempotent,
 ) -> VariationOut:
-    """Rates for some practices of one commissioner, which may come to no less than the national ones they replace."""
+    """Terms for some practices of one commissioner, which may come to no less than the national ones they replace."""
     year = year_of(proposed.first_month)
     if proposed.last_month < proposed.first_month or year_of(proposed.last_month) != year:
         raise one_fault("body.last_month", "outside_year", "A variation holds within one contract year.")
@@ -157,6 +73,10 @@ async def propose_variation(
         valid_to=last_day(proposed.last_month),
         practices=proposed.practices,
         items=[item.model_dump(mode="json") for item in proposed.items],
+        sums=[one.model_dump(mode="json") for one in proposed.sums],
+        ceilings=[one.model_dump(mode="json") for one in proposed.ceilings],
+        caps=[one.model_dump(mode="json") for one in proposed.caps],
+        roles=proposed.opened(),
         status=VariationStatus.PROPOSED,
         proposed_by=caller.subject,
         proposed_at=now,
@@ -220,7 +140,7 @@ async def approve_variation(
     variation_id: VariationId,
     if_match: IfMatch = None,
 ) -> VariationOut:
-    """Its rates count for the practices that agree to it, in place of the national ones."""
+    """Its terms count for the practices that agree to it, in place of the national ones."""
     made = await operations.approve_variation(session, variation_id, if_match, caller=caller, now=now)
     tag(response, made)
     return VariationOut.model_validate(made)

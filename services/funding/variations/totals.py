@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
 from services.funding.money import EXACT, PARTS, to_pence
 from services.funding.payments.engine import Portion, Rate, product
 from services.funding.payments.heads import Headcount, Populations, Serving
+from services.funding.tariffs.model import Tariff
 from services.funding.variations.model import BelowNationalTotal, NationalTotalUnknown, Totals, Variation
 
 
 def rates_in(variation: Variation, months: Collection[str]) -> dict[str, Rate]:
-    """By stream: the variation's rates as the engine counts with them."""
-    return {item["stream"]: _rate(variation, item, len(months)) for item in variation.items}
+    """By stream: the variation's rates as the engine counts with them, its sums for additional roles among them."""
+    return {item["stream"]: _rate(variation, item, len(months)) for item in (*variation.items, *_sums(variation))}
+
+
+def sum_named(code: str) -> str:
+    """What a sum for additional roles is called among streams; no stream is called so."""
+    return f"arrs sum {code}"
+
+
+def _sums(variation: Variation) -> Iterator[dict[str, Any]]:
+    for item in variation.sums:
+        yield {**item, "stream": sum_named(item["code"]), "payee": "network", "basis": "weighted"}
 
 
 def _rate(variation: Variation, item: Mapping[str, Any], months: int) -> Rate:
@@ -37,7 +48,7 @@ def compare(
     national: Mapping[str, tuple[Rate, ...]],
     populations: Populations,
 ) -> Totals:
-    """Both totals over the months of the variation, for streams it replaces or adds.
+    """Both totals over the months of the variation, for streams it replaces or adds and for sums of its own.
 
     Beds belong to no practice and are left out of the totals: their rate alone may not be lower.
     Raises `NationalTotalUnknown` and `BelowNationalTotal`.
@@ -64,6 +75,20 @@ def _of(month: str, rate: Rate, whom: tuple[Serving, ...], populations: Populati
     if part.hold is not None:
         raise NationalTotalUnknown(part.hold.detail)
     return product(part)
+
+
+def refuse_lower_ceiling(role: str, zone: str, month: str, value: Decimal, national: Tariff | None) -> None:
+    """The sum says how much there is for additional roles; a ceiling says how much of a cost is paid, which no total
+    shows: it may not be lower by itself. Raises `BelowNationalTotal` and `NationalTotalUnknown`.
+    """
+    if national is None:
+        return
+    if national.value is None:
+        raise NationalTotalUnknown(f"The ceiling {national.id} is not known.")
+    if value < national.value:
+        raise BelowNationalTotal(
+            f"£{value:,.2f} for {role} ({zone}) is less than the national ceiling of £{national.value:,.2f} in {month}."
+        )
 
 
 def _refuse_cheaper_bed(month: str, rate: Rate, replaced: Rate | None) -> None:
