@@ -2,16 +2,16 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
 from services.funding.dated import DatedIn
 from services.funding.payments.operations import RunNotFound, run_seen
 from services.funding.variances import operations
-from services.funding.variances.model import Finding, FindingKind, VarianceThreshold
+from services.funding.variances.model import VARIANCES, Finding, FindingKind, VarianceThreshold
 from shared.facts import as_at as held_at
 from shared.facts import days
 from shared.http import (
@@ -60,10 +60,16 @@ class FindingOut(Out):
     reason: str | None
 
 
+def _compares_months(kind: FindingKind) -> FindingKind:
+    if kind not in VARIANCES:
+        raise ValueError("only what compares two months has a threshold")
+    return kind
+
+
 class ThresholdIn(DatedIn):
     """A change is asked about when it is at least `amount` pounds and at least `percent` of the month before."""
 
-    kind: Literal[FindingKind.STREAM, FindingKind.PAYEE]
+    kind: Annotated[FindingKind, AfterValidator(_compares_months)]
     percent: Annotated[Decimal, Field(ge=0, le=1000, max_digits=8, decimal_places=3)]
     amount: Annotated[MoneyIn, Field(ge=0)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]

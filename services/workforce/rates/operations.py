@@ -21,8 +21,8 @@ LAST_DAY = date(9999, 12, 31)
 
 
 async def note_tariff(session: AsyncSession, event: funding.TariffPublished, sequence: int) -> None:
-    """Role ceilings are kept; other rates are no concern of workforce."""
-    if event.kind != "role_maximum":
+    """Role ceilings of the country are kept; other rates are no concern of workforce."""
+    if event.kind != "role_maximum" or event.scope != "national":
         return
     await _keep(
         session,
