@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class JourneyData:
     round: dict[str, str]
     decided_on: str
     applications: Path
+    areas: Path | None
     allocations: list[dict[str, str]]
     expect: dict[str, str]
 
@@ -69,7 +71,9 @@ def load(folder: Path | None) -> JourneyData:
         for entry in manifest["files"]
     ]
     applications = manifest_path.parent / manifest["applications"]
-    wanted = [applications, *(path for file in files for path in (file.path, file.partners) if path)]
+    areas = manifest_path.parent / manifest["areas"] if "areas" in manifest else None
+    listed = (path for file in files for path in (file.path, file.partners))
+    wanted = [path for path in (applications, areas, *listed) if path]
     missing = [str(path) for path in wanted if not path.is_file()]
     if missing:
         raise FileNotFoundError(f"not there: {', '.join(missing)}")
@@ -80,13 +84,24 @@ def load(folder: Path | None) -> JourneyData:
         decided_on=round_.pop("decided_on"),
         round=round_,
         applications=applications,
+        areas=areas,
         allocations=[{name: str(value) for name, value in entry.items()} for entry in manifest["allocations"]],
         expect={name: str(value) for name, value in manifest["expect"].items()},
     )
 
 
-def applications_in(path: Path) -> list[dict[str, Any]]:
-    """The registration forms, as the API takes them, and the day each was received."""
+GIVEN = {"yes": True, "no": False}
+
+
+def applications_in(path: Path, areas: Path | None = None) -> list[dict[str, Any]]:
+    """The registration forms, as the API takes them, and the day each was received.
+
+    `areas` is a GeoJSON feature collection with the area of each network by its `network_name`.
+    """
+    drawn = {}
+    if areas is not None:
+        features = json.loads(areas.read_text(encoding="utf-8"))["features"]
+        drawn = {feature["properties"]["network_name"]: feature["geometry"] for feature in features}
     with path.open(newline="", encoding="utf-8") as file:
         return [
             {
@@ -96,8 +111,10 @@ def applications_in(path: Path) -> list[dict[str, Any]]:
                 "practices": [{"practice": code} for code in row["practices"].split()],
                 "clinical_director": {"name": row["clinical_director"], "practice": row["director_practice"]},
                 "payee": row["payee"],
+                "bank_details_given": GIVEN.get(row.get("bank_details_given", "")),
                 "agreement_signed_by": row["agreement_signed_by"].split(),
                 "area_description": row["area_description"],
+                "area": drawn.get(row["network_name"]),
                 "size_waiver_reason": row["size_waiver_reason"] or None,
                 "received_on": row["received_on"],
             }

@@ -146,7 +146,7 @@ def hold_a_round(journey: Journey, say: Say) -> None:
 def _apply(journey: Journey, say: Say) -> None:
     there = journey.commissioner.items("/registry/v1/applications", round=journey.round)
     known = {item["network_name"] for item in there}
-    for form in applications_in(journey.data.applications):
+    for form in applications_in(journey.data.applications, journey.data.areas):
         say(form["network_name"])
         received_on = form.pop("received_on")
         if form["network_name"] not in known:

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 SNAPSHOTS = ("2022-01-01", "2023-01-01")
 REGION, SYSTEM = "Y5Z", "QZ1"
@@ -48,6 +49,13 @@ class Area:
     @property
     def name(self) -> str:
         return f"INVENTED COMMISSIONER - {self.code}"
+
+    def ground(self, place: int) -> dict[str, Any]:
+        """The map of its network at this place: beside the other's, and away from those of every other area."""
+        west = -3 + (ord(self.code[0]) - ord("A")) * 0.3 + place * 0.1
+        south = 51 + int(self.code[1:]) * 0.03
+        corners = [(west, south), (west + 0.1, south), (west + 0.1, south + 0.02), (west, south + 0.02), (west, south)]
+        return {"type": "Polygon", "coordinates": [[[round(x, 2), round(y, 2)] for x, y in corners]]}
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ class Flow:
         opened = somebody.create("/registry/v1/rounds", terms)["id"]
         somebody.create("/registry/v1/rounds", terms | {"apply_by": "2022-03-01"}, expect="RoundAlreadyOpen")
         made = {}
-        for team in area.teams:
+        for place, team in enumerate(area.teams):
             form = {
                 "round": opened, "network_name": team.name, "proposed_code": team.code,
                 "practices": [{"practice": code} for code in team.practices],
                 "clinical_director": {"name": "Dr Sample (invented)", "practice": team.practices[0]},
-                "payee": team.practices[-1], "agreement_signed_by": list(team.practices),
-                "area_description": f"The invented quarter of {team.code}",
+                "payee": team.practices[-1], "bank_details_given": True, "agreement_signed_by": list(team.practices),
+                "area_description": f"The invented quarter of {team.code}", "area": area.ground(place),
                 "size_waiver_reason": "A natural community of low density over a large rural area",
             }  # fmt: skip
             made[team.code] = application = somebody.create("/registry/v1/applications", form)["id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +9,7 @@ from uuid import uuid4
 import httpx
 import yaml
 
+from deploy.journey.data import applications_in
 from shared.identity import Role
 from tests.harness import Harness
 
@@ -80,19 +80,9 @@ async def open_round(app: Harness, **changes: Any) -> str:
 
 def form(name: str, round: str) -> dict[str, Any]:
     """The application called `name` in the sample, as a request."""
-    with (SAMPLE / "applications.csv").open(newline="") as lines:
-        row = next(row for row in csv.DictReader(lines) if row["network_name"] == name)
-    return {
-        "round": round,
-        "network_name": name,
-        "proposed_code": row["proposed_code"] or None,
-        "practices": [{"practice": code} for code in row["practices"].split()],
-        "clinical_director": {"name": row["clinical_director"], "practice": row["director_practice"]},
-        "payee": row["payee"],
-        "agreement_signed_by": row["agreement_signed_by"].split(),
-        "area_description": row["area_description"],
-        "size_waiver_reason": row["size_waiver_reason"] or None,
-    }
+    forms = applications_in(SAMPLE / "applications.csv", SAMPLE / "areas.geojson")
+    wanted = next(one for one in forms if one["network_name"] == name)
+    return {"round": round, **{key: value for key, value in wanted.items() if key not in ("network", "received_on")}}
 
 
 async def draft(app: Harness, wanted: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from shared.events import registry as events
 from shared.identity import Role
@@ -90,6 +91,9 @@ async def test_bank_details_are_said_to_be_given_and_never_sent(app: Harness) ->
     made = await draft(app, {**form(HARBOUR, round), "bank_details_given": False})
     answer = await submit(app, made["id"])
     assert (answer.status_code, codes(answer)) == (422, ["not_given"])
+    assert (await change(app, made["id"], bank_details_given=None)).status_code == 200
+    unsaid = await submit(app, made["id"])
+    assert [(e["field"], e["code"]) for e in unsaid.json()["errors"]] == [("body.bank_details_given", "missing")]
     assert (await change(app, made["id"], bank_details_given=True)).status_code == 200
     assert (await submit(app, made["id"])).json()["bank_details_given"] is True
 
@@ -349,8 +353,10 @@ async def reform(app: Harness, round: str, name: str, *practices: str, **more: A
         "practices": [{"practice": code} for code in practices],
         "clinical_director": {"name": "Dr R", "practice": practices[0]},
         "payee": practices[0],
+        "bank_details_given": True,
         "agreement_signed_by": list(practices),
         "area_description": f"The side of the brook of {name}",
+        "area": square(30, 0, 35, 5) if practices == tuple(EAST) else square(35, 0, 40, 5),
         "size_waiver_reason": "A neighbourhood of its own",
         **more,
     }
@@ -475,3 +481,79 @@ async def test_a_member_of_a_neighbours_network_is_let_go_there_first(app: Harne
     path = f"{V1}/networks/U90001/members/Z80011/2019-10-01/correction"
     assert (await app.put(path, days, commissioner(app, "SB2"))).status_code == 200
     assert (await submit(app, id)).status_code == 200
+
+
+async def test_a_network_that_goes_on_keeps_the_area_and_the_payee_it_has(app: Harness) -> None:
+    """Its form names neither; what it has is looked at beside what others have drawn."""
+    headers = commissioner(app, "SB2")
+    hill = f"{V1}/networks/U90003"
+    drawn = {"area": square(0, 0, 10, 10), "valid_from": "2022-01-01", "reason": "As it always was."}
+    assert (await app.put(f"{hill}/area", drawn, headers)).status_code == 200
+    members = ["Z80018", "Z80019", "Z80020"]
+    wanted = {
+        "round": await open_round(app, commissioner="SB2"),
+        "network_name": "INVENTED HILLTOP PCN",
+        "network": "U90003",
+        "practices": [{"practice": code} for code in members],
+        "clinical_director": {"name": "Dr C", "practice": members[0]},
+        "agreement_signed_by": members,
+        "area_description": "The hilltop",
+        "size_waiver_reason": "Hills",
+    }
+    path = f"{V1}/applications/{(await draft(app, wanted, headers))['id']}"
+    unpaid = await app.put(f"{path}/submission", {}, headers)
+    assert [(e["field"], e["code"]) for e in unpaid.json()["errors"]] == [("body.payee", "missing")]
+    payee = {"payee": "Z80019", "valid_from": "2021-04-01", "reason": "As the members agreed."}
+    assert (await app.put(f"{hill}/payee", payee, headers)).status_code == 200
+    handed_in = await app.put(f"{path}/submission", {}, headers)
+    assert handed_in.status_code == 200, handed_in.text
+    assert (handed_in.json()["payee"], handed_in.json()["area"]) == (None, None)
+    assert "area_not_drawn" not in {finding["key"] for finding in handed_in.json()["findings"]}
+
+    brook = await reform(app, wanted["round"], "East of the Brook PCN", *EAST, area=square(9, 0, 20, 10))
+    assert {finding["key"] for finding in brook.json()["findings"]} >= {"overlap:U90003"}
+    seen = (await app.client.get(path, headers=headers)).json()["findings"]
+    assert {finding["key"] for finding in seen} >= {f"overlap:{brook.json()['id']}"}
+    held = await decide(app, wanted["round"], headers)
+    assert held.json()["code"] in ("FindingsNotAccepted", "NetworkNotWhollyDivided")
+    where = await reform(app, wanted["round"], "West of the Brook PCN", *WEST)
+    assert where.status_code == 200, where.text
+    for subject, key in ((path.rsplit("/", 1)[1], brook.json()["id"]), (brook.json()["id"], "U90003")):
+        why = {"application": subject, "finding": f"overlap:{key}", "reason": "They share the ridge."}
+        excepted = await app.post(f"{V1}/waivers", why, headers)
+        assert excepted.status_code == 201, excepted.text
+    decided = await decide(app, wanted["round"], headers)
+    assert decided.status_code == 200, decided.text
+    told = [e for e in await app.announced() if isinstance(e, events.NetworkApproved) and e.network == "U90003"][-1]
+    assert told.payee == "Z80019"
+    assert (await read(app, "networks/U90003", as_at="2022-04-01"))["payee"] == "Z80019"
+    # the neighbour has a code now, and the exception is found under it when either applies again
+    new = next(n for n in (await read(app, "networks", as_at="2022-04-01"))["items"] if n["name"].startswith("East"))
+    kept = {(w["network"], w["finding"]) for w in (await read(app, "waivers", as_at="2022-04-01"))["items"]}
+    assert {("U90003", f"overlap:{new['code']}"), (new["code"], "overlap:U90003")} <= kept
+    again = await open_round(app, commissioner="SB2", contract_year="2023-24", starts_on="2023-04-01")
+    later = await draft(app, {**wanted, "round": again}, headers)
+    overlaps = {f["key"]: f["reason"] for f in later["findings"] if f["code"] == "overlap"}
+    assert overlaps == {f"overlap:{new['code']}": "They share the ridge."}
+
+
+async def test_an_application_that_came_in_before_the_map_was_asked_for_is_decided_as_it_is(app: Harness) -> None:
+    round = await open_round(app)
+    ids = [await submitted(app, form(name, round)) for name in (HARBOUR, VALE, FELLS)]
+    async with app.session() as session:
+        await session.execute(text("UPDATE applications SET area = NULL, bank_details_given = NULL"))
+        await session.execute(
+            text("UPDATE application_versions SET state = state || '{\"area\": null, \"bank_details_given\": null}'")
+        )
+    shown = await read(app, f"applications/{ids[0]}")
+    assert (shown["area"], shown["bank_details_given"]) == (None, None)
+    then = await read(app, f"applications/{ids[0]}", known_at=datetime.now(UTC).isoformat())
+    assert (then["area"], then["status"]) == (None, "submitted")
+    assert (await allocate(app, application=ids[1])).status_code == 201
+    assert (await judged(app, ids[2], "return", reason="Show the beck.")).status_code == 200
+    lacks = await submit(app, ids[2], None)
+    assert [e["field"] for e in lacks.json()["errors"]] == ["body.bank_details_given", "body.area"]
+    ground = form(FELLS, round)["area"]
+    assert (await change(app, ids[2], area=ground, bank_details_given=True)).status_code == 200
+    assert (await submit(app, ids[2], None)).status_code == 200
+    assert (await decide(app, round)).status_code == 200

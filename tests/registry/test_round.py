@@ -149,7 +149,9 @@ async def test_all_that_is_missing_from_an_application_comes_in_one_answer(app: 
         "body.practices",
         "body.clinical_director",
         "body.payee",
+        "body.bank_details_given",
         "body.area_description",
+        "body.area",
     ]
     wanted = form(NAMES[0], round)
     wanted["practices"] += [{"practice": "Z80022"}, {"practice": "Z80021"}, {"practice": "Z99999"}]

@@ -49,6 +49,8 @@ def an_application(*practices: str, id: str = "app-1", **changes: Any) -> Applic
         "clinical_directors": [{"name": "Dr A", "practice": practices[0] if practices else None}],
         "localities": [],
         "payee": "Z80001",
+        "bank_details_given": True,
+        "area": {"type": "Polygon", "coordinates": [[[-2, 54], [-1.9, 54], [-1.9, 54.1], [-2, 54]]]},
         "agreement_signed_by": list(practices),
         "area_description": "The harbour",
         "late": False,
@@ -99,21 +101,39 @@ def test_a_returned_application_keeps_the_day_it_first_came_in() -> None:
 
 def test_everything_missing_is_listed_at_once() -> None:
     application = an_application(
-        "P1", "P2", clinical_directors=[], payee=None, area_description=None, agreement_signed_by=["P1", "P9"]
+        *("P1", "P2"),
+        clinical_directors=[],
+        payee=None,
+        bank_details_given=None,
+        area_description=None,
+        area=None,
+        agreement_signed_by=["P1", "P9"],
     )
     facts = register(known("P1", None, contract="UNKNOWN-X"), known("P2", open=False))
     with pytest.raises(Invalid) as refused:
         submit(application, facts)
-    assert [fault.code for fault in refused.value.errors] == [
-        "not_a_core_contract",
-        "list_size_unknown",
-        "practice_not_open",
-        "not_signed",
-        "not_a_member",
-        "missing",
-        "missing",
-        "missing",
+    assert [(fault.field, fault.code) for fault in refused.value.errors] == [
+        ("practices.P1", "not_a_core_contract"),
+        ("practices.P1", "list_size_unknown"),
+        ("practices.P2", "practice_not_open"),
+        ("agreement_signed_by", "not_signed"),
+        ("agreement_signed_by", "not_a_member"),
+        ("clinical_director", "missing"),
+        ("payee", "missing"),
+        ("bank_details_given", "missing"),
+        ("area_description", "missing"),
+        ("area", "missing"),
     ]
+
+
+@pytest.mark.parametrize("kind", [ApplicationKind.NEW, ApplicationKind.REFORM, ApplicationKind.CHANGE])
+def test_a_network_that_is_made_brings_its_map_and_its_bank_details(kind: ApplicationKind) -> None:
+    """One that goes on has an area, and somebody who is paid for it."""
+    application = an_application("P1", "P2", "P3", kind=kind, payee=None, bank_details_given=None, area=None)
+    lacks = {fault.field for fault in application.missing(THREE, "Z80001")}
+    made = {"bank_details_given", "area"}
+    assert lacks & {*made, "payee"} == (set() if kind is ApplicationKind.CHANGE else made)
+    assert "payee" in {fault.field for fault in application.missing(THREE)}
 
 
 def test_a_director_works_in_a_member_practice() -> None:

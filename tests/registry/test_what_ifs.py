@@ -203,13 +203,17 @@ async def test_a_proposal_is_seen_by_who_asked_and_by_the_commissioner_concerned
         assert (refused.status_code, refused.json()["code"]) == (403, "NotYoursToPropose")
 
 
+def moors(said: str, area: dict[str, Any]) -> dict[str, Any]:
+    return {"size_waiver_reason": "Moors", "area_description": said, "area": area}
+
+
 async def test_one_call_makes_every_group_an_application_that_goes_through_the_round(app: Harness) -> None:
     headers = commissioner(app, "SB2")
     made = await asked(
         app,
         proposal(
-            group("East of the Brook PCN", *EAST, size_waiver_reason="Moors", area_description="East of it"),
-            group("West of the Brook PCN", *WEST, size_waiver_reason="Moors", area_description="West of it"),
+            group("East of the Brook PCN", *EAST, **moors("East of it", square(10, 0, 20, 10))),
+            group("West of the Brook PCN", *WEST, **moors("West of it", square(0, 0, 10, 10))),
         ),
     )
     path = f"{V1}/what-ifs/{made.json()['id']}/applications"
@@ -234,6 +238,7 @@ async def test_one_call_makes_every_group_an_application_that_goes_through_the_r
         rest = {
             "clinical_director": {"name": "Dr R", "practice": practices[0]},
             "payee": practices[0],
+            "bank_details_given": True,
             "agreement_signed_by": list(practices),
         }
         changed = await app.client.patch(

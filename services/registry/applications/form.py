@@ -126,22 +126,40 @@ class Form:
             total += practice.patients * line.share
         return total
 
-    def missing(self, known: Mapping[str, KnownPractice]) -> list[Fault]:
-        """Everything the registration form asks for and this application lacks, in one list."""
+    def missing(self, known: Mapping[str, KnownPractice], paid: str | None = None) -> list[Fault]:
+        """Everything the registration form asks for and this application lacks, in one list.
+
+        `paid` receives the money of the network that goes on, and goes on to unless the form names another.
+        """
         return [
             *self._kind_faults(),
             *self.practice_faults(known),
             *self._signature_faults(),
             *self._director_faults(),
-            *([] if self.payee else [Fault("payee", "missing", "Name who will receive the money.")]),
+            *self._payee_faults(paid),
+            *([] if self.area_description else [Fault("area_description", "missing", "Describe the network area.")]),
             *(
-                [Fault("bank_details_given", "not_given", "Give the bank details to the payment service.")]
-                if self.bank_details_given is False
+                [Fault("area", "missing", "Draw the network area: a GeoJSON Polygon or MultiPolygon.")]
+                if self.makes_network and self.area is None
                 else []
             ),
-            *([] if self.area_description else [Fault("area_description", "missing", "Describe the network area.")]),
             *self.locality_faults(),
         ]
+
+    @property
+    def makes_network(self) -> bool:
+        """A network that is not there yet brings its map and its bank details; one that goes on has them already."""
+        return self.kind is not ApplicationKind.CHANGE
+
+    def _payee_faults(self, paid: str | None) -> list[Fault]:
+        found = [] if self.payee or paid else [Fault("payee", "missing", "Name who will receive the money.")]
+        if self.bank_details_given is False:
+            message = "Give the bank details to the payment service."
+            found.append(Fault("bank_details_given", "not_given", message))
+        elif self.bank_details_given is None and self.makes_network:
+            message = "Say whether the payment service has the bank details of who will receive the money."
+            found.append(Fault("bank_details_given", "missing", message))
+        return found
 
     def _kind_faults(self) -> list[Fault]:
         found = []

@@ -146,14 +146,15 @@ class Application(Form, Versioned, Base):
         by: str,
         apply_by: date,
         of_networks: Sequence[Refused] = (),
+        paid: str | None = None,
     ) -> NetworkApplied:
         """Hand the application in, in time or late. A returned one keeps the day it first came in.
 
-        `of_networks` is what stands against the networks it names.
+        `of_networks` is what stands against the networks it names, `paid` who receives the money of the one that goes on.
         Raises `ApplicationNotOpen`; `Invalid` with every missing item; the first refusal, with all of them listed.
         """
         self.require_open()
-        missing = [*self.missing(known), *self.localities_asked_for(known, rule)]
+        missing = [*self.missing(known, paid), *self.localities_asked_for(known, rule)]
         if missing:
             raise Invalid(f"The application lacks {len(missing)} things.", errors=missing)
         refusals = [*of_networks, *self.refusals(known, others, rule)]

@@ -18,6 +18,7 @@ from services.registry.applications.refusals import NotYoursToChange
 from services.registry.areas.geojson import read_area
 from services.registry.areas.model import Finding
 from services.registry.networks.model import Network, NetworkCodeTaken, NetworkNotFound
+from services.registry.networks.queries import payees_on
 from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Round
 from services.registry.rounds.overtaken import against_networks, require_still_good
@@ -137,6 +138,8 @@ async def submit_application(
     others = [a for a in await submitted_applications(session, its_round.id) if a.id != id]
     rule = await rule_on(session, its_round.starts_on)
     against = await against_networks(session, its_round, [application])
+    goes_on = [application.network] if application.network and not application.makes_network else []
+    paid = await payees_on(session, goes_on, its_round.starts_on)
     applied = application.submit(
         known,
         others,
@@ -145,6 +148,7 @@ async def submit_application(
         by=caller.subject,
         apply_by=its_round.apply_by,
         of_networks=against[application.id],
+        paid=paid.get(application.network or ""),
     )
     announce(session, applied)
     session.add(application.step(Step.SUBMITTED, at=now, on=on, by=caller.subject))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Text, any_, func, literal, select
@@ -44,6 +45,16 @@ async def drawn_networks(
     )
     rows = await session.execute(statement)
     return [Drawn(network, f"{name} ({network})", shape_of(geometry)) for network, geometry, name in rows]
+
+
+async def areas_on(
+    session: AsyncSession, networks: Iterable[str], day: date, known_at: datetime | None = None
+) -> dict[str, dict[str, Any]]:
+    """The area each of these networks has on a day, where one was drawn, as GeoJSON."""
+    statement = select(NetworkArea.network, NetworkArea.geometry).where(
+        as_at(NetworkArea, day, known_at), NetworkArea.network == any_(literal(sorted(networks), ARRAY(Text)))
+    )
+    return dict((await session.execute(statement)).all())
 
 
 async def located(

@@ -87,7 +87,7 @@ async def settle_forms(
     given = select(Waiver).where(currently_known(Waiver), Waiver.subject.in_(codes)).order_by(Waiver.fact_id)
     for waiver in (await session.scalars(given)).all():
         network = codes[waiver.subject]
-        kept = waiver.for_network(network)
+        kept = waiver.for_network(network, codes)
         await withdraw(session, Waiver, now=now, days=waiver.valid, id=waiver.id)
         await record(session, kept, key=["subject", "finding"], now=now)
 

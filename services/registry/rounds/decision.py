@@ -28,7 +28,7 @@ from services.registry.networks.model import (
     PracticeAlreadyMember,
 )
 from services.registry.networks.operations import settle_register
-from services.registry.networks.queries import leads_of, member_histories
+from services.registry.networks.queries import leads_of, member_histories, payees_on
 from services.registry.rounds.consequences import close_empty, require_wholly_divided, settle_forms
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
@@ -66,6 +66,7 @@ async def put_into_effect(
     announce(session, *await close_empty(session, round, left, now))
     histories = await member_histories(session, list(codes.values()))
     lives = await _lives(session, codes.values())
+    paid = await payees_on(session, list(codes.values()), round.starts_on)
     told: list[Event] = []
     for application in approved:
         code = codes[application.id]
@@ -79,7 +80,7 @@ async def put_into_effect(
                 approved_on=on,
                 valid_from=opened,
                 valid_to=closes,
-                payee=application.payee,
+                payee=paid.get(code),
                 members=[
                     Member(practice=m.practice, valid_from=m.valid_from, valid_to=m.valid_to, share=m.share)
                     for m in histories.get(code, [])

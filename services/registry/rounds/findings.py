@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.areas.findings import Drawn, Located, findings_of
 from services.registry.areas.geojson import shape_of
 from services.registry.areas.model import Finding, FindingsNotAccepted
-from services.registry.areas.queries import drawn_networks, located
+from services.registry.areas.queries import areas_on, drawn_networks, located
 from services.registry.rounds.model import Round, RoundStatus
 from services.registry.rounds.queries import status_then
 from services.registry.size_rules.queries import rule_on
@@ -33,17 +34,20 @@ async def findings_in(
     """What is found of each of these applications, and which of it is excepted already.
 
     `beside` are the applications of the round that would be decided with them; those that wait in other rounds count
-    too, and the networks that go on.
+    too, and the networks that go on. A network that goes on and draws no area anew keeps the one it has.
     """
     sliver = float((await rule_on(session, round.starts_on, known_at)).sliver)
-    shapes = {
-        made.id: shape_of(made.area) for made in {a.id: a for a in (*applications, *beside)}.values() if made.area
-    }
+    everyone = {a.id: a for a in (*applications, *beside)}.values()
+    kept = await areas_on(
+        session, [a.network for a in everyone if a.network and not a.area], round.starts_on, known_at=known_at
+    )
+    ground = {a.id: a.area or kept.get(a.network or "") for a in everyone}
+    shapes = {id: shape_of(area) for id, area in ground.items() if area}
     elsewhere = await _waiting_elsewhere(session, round, known_at) if shapes else []
-    replaced = {code for a in beside for code in (a.network, *a.reforms) if code}
+    replaced = {code for a in beside for code in (a.network if a.area else None, *a.reforms) if code}
     replaced |= {code for a in elsewhere for code in (a.network, *a.reforms) if code}
     drawn = await drawn_networks(session, round.starts_on, list(shapes.values()), but=replaced, known_at=known_at)
-    drawn += [Drawn(a.id, f"the application of {a.network_name}", shapes[a.id]) for a in beside if a.id in shapes]
+    drawn += [Drawn(a.id, f"the application of {a.network_name}", shapes[a.id]) for a in beside if a.area]
     drawn += [
         Drawn(a.id, f"an application in the area of {a.commissioner}", shape_of(a.area)) for a in elsewhere if a.area
     ]
@@ -55,7 +59,8 @@ async def findings_in(
     for application in applications:
         own = {application.id, application.network, *application.reforms}
         neighbours = [other for other in drawn if other.key not in own]
-        findings = _of_form(application, shapes.get(application.id), neighbours, where, sliver)
+        area = ground[application.id]
+        findings = _of_form(application, area, shapes.get(application.id), neighbours, where, sliver)
         found[application.id] = [
             finding.excepted(reasons.get((application.id, finding.key)) or _of_network(reasons, application, finding))
             for finding in findings
@@ -69,6 +74,7 @@ def _of_network(reasons: Mapping[tuple[str, str], str], application: Form, findi
 
 def _of_form(
     application: Form,
+    area: Mapping[str, Any] | None,
     shape: BaseGeometry | None,
     neighbours: Sequence[Drawn],
     where: Mapping[str, Located],
@@ -78,11 +84,11 @@ def _of_form(
     if len(application.practices) == 1:
         message = f"{application.practices[0].practice} would be a network alone: the commissioner must agree."
         found.append(Finding(ONE_PRACTICE, ONE_PRACTICE, message))
-    if application.area is None or shape is None:
+    if area is None or shape is None:
         message = "No area is drawn, so neither overlaps nor gaps can be seen."
         return [*found, Finding("area_not_drawn", "area_not_drawn", message, blocking=False)]
     members = [where[code] for code in application.practice_codes if code in where]
-    found += findings_of(application.area, shape, neighbours, members, sliver)
+    found += findings_of(area, shape, neighbours, members, sliver)
     unplaced = [code for code in application.practice_codes if code not in where]
     if unplaced:
         message = f"Nobody has said where {', '.join(unplaced[:20])} {'is' if len(unplaced) == 1 else 'are'}."

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,15 +53,20 @@ class Waiver(Dated, Base):
     def concerns(self) -> Iterable[str]:
         return [code for code in (self.network, self.commissioner) if code]
 
-    def for_network(self, network: str) -> Waiver:
-        """The same exception, now that the application is this network's."""
+    def for_network(self, network: str, codes: Mapping[str, str]) -> Waiver:
+        """The same exception, now that the application is this network's; `codes` are those of all approved with it.
+
+        A neighbour it was found to overlap is a network now too, and found again under that name.
+        """
+        kind, _, beside = self.finding.partition(":")
+        finding = f"{kind}:{codes[beside]}" if beside in codes else self.finding
         return Waiver(
             id=self.id,
             subject=network,
             network=network,
             application=self.application,
             commissioner=self.commissioner,
-            finding=self.finding,
+            finding=finding,
             message=self.message,
             reason=self.reason,
             not_below=self.not_below,
