@@ -33,8 +33,10 @@ class Explained:
     recorded_by: Mapped[Words | None]
 
 
-def standing() -> Column[Any]:
-    return Column("standing", DATERANGE, Computed("CASE WHEN upper_inf(known) THEN valid END", persisted=True))
+def standing(name: str = "standing", *, but: str | None = None) -> Column[Any]:
+    """The days of a fact for as long as it is believed, and none where the column `but` holds."""
+    held = "upper_inf(known)" if but is None else f"upper_inf(known) AND NOT {but}"
+    return Column(name, DATERANGE, Computed(f"CASE WHEN {held} THEN valid END", persisted=True))
 
 
 def standing_once(table: str, key: str) -> UniqueConstraint:
@@ -42,13 +44,13 @@ def standing_once(table: str, key: str) -> UniqueConstraint:
     return UniqueConstraint(key, "standing", name=f"uq_{table}_standing")
 
 
-def standing_within(table: str, column: str, target: str, key: str) -> ForeignKeyConstraint:
+def standing_within(table: str, column: str, target: str, key: str, *, days: str = "standing") -> ForeignKeyConstraint:
     """No day of the fact lies outside the days of what it belongs to (`PERIOD` in the migration).
 
     Looked at when the transaction ends: a correction takes the old version away before the new one stands.
     """
     return ForeignKeyConstraint(
-        [column, "standing"],
+        [column, days],
         [f"{target}.{key}", f"{target}.standing"],
         name=f"fk_{table}_{column}_standing",
         deferrable=True,

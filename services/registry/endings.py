@@ -21,11 +21,11 @@ class Change:
     now: datetime
 
 
-def _of(model: type[Dated], key: dict[str, str]) -> list[ColumnElement[bool]]:
+def _of(model: type[Dated], key: dict[str, Any]) -> list[ColumnElement[bool]]:
     return [currently_known(model), *(getattr(model, name) == value for name, value in key.items())]
 
 
-async def end_with(session: AsyncSession, model: type[Dated], last_day: date, change: Change, **key: str) -> int:
+async def end_with(session: AsyncSession, model: type[Dated], last_day: date, change: Change, **key: Any) -> int:
     """From now on nothing is believed of the key after this day; what ends there says why. Gives how much ended."""
     touched = await withdraw(session, model, now=change.now, days=days(last_day + ONE_DAY), **key)
     await session.flush()
@@ -45,7 +45,7 @@ async def go_on(
     *,
     place: str,
     change: Change,
-    **key: str,
+    **key: Any,
 ) -> None:
     """What ended with an entry, in the same breath, lasts as long as the entry now does.
 

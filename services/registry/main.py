@@ -20,6 +20,7 @@ from services.registry.networks.routes import router as networks
 from services.registry.notices.routes import router as notices
 from services.registry.partners.routes import router as partners
 from services.registry.payees.routes import router as payees
+from services.registry.practice_life.dispersal_routes import router as dispersals
 from services.registry.practice_life.routes import router as practice_life
 from services.registry.practices.routes import router as practices
 from services.registry.rounds.routes import router as rounds
@@ -51,6 +52,7 @@ def service(settings: Settings) -> Service:
             successions,
             practices,
             practice_life,
+            dispersals,
             splits,
             notices,
             members,

@@ -82,12 +82,20 @@ class WentOver(Fact):
     valid_to: date | None = None
 
 
+class Dispersed(Fact):
+    """The days on which the patients of a closed practice's list are registered elsewhere; `valid_to` is the last."""
+
+    valid_from: date
+    valid_to: date | None = None
+
+
 class PracticeFact(Fact):
     """A practice as the register has it. `valid_to` is the last day; `None` while it is open.
 
     `commissioned` says who commissioned it through time, as known now, where it is given; `went_over` likewise into
     whom it went over: a succession that is not there any more never was, one with a last day ended. Where it is not
-    said, a practice that does not close has gone over into none.
+    said, a practice that does not close has gone over into none. `dispersed` says when the patients of a practice that
+    closed are registered elsewhere; where it is not said, nothing is known of it.
     """
 
     practice: str
@@ -98,6 +106,7 @@ class PracticeFact(Fact):
     status: Literal["active", "dormant", "closed", "proposed"] = "active"
     commissioned: list[Commissioned] = []
     went_over: list[WentOver] | None = None
+    dispersed: list[Dispersed] | None = None
 
 
 @catalogued

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.registry.rounds import queries
+from services.registry.rounds import covering
 from shared import database
 from shared.events import funding as told_of_money
 from shared.events import registry as told
@@ -24,6 +24,7 @@ from tests.funding.test_journey import RUNS, an_area, calculated, paid
 from tests.harness import Harness
 from tests.registry import builders as registry
 from tests.registry.builders import SAMPLE, V1
+from tests.registry.squares import square
 from tests.workforce import builders as people
 
 CLAIMS = "/funding/v1/claims"
@@ -179,6 +180,7 @@ async def test_two_areas_are_decided_at_once(registry_live: Harness) -> None:
         "practices": [{"practice": "Z80020", "leaves": "U90003"}],
         "payee": "Z80020",
         "agreement_signed_by": ["Z80020"],
+        "area": square(0, 0, 10, 10),
     }
     theirs["clinical_director"] |= {"practice": "Z80020"}
     made = await registry.draft(app, theirs, registry.commissioner(app, "SB2"))
@@ -329,7 +331,7 @@ async def test_coverage_is_worked_out_from_one_moment(registry_live: Harness, mo
     path = f"{V1}/rounds/{round}/coverage"
     before = (await app.client.get(path, headers=carl)).json()
     half_way, go_on = asyncio.Event(), asyncio.Event()
-    ask = queries._covered
+    ask = covering._covered
 
     async def slowly(*given: Any) -> Any:
         if not half_way.is_set():
@@ -337,7 +339,7 @@ async def test_coverage_is_worked_out_from_one_moment(registry_live: Harness, mo
             await go_on.wait()
         return await ask(*given)
 
-    monkeypatch.setattr(queries, "_covered", slowly)
+    monkeypatch.setattr(covering, "_covered", slowly)
     monkeypatch.setattr(database, "PING_AFTER_SECONDS", 0.0)  # as after a pause
     reader = asyncio.create_task(app.client.get(path, headers=carl))
     await asyncio.wait_for(half_way.wait(), 120)

@@ -490,7 +490,7 @@ async def test_a_network_that_goes_on_keeps_the_area_and_the_payee_it_has(app: H
     drawn = {"area": square(0, 0, 10, 10), "valid_from": "2022-01-01", "reason": "As it always was."}
     assert (await app.put(f"{hill}/area", drawn, headers)).status_code == 200
     members = ["Z80018", "Z80019", "Z80020"]
-    wanted = {
+    wanted: dict[str, Any] = {
         "round": await open_round(app, commissioner="SB2"),
         "network_name": "INVENTED HILLTOP PCN",
         "network": "U90003",
@@ -543,7 +543,7 @@ async def test_an_application_that_came_in_before_the_map_was_asked_for_is_decid
     async with app.session() as session:
         await session.execute(text("UPDATE applications SET area = NULL, bank_details_given = NULL"))
         await session.execute(
-            text("UPDATE application_versions SET state = state || '{\"area\": null, \"bank_details_given\": null}'")
+            text('UPDATE application_versions SET state = state || \'{"area": null, "bank_details_given": null}\'')
         )
     shown = await read(app, f"applications/{ids[0]}")
     assert (shown["area"], shown["bank_details_given"]) == (None, None)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import text
 
+from services.registry.hierarchy.model import Heir, Level, Plan, SuccessionKind
+from services.registry.hierarchy.operations import delegate, record_succession
+from services.registry.networks.operations import lock_register
 from tests.harness import Harness
 from tests.registry.builders import (
     MANIFEST,
@@ -135,3 +139,41 @@ async def test_a_file_closes_a_practice_while_its_area_is_decided(registry_live:
         )
     assert after == 0, "whoever was first, a practice that has closed is no member"
     assert (shown["status"] == "decided") == (200 in (decided.status_code, again.status_code))
+
+
+WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = :database")
+
+
+async def waits(app: Harness) -> None:
+    """Until somebody waits for the register's lock."""
+    async with app.session() as session:
+        database = await session.scalar(text("SELECT oid FROM pg_database WHERE datname = current_database()"))
+        while not await session.scalar(WAITING, {"database": database}):  # noqa: ASYNC110 - only the database knows
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("handed_over", ["delegation", "succession"])
+async def test_who_loses_the_area_while_its_decision_waits_does_not_decide_it(
+    registry_live: Harness, handed_over: str
+) -> None:
+    """The right to decide is looked at when nobody can change it any more, not when the call came in."""
+    app = registry_live
+    round, _ = await applied(app)
+    now = datetime.now(UTC)
+    tag = (await app.client.get(f"{V1}/commissioners/SA1", headers=national(app))).headers["ETag"]
+    async with app.session() as session:
+        await lock_register(session)
+        deciding = asyncio.create_task(decide(app, round))
+        await waits(app)
+        if handed_over == "delegation":
+            why = "The delegation ended."
+            await delegate(session, "SA1", False, why, first=date(2019, 4, 1), last=None, if_match=tag, now=now)
+        else:
+            heir = Heir("S9Z1X", "INVENTED SUCCESSOR")
+            plan = Plan(
+                Level.COMMISSIONER, "SA1", SuccessionKind.MERGER, date(2022, 7, 1), (heir,), "It was merged.", "S9Z1X"
+            )
+            await record_succession(session, plan, by="nina", if_match=tag, now=now)
+    answer = await deciding
+    assert (answer.status_code, answer.json()["code"]) == (403, "NotYoursToDecide")
+    assert await settled(app, round) == "open"

@@ -27,6 +27,7 @@ from tests.registry.builders import (
     submitted,
     upload,
 )
+from tests.registry.squares import square
 
 NAMES = ("Invented Harbour PCN", "Invented Vale PCN", "Invented Fells PCN")
 CHANGES: dict[str, tuple[str, dict[str, str], str]] = {
@@ -107,7 +108,7 @@ async def test_a_practice_that_joined_a_network_meanwhile_is_not_taken_out_of_it
 async def test_a_practice_in_the_rounds_of_two_areas_goes_to_the_first_decided(app: Harness) -> None:
     round, _ = await covered_round(app)
     other = await open_round(app, commissioner="SB2")
-    theirs = applying(other, "Z80011", "Z80012", "Z80013", "Z80003", network="U90001")
+    theirs = applying(other, "Z80011", "Z80012", "Z80013", "Z80003", network="U90001", area=square(0, 0, 10, 10))
     assert (await hand_in(app, theirs)).status_code == 200
     assert (await decide(app, other, commissioner(app, "SB2"))).status_code == 200
     refused = await decide(app, round)

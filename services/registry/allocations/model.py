@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.registry.base import Base, Rooted, standing, standing_within
@@ -28,7 +28,8 @@ class PracticeIsMember(Refused):
 class Allocation(Rooted, Base):
     """The list of a practice outside every network is served by a network of the area; the practice is not enrolled.
 
-    Before the network is decided the allocation names its application instead.
+    Before the network is decided the allocation names its application instead. The list of a practice that has closed
+    is served too, `after_closing`, until patients are counted again: then no day of it lies in the practice's life.
     """
 
     __tablename__ = "allocations"
@@ -36,12 +37,15 @@ class Allocation(Rooted, Base):
         no_overlap("allocations", "practice"),
         CheckConstraint("network is not null or application is not null", name="names_who_serves"),
         standing(),
+        standing("standing_open", but="after_closing"),
         standing_within("allocations", "network", "network_entries", "network"),
-        standing_within("allocations", "practice", "practice_entries", "practice"),
+        standing_within("allocations", "practice", "practice_entries", "practice", days="standing_open"),
     )
+    __mapper_args__ = {"exclude_properties": ["standing", "standing_open"]}
 
     id: Mapped[Code] = mapped_column(index=True)
-    practice: Mapped[Code]
+    practice: Mapped[Code] = mapped_column(ForeignKey("practices.code", deferrable=True, initially="DEFERRED"))
+    after_closing: Mapped[bool] = mapped_column(default=False)
     commissioner: Mapped[Code] = mapped_column(index=True)
     network: Mapped[Code | None] = mapped_column(index=True)
     application: Mapped[Code | None] = mapped_column(index=True)

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.allocations.closed import whose_list
 from services.registry.allocations.model import (
     Allocation,
     AllocationNotFound,
@@ -18,9 +19,7 @@ from services.registry.applications.form import ApplicationPractice
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.queries import find_application
 from services.registry.networks.model import Membership, NetworkEntry, NetworkNotFound
-from services.registry.networks.operations import lock_register
-from services.registry.practices.model import Practice, PracticeCommissioner
-from services.registry.practices.queries import PracticeNotFound
+from services.registry.networks.operations import lock_register, settle_register
 from services.registry.rounds.model import Round
 from services.registry.rounds.queries import find_round, require_decider
 from services.registry.scope import area_of
@@ -28,7 +27,7 @@ from shared.audit import audit
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import as_at, believed, currently_known, days, since, withdraw
+from shared.facts import another, as_at, believed, currently_known, days, since, withdraw
 from shared.http import require_etag
 from shared.identity import Caller, Role
 from shared.messaging import announce
@@ -83,19 +82,17 @@ async def allocate_patients(
 ) -> Allocation:
     """Have the list of a practice outside every network served by a network of the area, or by one that applies.
 
+    Or the list of a practice that has closed, from any day after its last.
+
     Raises `Invalid`, `PracticeNotFound`, `NotYoursToDecide`, `NetworkNotFound`, `ApplicationNotFound`,
-    `PracticeIsMember`, `PracticeAlreadyAllocated`.
+    `PracticeIsMember`, `PracticeAlreadyAllocated`, `ListWentOver`, `PatientsDispersed`, `PracticeNotOpen`,
+    `NetworkNotOpen`.
     """
     _check(network, application, first, last)
-    commissioner = await session.scalar(
-        select(PracticeCommissioner.commissioner).where(
-            PracticeCommissioner.practice == practice, as_at(PracticeCommissioner, first)
-        )
-    )
-    if commissioner is None or await session.get(Practice, practice) is None:
-        raise PracticeNotFound(f"No practice {practice} on that day.")
-    await require_decider(session, commissioner, caller, london_day(now))
+    commissioner = (await whose_list(session, practice, first, last)).commissioner
     await _lock_rounds(session, commissioner)
+    await require_decider(session, commissioner, caller, london_day(now))
+    whose = await whose_list(session, practice, first, last)
     if round is not None:
         (await find_round(session, round, caller, london_day(now))).require_open()
     let_go: frozenset[str] = frozenset()
@@ -123,6 +120,7 @@ async def allocate_patients(
         round=round,
         reason=reason,
         made_by=caller.subject,
+        after_closing=whose.closed_on is not None,
         valid=days(first, last),
         known=since(now),
     )
@@ -142,6 +140,7 @@ async def _add(session: AsyncSession, made: Allocation) -> None:
                 f"The list of {made.practice} is allocated on these days already."
             ) from error
         raise
+    await settle_register(session)
 
 
 async def correct_allocation(
@@ -158,13 +157,15 @@ async def correct_allocation(
 ) -> Allocation:
     """Say better who serves these patients, or on which days; what was believed before stays answerable.
 
-    Raises `AllocationNotFound`, `NotYoursToDecide`, `NetworkNotFound`, `PracticeIsMember`, `PracticeAlreadyAllocated`.
+    Raises `AllocationNotFound`, `NotYoursToDecide`, `NetworkNotFound`, `PracticeIsMember`, `PracticeAlreadyAllocated`,
+    `PracticeNotFound`, `ListWentOver`, `PatientsDispersed`, `PracticeNotOpen`, `NetworkNotOpen`.
     """
     held = await _held(session, id, caller, if_match, now)
     _check(network or held.network, None if network or held.network else held.application, first, last)
     if network is not None:
         await _require_network(session, network, first)
     await _refuse_members(session, held.practice, first, last)
+    whose = await whose_list(session, held.practice, first, last)
     serving = network or held.network
     made = Allocation(
         id=id,
@@ -175,6 +176,7 @@ async def correct_allocation(
         round=held.round,
         reason=reason,
         made_by=caller.subject,
+        after_closing=whose.closed_on is not None,
         valid=days(first, last),
         known=since(now),
     )
@@ -207,18 +209,8 @@ async def end_allocation(
         fault = Fault("ends_on", "outside_the_allocation", f"{last} is no day of the allocation.")
         raise Invalid("An allocation ends on one of its days.", errors=[fault])
     ended = held.ended(last)
-    made = Allocation(
-        id=id,
-        practice=held.practice,
-        commissioner=held.commissioner,
-        network=held.network,
-        application=held.application,
-        round=held.round,
-        reason=reason,
-        made_by=caller.subject,
-        valid=days(held.valid_from, last),
-        known=since(now),
-    )
+    made = another(held, days(held.valid_from, last), since(now))
+    made.reason, made.made_by = reason, caller.subject
     await withdraw(session, Allocation, now=now, days=Range(None, None), id=id)
     await _add(session, made)
     if ended is not None:
@@ -247,8 +239,8 @@ async def _held(session: AsyncSession, id: str, caller: Caller, if_match: str | 
     """The allocation as believed now, to be changed by who decides the area and by nobody else meanwhile."""
     today = london_day(now)
     commissioner = (await find_allocation(session, id, caller, today)).commissioner
-    await require_decider(session, commissioner, caller, today)
     await _lock_rounds(session, commissioner)
+    await require_decider(session, commissioner, caller, today)
     held = await find_allocation(session, id, caller, today, lock=True)
     require_etag(f'"{held.fact_id}"', if_match)
     return held

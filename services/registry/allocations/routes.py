@@ -14,7 +14,8 @@ from services.registry.allocations.model import (
 )
 from services.registry.applications.refusals import ApplicationNotFound
 from services.registry.codes import Day, NetworkCode, OrganisationCode
-from services.registry.networks.model import NetworkNotFound
+from services.registry.networks.model import NetworkNotFound, NetworkNotOpen
+from services.registry.practices.model import ListWentOver, PatientsDispersed, PracticeNotOpen
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide, RoundAlreadyDecided, RoundGivenUp, RoundNotFound
 from shared.facts import as_at as true_at
@@ -79,6 +80,8 @@ class ErrorIn(In):
 
 
 class AllocationOut(Out):
+    """`after_closing`: the practice had closed, and its list is served until patients are counted again."""
+
     id: str
     practice: str
     commissioner: str
@@ -86,9 +89,13 @@ class AllocationOut(Out):
     application: str | None
     valid_from: date
     valid_to: date | None
+    after_closing: bool
     reason: str
     round: str | None
     made_by: str
+
+
+_LIST = (ListWentOver, PatientsDispersed, PracticeNotOpen, NetworkNotOpen)
 
 
 @router.post(
@@ -102,6 +109,7 @@ class AllocationOut(Out):
         NotYoursToDecide,
         PracticeIsMember,
         PracticeAlreadyAllocated,
+        *_LIST,
         RoundNotFound,
         RoundAlreadyDecided,
         RoundGivenUp,
@@ -182,7 +190,8 @@ async def read_allocation(
     "/allocations/{id}/correction",
     response_model=AllocationOut,
     responses=refusals(
-        AllocationNotFound, NotYoursToDecide, NetworkNotFound, PracticeIsMember, PracticeAlreadyAllocated
+        *(AllocationNotFound, NotYoursToDecide, NetworkNotFound, PracticeIsMember, PracticeAlreadyAllocated),
+        *(PracticeNotFound, *_LIST),
     ),
 )
 async def correct(

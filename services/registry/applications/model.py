@@ -150,7 +150,7 @@ class Application(Form, Versioned, Base):
     ) -> NetworkApplied:
         """Hand the application in, in time or late. A returned one keeps the day it first came in.
 
-        `of_networks` is what stands against the networks it names, `paid` who receives the money of the one that goes on.
+        `of_networks` is what stands against the networks it names, `paid` who is paid for the one that goes on.
         Raises `ApplicationNotOpen`; `Invalid` with every missing item; the first refusal, with all of them listed.
         """
         self.require_open()

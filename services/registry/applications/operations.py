@@ -19,16 +19,11 @@ from services.registry.areas.geojson import read_area
 from services.registry.areas.model import Finding
 from services.registry.networks.model import Network, NetworkCodeTaken, NetworkNotFound
 from services.registry.networks.queries import payees_on
+from services.registry.rounds.covering import coverage_of
 from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Round
 from services.registry.rounds.overtaken import against_networks, require_still_good
-from services.registry.rounds.queries import (
-    coverage_of,
-    find_round,
-    known_practices,
-    require_decider,
-    submitted_applications,
-)
+from services.registry.rounds.queries import find_round, known_practices, require_decider, submitted_applications
 from services.registry.scope import acts_for
 from services.registry.size_rules.queries import rule_on
 from shared.clock import london_day

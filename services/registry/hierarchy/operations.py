@@ -140,6 +140,7 @@ async def delegate(
     now: datetime,
 ) -> None:
     """From `first` to `last` the commissioner decides for its own area, or the national team in its place."""
+    await lock_register(session)  # nobody decides the area meanwhile by the right it had
     commissioner = await find(session, Level.COMMISSIONER, code, if_match)
     _require_order(first, last)
     fact = Delegation(commissioner=code, delegated=delegated, reason=reason, valid=days(first, last))

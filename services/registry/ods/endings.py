@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date, datetime
 
-from sqlalchemy import Text, any_, func, literal, select
+from sqlalchemy import ColumnElement, Text, any_, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.allocations.closed import follow_lives
 from services.registry.allocations.model import Allocation
 from services.registry.base import Rooted
 from services.registry.members.moves import moves_since, spells_of
@@ -47,7 +48,7 @@ async def end_with_entries(session: AsyncSession, published: datetime, now: date
                 last = max((part.lower for part in outside if part.lower is not None), default=fact.valid_from)
                 ended = fact.ended(None if last <= fact.valid_from else date.fromordinal(last.toordinal() - 1))
                 events.extend([ended] if ended is not None else [])
-    return events
+    return [*events, *await follow_lives(session, now)]
 
 
 def _key(fact: Rooted) -> dict[str, str]:
@@ -56,6 +57,11 @@ def _key(fact: Rooted) -> dict[str, str]:
     if isinstance(fact, Membership):
         return {"network": fact.network, "practice": fact.practice}
     return {"network": fact.network} if isinstance(fact, Payee) else {"practice": getattr(fact, "practice", "")}
+
+
+def _of_lives(model: type[Rooted], root: type[Rooted]) -> ColumnElement[bool]:
+    """The list of a practice that has closed is served outside its life."""
+    return ~Allocation.after_closing if model is Allocation and root is PracticeEntry else true()
 
 
 async def _outliving(
@@ -73,7 +79,12 @@ async def _outliving(
         await session.scalars(
             select(model)
             .outerjoin(lives, lives.c.code == ours)
-            .where(currently_known(model), ours.is_not(None), ~func.coalesce(lives.c.life.op("@>")(model.valid), False))
+            .where(
+                currently_known(model),
+                _of_lives(model, root),
+                ours.is_not(None),
+                ~func.coalesce(lives.c.life.op("@>")(model.valid), False),
+            )
             .order_by(model.fact_id)
         )
     ).all()

@@ -12,10 +12,21 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.ods.reconcile import Span
-from services.registry.practices.model import PracticeEntry, PracticeStatus, told_of
-from services.registry.practices.queries import commissioned_through_time, successions_through_time
+from services.registry.practices.model import PracticeEntry, PracticeStatus, dispersed_of, told_of
+from services.registry.practices.queries import (
+    commissioned_through_time,
+    dispersals_through_time,
+    successions_through_time,
+)
 from shared.events import Event
-from shared.events.registry import Commissioned, PracticeFact, PracticeRegistered, PracticesPublished, WentOver
+from shared.events.registry import (
+    Commissioned,
+    Dispersed,
+    PracticeFact,
+    PracticeRegistered,
+    PracticesPublished,
+    WentOver,
+)
 from shared.facts import ONE_DAY, currently_known
 
 PRACTICES_IN_AN_EVENT = 200
@@ -34,7 +45,13 @@ class PracticeRow:
     setting: str | None
 
 
-def _fact(row: PracticeRow, as_at: date, commissioned: list[Commissioned], went_over: list[WentOver]) -> PracticeFact:
+def _fact(
+    row: PracticeRow,
+    as_at: date,
+    commissioned: list[Commissioned],
+    went_over: list[WentOver],
+    dispersed: list[Dispersed],
+) -> PracticeFact:
     closed = None if row.open_span[1] is None else row.open_span[1] - ONE_DAY
     return PracticeFact(
         practice=row.code,
@@ -45,6 +62,7 @@ def _fact(row: PracticeRow, as_at: date, commissioned: list[Commissioned], went_
         status="closed" if closed is not None and closed < as_at else row.status.value,
         commissioned=commissioned,
         went_over=went_over,
+        dispersed=dispersed,
     )
 
 
@@ -53,11 +71,13 @@ def publish_practices(
     as_at: date,
     commissioned: Mapping[str, list[Commissioned]],
     went_over: Mapping[str, list[WentOver]],
+    dispersed: Mapping[str, list[Dispersed]],
 ) -> list[Event]:
     """Bulk facts by commissioner, cut into pieces."""
     by_commissioner: Mapping[str, list[PracticeFact]] = defaultdict(list)
     for row in rows:
-        fact = _fact(row, as_at, commissioned.get(row.code, []), went_over.get(row.code, []))
+        over, elsewhere = went_over.get(row.code, []), dispersed.get(row.code, [])
+        fact = _fact(row, as_at, commissioned.get(row.code, []), over, elsewhere)
         by_commissioner[row.commissioner].append(fact)
     return [
         PracticesPublished(commissioner=commissioner, as_at=as_at, practices=facts[at : at + PRACTICES_IN_AN_EVENT])
@@ -73,7 +93,7 @@ def tell_practices(rows: Iterable[PracticeRow], as_at: date) -> list[Event]:
         first, after = row.commissioned
         last = None if after is None else after - ONE_DAY
         spell = Commissioned(commissioner=row.commissioner, valid_from=first, valid_to=last)
-        told.append(PracticeRegistered(practice=_fact(row, as_at, [spell], [])))
+        told.append(PracticeRegistered(practice=_fact(row, as_at, [spell], [], [])))
     return told
 
 
@@ -98,12 +118,14 @@ async def tell_practices_held(session: AsyncSession, codes: Sequence[str], as_at
             code, name, PracticeStatus(status), by.get(code, ""), (opened, after), (first, after), None
         )
     commissioned = {code: [spell.told() for spell in held] for code, held in spells.items()}
-    gone = await successions_through_time(session, codes)
+    gone, elsewhere = await successions_through_time(session, codes), await dispersals_through_time(session, codes)
     opened = select(PracticeEntry).where(
-        PracticeEntry.practice == any_(literal(sorted(gone), ARRAY(Text))), currently_known(PracticeEntry)
+        PracticeEntry.practice == any_(literal(sorted({*gone, *elsewhere}), ARRAY(Text))),
+        currently_known(PracticeEntry),
     )
     by_code: dict[str, list[PracticeEntry]] = defaultdict(list)
-    for entry in await session.scalars(opened) if gone else ():
+    for entry in await session.scalars(opened) if gone or elsewhere else ():
         by_code[entry.practice].append(entry)
     went_over = {code: told_of(held, by_code[code]) for code, held in gone.items()}
-    return publish_practices([rows[code] for code in sorted(rows)], as_at, commissioned, went_over)
+    dispersed = {code: dispersed_of(held, by_code[code]) for code, held in elsewhere.items()}
+    return publish_practices([rows[code] for code in sorted(rows)], as_at, commissioned, went_over, dispersed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.allocations.closed import follow_lives
 from services.registry.allocations.model import Allocation
 from services.registry.endings import Change, end_with, go_on, last_entry, move_ending
 from services.registry.members.moves import moves_since, spells_of
@@ -32,7 +34,12 @@ from shared.facts import ONE_DAY, Dated, as_at, currently_known, days, record, w
 from shared.identity import Caller
 from shared.messaging import announce
 
-ENDS_WITH_PRACTICE: tuple[type[Dated], ...] = (Membership, PracticeCommissioner, Allocation, Split)
+ENDS_WITH_PRACTICE: tuple[tuple[type[Dated], dict[str, Any]], ...] = (
+    (Membership, {}),
+    (PracticeCommissioner, {}),
+    (Allocation, {"after_closing": False}),
+    (Split, {}),
+)
 
 
 async def close_practice(
@@ -71,6 +78,7 @@ async def _stays_over(session: AsyncSession, code: str, change: Change) -> bool:
         recorded_by=change.by,
     )
     await record(session, succession, key=["practice"], now=change.now)
+    announce(session, *await follow_lives(session, change.now, [code]))
     return True
 
 
@@ -118,14 +126,17 @@ async def _ends(session: AsyncSession, practice: Practice, closed_on: date | Non
     events: list[Event] = []
     ended = await move_ending(session, PracticeEntry, closed_on, change, practice=code)
     if ended is not None:
-        for model in ENDS_WITH_PRACTICE:
-            await go_on(session, model, ended, closed_on, place="practice", change=change, practice=code)
-        again = select(Allocation).where(Allocation.practice == code, func.lower(Allocation.known) == change.now)
+        events += await follow_lives(session, change.now, [code])
+        for model, which in ENDS_WITH_PRACTICE:
+            await go_on(session, model, ended, closed_on, place="practice", change=change, practice=code, **which)
+        again = select(Allocation).where(
+            Allocation.practice == code, ~Allocation.after_closing, func.lower(Allocation.known) == change.now
+        )
         events += [a.served_by(a.network) for a in await session.scalars(again) if a.network is not None]
     elif closed_on is not None:
         events += await _allocations_end(session, code, closed_on)
-        for model in ENDS_WITH_PRACTICE:
-            await end_with(session, model, closed_on, change, practice=code)
+        for model, which in ENDS_WITH_PRACTICE:
+            await end_with(session, model, closed_on, change, practice=code, **which)
     await settle_register(session)
     announce(session, *await moves_since(session, before, [code]), *events)
     if closed_on is None or ended is not None:
@@ -139,6 +150,7 @@ async def _allocations_end(session: AsyncSession, code: str, closed_on: date) ->
     held = await session.scalars(
         select(Allocation).where(
             Allocation.practice == code,
+            ~Allocation.after_closing,
             currently_known(Allocation),
             Allocation.valid.overlaps(days(closed_on + ONE_DAY)),
         )
@@ -181,6 +193,7 @@ async def succeed_practice(
     # those before it opened anew have ended, and stand
     await withdraw(session, PracticeSuccession, now=now, days=days(await _opened_last(session, code)), practice=code)
     await record(session, succession, key=["practice"], now=now)
+    announce(session, *await follow_lives(session, now, [code]))
     announce(session, succession.succeeded(await commissioner_of(session, code, last_day) or ""))
     await session.flush()
     return practice

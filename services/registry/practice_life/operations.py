@@ -5,6 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.allocations.closed import follow_lives
 from services.registry.endings import last_entry
 from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
 from services.registry.networks.model import Membership
@@ -22,7 +23,12 @@ from services.registry.practices.model import (
     PracticeStatus,
     PracticeSuccession,
 )
-from services.registry.practices.queries import PracticeNotFound, commissioned_through_time, successions_through_time
+from services.registry.practices.queries import (
+    PracticeNotFound,
+    commissioned_through_time,
+    dispersals_through_time,
+    successions_through_time,
+)
 from services.registry.rounds.model import NotYoursToDecide
 from services.registry.rounds.queries import require_decider
 from shared.clock import london_day
@@ -74,7 +80,8 @@ async def tell_practice(session: AsyncSession, practice: Practice, now: datetime
     commissioner = await commissioner_of(session, practice.code, today)
     spells = (await commissioned_through_time(session, [practice.code]))[practice.code]
     over = (await successions_through_time(session, [practice.code]))[practice.code]
-    announce(session, practice.registered(entries, commissioner or "", spells, over, today))
+    dispersed = (await dispersals_through_time(session, [practice.code]))[practice.code]
+    announce(session, practice.registered(entries, commissioner or "", spells, over, dispersed, today))
     await session.flush()
 
 
@@ -150,6 +157,7 @@ async def set_status(
         again = PracticeCommissioner(commissioner=commissioner, **fact)
         await record(session, again, key=["practice"], now=now)
         await withdraw(session, PracticeSuccession, now=now, days=days(first), practice=code)
+        announce(session, *await follow_lives(session, now, [code]))
     elif not await amend(session, PracticeEntry, now=now, days=days(first, last), values=explained, practice=code):
         raise PracticeNotOpen(f"{code} is not open on {first}.")
     await settle_register(session)

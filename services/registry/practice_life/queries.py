@@ -11,6 +11,7 @@ from services.registry.practices.model import (
     Practice,
     PracticeCommissioner,
     PracticeContract,
+    PracticeDispersal,
     PracticeEntry,
     PracticeSuccession,
 )
@@ -23,6 +24,7 @@ PARTS: dict[str, Any] = {
     "contracts": PracticeContract,
     "memberships": Membership,
     "successions": PracticeSuccession,
+    "dispersals": PracticeDispersal,
 }
 
 

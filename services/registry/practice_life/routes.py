@@ -130,12 +130,17 @@ class PracticeSuccessionOut(_PieceOut):
     successor: str
 
 
+class PracticeDispersalOut(_PieceOut):
+    """The days on which patients of the closed practice are registered elsewhere."""
+
+
 class PracticeHistoryOut(Out):
     entries: list[EntryOut]
     commissioners: list[CommissionedOut]
     contracts: list[ContractOut]
     memberships: list[PastMembershipOut]
     successions: list[PracticeSuccessionOut]
+    dispersals: list[PracticeDispersalOut]
 
 
 @router.get("/practices/{code}/history", response_model=PracticeHistoryOut, responses=refusals(PracticeNotFound))

@@ -12,6 +12,7 @@ from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
 from shared.events.registry import (
     Commissioned,
+    Dispersed,
     PracticeClosed,
     PracticeFact,
     PracticeRegistered,
@@ -43,6 +44,18 @@ class PracticeNotClosed(Refused):
     """Only a practice that has closed, or is to close, has a closing day to withdraw."""
 
 
+class PracticeNotDispersed(Refused):
+    """Only of the list of a practice that was said to be dispersed can that be taken back."""
+
+
+class PatientsDispersed(Refused):
+    """The patients of a list that was dispersed are registered elsewhere, and served there."""
+
+
+class ListWentOver(Refused):
+    """The list of a practice that merged is served with its successor's."""
+
+
 class NotACoreContract(Refused):
     """Only holders of a GMS, PMS or APMS contract for in-hours services are core members of a network."""
 
@@ -69,6 +82,7 @@ class Practice(Versioned, Base):
         commissioner: str,
         commissioned: Sequence[PracticeCommissioner],
         successions: Sequence[PracticeSuccession],
+        dispersals: Sequence[PracticeDispersal],
         today: date,
     ) -> PracticeRegistered:
         """The practice as the register has it now, whatever changed about it; `entries` are all that is believed."""
@@ -86,6 +100,7 @@ class Practice(Versioned, Base):
                 status=status.value,
                 commissioned=[spell.told() for spell in commissioned],
                 went_over=told_of(successions, entries),
+                dispersed=dispersed_of(dispersals, entries),
             )
         )
 
@@ -173,6 +188,22 @@ class PracticeSuccession(Explained, Dated, Base):
         )
 
 
+class PracticeDispersal(Explained, Dated, Base):
+    """The patients of a practice that closed are registered elsewhere: from the first day of `valid` on nobody is left
+    on the list that was counted before, and nobody need serve it.
+    """
+
+    __tablename__ = "practice_dispersals"
+    __table_args__ = (no_overlap("practice_dispersals", "practice"),)
+
+    practice: Mapped[Code] = mapped_column(
+        ForeignKey("practices.code", deferrable=True, initially="DEFERRED"), index=True
+    )
+
+    def concerns(self) -> Iterable[str]:
+        return [self.practice]
+
+
 def told_of(successions: Iterable[PracticeSuccession], entries: Iterable[PracticeEntry]) -> list[WentOver]:
     """Into whom a practice went over as other services hear of it: on the days on which it is not open itself."""
     opened = [entry.valid for entry in entries]
@@ -184,5 +215,16 @@ def told_of(successions: Iterable[PracticeSuccession], entries: Iterable[Practic
         )
         for succession in successions
         for part in left_over(succession.valid, opened)
+        if part.lower is not None
+    ]
+
+
+def dispersed_of(dispersals: Iterable[PracticeDispersal], entries: Iterable[PracticeEntry]) -> list[Dispersed]:
+    """The days on which the patients of a closed list are registered elsewhere, as other services hear of them."""
+    opened = [entry.valid for entry in entries]
+    return [
+        Dispersed(valid_from=part.lower, valid_to=None if part.upper is None else part.upper - ONE_DAY)
+        for dispersal in dispersals
+        for part in left_over(dispersal.valid, opened)
         if part.lower is not None
     ]

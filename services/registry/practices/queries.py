@@ -15,6 +15,7 @@ from services.registry.practices.model import (
     Practice,
     PracticeCommissioner,
     PracticeContract,
+    PracticeDispersal,
     PracticeEntry,
     PracticeStatus,
     PracticeSuccession,
@@ -44,7 +45,8 @@ _WENT_OVER = text(
         SELECT over.practice, going.successor FROM over JOIN going ON going.practice = over.heir
         WHERE over.heir NOT IN (SELECT practice FROM there)
     )
-    SELECT practice, heir FROM over WHERE heir IN (SELECT practice FROM there)
+    SELECT practice, heir FROM over
+    WHERE heir IN (SELECT practice FROM there) OR heir NOT IN (SELECT practice FROM going)
     """
 )
 
@@ -54,7 +56,10 @@ class PracticeNotFound(NotFound):
 
 
 async def went_over(session: AsyncSession, day: date, known_at: datetime | None = None) -> dict[str, str]:
-    """Practices that are no more on a day, each with the open one it, or its successor in turn, went over into."""
+    """Practices that are no more on a day, each with the one it, or its successor in turn, went over into.
+
+    That one is open, or has closed and went over into none.
+    """
     given = {"day": day, "known_at": known_at}
     return {row.practice: row.heir for row in await session.execute(_WENT_OVER, given)}
 
@@ -63,23 +68,24 @@ async def commissioned_through_time(
     session: AsyncSession, codes: Sequence[str]
 ) -> dict[str, list[PracticeCommissioner]]:
     """Who commissioned each of these practices on which days, in order, as known now."""
-    statement = select(PracticeCommissioner).where(
-        PracticeCommissioner.practice == any_(literal(list(codes), ARRAY(Text))), currently_known(PracticeCommissioner)
-    )
-    spells: dict[str, list[PracticeCommissioner]] = defaultdict(list)
-    for spell in await session.scalars(statement.order_by(func.lower(PracticeCommissioner.valid))):
-        spells[spell.practice].append(spell)
-    return spells
+    return await _through_time(session, PracticeCommissioner, codes)
 
 
 async def successions_through_time(session: AsyncSession, codes: Sequence[str]) -> dict[str, list[PracticeSuccession]]:
     """Into whom each of these practices went over on which days, in order, as known now."""
-    statement = select(PracticeSuccession).where(
-        PracticeSuccession.practice == any_(literal(list(codes), ARRAY(Text))), currently_known(PracticeSuccession)
-    )
-    found: dict[str, list[PracticeSuccession]] = defaultdict(list)
-    for succession in await session.scalars(statement.order_by(func.lower(PracticeSuccession.valid))):
-        found[succession.practice].append(succession)
+    return await _through_time(session, PracticeSuccession, codes)
+
+
+async def dispersals_through_time(session: AsyncSession, codes: Sequence[str]) -> dict[str, list[PracticeDispersal]]:
+    """Since when the patients each of these practices was counted with are registered elsewhere, as known now."""
+    return await _through_time(session, PracticeDispersal, codes)
+
+
+async def _through_time(session: AsyncSession, model: type[Any], codes: Sequence[str]) -> dict[str, list[Any]]:
+    statement = select(model).where(model.practice == any_(literal(list(codes), ARRAY(Text))), currently_known(model))
+    found: dict[str, list[Any]] = defaultdict(list)
+    for fact in await session.scalars(statement.order_by(func.lower(model.valid))):
+        found[fact.practice].append(fact)
     return found
 
 

@@ -24,22 +24,29 @@ class PatientsCoveredTwice(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """How the patients of one practice are covered; `share` is the part of its list that is."""
+    """How the patients of one practice are covered; `share` is the part of its list that is.
+
+    `merged_into` is the practice whose list its own goes with; `dispersed` says why it is nobody's to serve.
+    """
 
     practice: str
     name: str
     patients: Decimal
     share: Decimal
     by: tuple[tuple[str, str], ...]
+    merged_into: str | None = None
+    dispersed: str | None = None
 
     @property
     def uncovered(self) -> Decimal:
+        if self.dispersed is not None:
+            return Decimal(0)
         return self.patients * (1 - min(self.share, Decimal(1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Every patient of an area's practices on the snapshot day, covered or not."""
+    """Every patient of an area's practices on the snapshot day, covered, registered elsewhere since, or neither."""
 
     practices: tuple[Cover, ...]
 
@@ -56,12 +63,24 @@ class Coverage:
         return tuple(cover for cover in self.practices if cover.share > 1)
 
     @property
+    def covered(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if not cover.uncovered and cover.dispersed is None)
+
+    @property
+    def dispersed(self) -> tuple[Cover, ...]:
+        return tuple(cover for cover in self.practices if cover.dispersed is not None)
+
+    @property
     def partly(self) -> tuple[Cover, ...]:
         return tuple(cover for cover in self.practices if 0 < cover.share < 1)
 
     @property
     def patients(self) -> Decimal:
         return sum((cover.patients for cover in self.practices), Decimal(0))
+
+    @property
+    def patients_dispersed(self) -> Decimal:
+        return sum((cover.patients for cover in self.dispersed), Decimal(0))
 
     @property
     def patients_uncovered(self) -> Decimal:
@@ -107,7 +126,10 @@ class DecidedCover(Base):
     patients: Mapped[Headcount]
     share: Mapped[Rate]
     served_by: Mapped[list[list[str]]] = mapped_column(JSONB)
+    merged_into: Mapped[Code | None]
+    dispersed: Mapped[Words | None]
 
     def seen(self) -> Cover:
         by = tuple((kind, code) for kind, code in self.served_by)
-        return Cover(self.practice, self.name, self.patients, self.share, by)
+        merged, dispersed = self.merged_into, self.dispersed
+        return Cover(self.practice, self.name, self.patients, self.share, by, merged, dispersed)

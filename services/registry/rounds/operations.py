@@ -13,17 +13,12 @@ from services.registry.applications.model import Application, ApplicationStatus,
 from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
 from services.registry.networks.operations import lock_register
 from services.registry.rounds.coverage import Coverage, DecidedCover
+from services.registry.rounds.covering import coverage_of, decided_coverage
 from services.registry.rounds.decision import put_into_effect, settle_allocations
 from services.registry.rounds.findings import findings_in, require_accepted
 from services.registry.rounds.model import Round, RoundAlreadyOpen
 from services.registry.rounds.overtaken import require_still_good
-from services.registry.rounds.queries import (
-    coverage_of,
-    decided_coverage,
-    find_round,
-    require_decider,
-    submitted_applications,
-)
+from services.registry.rounds.queries import find_round, require_decider, submitted_applications
 from services.registry.scope import acts_for
 from shared.clock import london_day
 from shared.database import new_id
@@ -82,11 +77,12 @@ async def decide_round(
     """Decide all submitted applications of an area together: approved, unless refused here with a reason."""
     today = london_day(now)
     round = await find_round(session, id, caller, today, lock=True)
+    # another area or a file must not name networks or move members between what is assessed here and what is done, nor
+    # may the area change hands
+    await lock_register(session)
     await require_decider(session, round.commissioner, caller, today)
     round.require_open()
     require_match(round, if_match)
-    # another area or a file must not name networks or move members between what is assessed here and what is done
-    await lock_register(session)
     applications = await submitted_applications(session, id)
     approved = [a for a in applications if a.id not in refusals]
     refused = [a for a in applications if a.id in refusals]
@@ -147,6 +143,8 @@ async def _keep_coverage(session: AsyncSession, round: Round, coverage: Coverage
             "patients": cover.patients,
             "share": cover.share,
             "served_by": [list(by) for by in cover.by],
+            "merged_into": cover.merged_into,
+            "dispersed": cover.dispersed,
         }
         for cover in coverage.practices
     ]

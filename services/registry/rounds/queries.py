@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from services.registry.allocations.model import Allocation
-from services.registry.applications.form import Form, KnownPractice
+from services.registry.applications.form import KnownPractice
 from services.registry.applications.history import ApplicationVersion
 from services.registry.applications.model import Application, ApplicationStatus
-from services.registry.hierarchy.model import Succession
 from services.registry.list_sizes.model import Basis, ListSize
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.practices.model import (
@@ -25,12 +24,10 @@ from services.registry.practices.model import (
     PracticeStatus,
 )
 from services.registry.practices.queries import went_over
-from services.registry.rounds.coverage import Cover, Coverage, DecidedCover
 from services.registry.rounds.model import NotYoursToDecide, Round, RoundNotFound, RoundStatus
-from services.registry.scope import area_of, decides_for, heir_of, held_by
-from shared.facts import as_at, believed, currently_known, days, of_key
+from services.registry.scope import area_of, decides_for, heir_of
+from shared.facts import as_at, currently_known
 from shared.identity import Caller, Role
-from shared.years import year_end
 
 
 async def visible_rounds(session: AsyncSession, caller: Caller, today: date) -> ColumnElement[bool]:
@@ -111,122 +108,6 @@ async def submitted_applications(
         .execution_options(populate_existing=True)
     )
     return list((await session.scalars(statement)).all())
-
-
-async def _listed_in(session: AsyncSession, round: Round, known_at: datetime | None) -> ColumnElement[bool]:
-    """Lists of the area: those published under its commissioner, and, where it came into another's rights or gave a
-    part away before the round takes effect, those of the practices that are its own by then.
-    """
-    published = ListSize.commissioner == round.commissioner
-    held = await held_by(session, [round.commissioner], round.starts_on, known_at=known_at)
-    links = select(Succession.predecessor, Succession.successor).where(
-        or_(Succession.predecessor == round.commissioner, Succession.successor.in_(held)),
-        Succession.successor != Succession.predecessor,
-        as_at(Succession, round.starts_on, known_at),
-    )
-    parts = (await session.execute(links)).all()
-    if not parts:
-        return published
-    given_to = {heir for giver, heir in parts if giver == round.commissioner}
-    before = {*held, *(giver for giver, _ in parts)} - {round.commissioner}
-    by = (
-        select(PracticeCommissioner.commissioner)
-        .where(
-            PracticeCommissioner.practice == ListSize.practice,
-            as_at(PracticeCommissioner, round.starts_on, known_at),
-        )
-        .scalar_subquery()
-    )
-    gone = await heir_of(session, round.commissioner, round.starts_on, known_at) != round.commissioner
-    kept = published if gone else and_(published, func.coalesce(by, round.commissioner).not_in(given_to))
-    return or_(kept, and_(ListSize.commissioner.in_(before), by == round.commissioner))
-
-
-async def coverage_of(
-    session: AsyncSession,
-    round: Round,
-    applications: Sequence[Form],
-    *,
-    day: date | None = None,
-    known_at: datetime | None = None,
-) -> Coverage:
-    """How every patient of the area is covered if exactly these applications are approved.
-
-    On the day the round takes effect, or on `day`; as known now, or then. Whoever was on the list of a practice that
-    has gone over into another since is its successor's patient, and covered as those are.
-    """
-    names = (
-        select(PracticeEntry.name)
-        .where(of_key(PracticeEntry.practice, ListSize.practice), believed(PracticeEntry, known_at))
-        .order_by(func.lower(PracticeEntry.valid).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    lists = select(ListSize.practice, ListSize.value, names).where(
-        as_at(ListSize, round.snapshot, known_at),
-        ListSize.basis == Basis.REGISTERED,
-        await _listed_in(session, round, known_at),
-        ListSize.value > 0,
-    )
-    rows = (await session.execute(lists.order_by(ListSize.practice))).all()
-    heirs = await went_over(session, day or round.starts_on, known_at)
-    codes = [heirs.get(practice, practice) for practice, _, _ in rows]
-    covered = await _covered(session, codes, round, applications, day, known_at)
-    return Coverage(
-        tuple(
-            Cover(
-                practice,
-                name or practice,
-                patients,
-                sum((share for share, _, _ in covered[heirs.get(practice, practice)]), Decimal(0)),
-                tuple((kind, by) for _, kind, by in covered[heirs.get(practice, practice)]),
-            )
-            for practice, patients, name in rows
-        )
-    )
-
-
-async def _covered(
-    session: AsyncSession,
-    codes: Sequence[str],
-    round: Round,
-    applications: Sequence[Form],
-    day: date | None,
-    known_at: datetime | None,
-) -> dict[str, list[tuple[Decimal, str, str]]]:
-    """Per practice what covers which share of its list: an application, a network that goes on, an allocation."""
-    covered: dict[str, list[tuple[Decimal, str, str]]] = defaultdict(list)
-    applying = {line.practice for application in applications for line in application.practices}
-    again = {application.network for application in applications if application.network}
-    leaving = {moved for application in applications for moved in application.leaving()}
-    for application in applications:
-        for line in application.practices:
-            covered[line.practice].append((line.share, "application", application.id))
-    wanted = literal(list(codes), ARRAY(Text))
-    members = select(Membership.practice, Membership.network, Membership.portion).where(
-        as_at(Membership, day or round.starts_on, known_at), Membership.practice == any_(wanted)
-    )
-    for practice, network, portion in await session.execute(members):
-        share = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
-        goes_on = network not in again and (practice, network) not in leaving
-        if goes_on and (practice not in applying or share < 1):
-            covered[practice].append((share, "network", network))
-    # patients allocated for a day, or a month, are left out for the rest of the year
-    spell = days(round.starts_on, year_end(round.contract_year)) if day is None else days(day, day)
-    allocations = select(Allocation.practice, Allocation.network, Allocation.application).where(
-        believed(Allocation, known_at), Allocation.valid.contains(spell), Allocation.practice == any_(wanted)
-    )
-    served = {application.id for application in applications}
-    for practice, serving, application_id in await session.execute(allocations):
-        if serving is not None or application_id in served:
-            covered[practice].append((Decimal(1), "allocation", serving or application_id or ""))
-    return covered
-
-
-async def decided_coverage(session: AsyncSession, round: Round) -> Coverage:
-    """The coverage the decision of a round was taken on."""
-    kept = select(DecidedCover).where(DecidedCover.round == round.id).order_by(DecidedCover.practice)
-    return Coverage(tuple(cover.seen() for cover in await session.scalars(kept)))
 
 
 async def known_practices(

@@ -102,6 +102,7 @@ class CoverageState(StrEnum):
     PARTLY = "partly"
     UNCOVERED = "uncovered"
     TWICE = "twice"
+    DISPERSED = "dispersed"
 
 
 class CoveredBy(Out):
@@ -110,11 +111,15 @@ class CoveredBy(Out):
 
 
 class CoverOut(Out):
+    """`merged_into`: the practice whose list its own goes with now; `dispersed`: why nobody need serve its patients."""
+
     practice: str
     name: str
     patients: Decimal
     uncovered: Decimal
     covered_by: list[CoveredBy]
+    merged_into: str | None
+    dispersed: str | None
 
 
 class CoverageOut(Out):
@@ -126,7 +131,9 @@ class CoverageOut(Out):
     complete: bool
     patients: Decimal
     patients_uncovered: Decimal
+    patients_dispersed: Decimal
     uncovered: list[CoverOut]
+    dispersed: list[CoverOut]
     covered_twice: list[CoverOut]
     partly_covered: list[CoverOut]
     practices: list[CoverOut]
@@ -207,6 +214,8 @@ def _shown(cover: Cover) -> CoverOut:
         patients=cover.patients,
         uncovered=cover.uncovered,
         covered_by=[CoveredBy(kind=kind, by=by) for kind, by in cover.by],
+        merged_into=cover.merged_into,
+        dispersed=cover.dispersed,
     )
 
 
@@ -227,7 +236,9 @@ async def read_coverage(
         "complete": coverage.complete,
         "patients": coverage.patients,
         "patients_uncovered": coverage.patients_uncovered,
+        "patients_dispersed": coverage.patients_dispersed,
         "uncovered": [_shown(cover) for cover in coverage.uncovered],
+        "dispersed": [_shown(cover) for cover in coverage.dispersed],
         "covered_twice": [_shown(cover) for cover in coverage.twice],
         "partly_covered": [_shown(cover) for cover in coverage.partly],
         "practices": [_shown(cover) for cover in coverage.practices],
@@ -250,10 +261,11 @@ async def list_coverage(
     coverage = assessed.coverage
     chosen = {
         None: coverage.practices,
-        CoverageState.COVERED: tuple(cover for cover in coverage.practices if not cover.uncovered),
+        CoverageState.COVERED: coverage.covered,
         CoverageState.PARTLY: coverage.partly,
         CoverageState.UNCOVERED: coverage.uncovered,
         CoverageState.TWICE: coverage.twice,
+        CoverageState.DISPERSED: coverage.dispersed,
     }[state]
     covers, following = paged(chosen, lambda cover: cover.practice, paging)
     return {"items": [_shown(cover) for cover in covers], "next": following}

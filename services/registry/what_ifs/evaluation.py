@@ -17,9 +17,10 @@ from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.applications.shapes import FindingOut, WarningOut
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.practices.queries import went_over
+from services.registry.rounds.covering import coverage_of
 from services.registry.rounds.findings import findings_in
 from services.registry.rounds.model import Round
-from services.registry.rounds.queries import coverage_of, known_practices
+from services.registry.rounds.queries import known_practices
 from services.registry.size_rules.model import SizeRule
 from services.registry.size_rules.queries import rule_on
 from services.registry.what_ifs.shapes import (
@@ -251,7 +252,7 @@ async def _coverage(
     for cover in coverage.practices:
         code, serves = cover.practice, heirs.get(cover.practice, cover.practice)
         share = cover.share - ended.get(serves, NOBODY)
-        uncovered = cover.patients * (1 - min(share, Decimal(1)))
+        uncovered = NOBODY if cover.dispersed is not None else cover.patients * (1 - min(share, Decimal(1)))
         line = LeftOut(practice=code, name=cover.name, patients=cover.patients, uncovered=uncovered)
         if uncovered and serves not in served:
             left[code] = line
