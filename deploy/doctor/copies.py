@@ -115,7 +115,7 @@ COPIES: tuple[Copy, ...] = (
     ),
     Copy(
         "claim-outcomes", "funding",
-        "SELECT id, status, CASE WHEN status <> 'rejected' THEN payable END AS payable FROM claims "
+        "SELECT id, status, CASE WHEN status <> 'rejected' THEN payable - taken_back END AS payable FROM claims "
         "WHERE status <> 'submitted'",
         "workforce",
         "SELECT claim AS id, state AS status, "

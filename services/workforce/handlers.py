@@ -86,7 +86,9 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,
     funding.ClaimPaid: _outcome,
+    funding.ClaimTakenBack: _outcome,
     funding.ArrearsApproved: _arrears,
     funding.ArrearsRejected: _arrears,
     funding.ArrearsPaid: _arrears,
+    funding.ArrearsTakenBack: _arrears,
 }

@@ -302,6 +302,18 @@ class ClaimPaid(ClaimEvent):
     amount: Decimal
 
 
+@catalogued
+class ClaimTakenBack(ClaimEvent):
+    """What was paid for a claim was taken back (`amount` below nothing), because its month lost the right to be paid,
+    or paid again, because the right came back. `paid` is what of the claim is paid since."""
+
+    name: ClassVar[str] = "claim-taken-back"
+
+    run: str
+    amount: Decimal
+    paid: Decimal
+
+
 class PracticeClaimEvent(FundingEvent):
     noun: ClassVar[str] = "practice-claims"
 
@@ -403,6 +415,17 @@ class ArrearsPaid(ArrearsEvent):
 
     run: str
     amount: Decimal
+
+
+@catalogued
+class ArrearsTakenBack(ArrearsEvent):
+    """What was paid for a claim of arrears was taken back or paid again, as of a claim."""
+
+    name: ClassVar[str] = "arrears-taken-back"
+
+    run: str
+    amount: Decimal
+    paid: Decimal
 
 
 @catalogued

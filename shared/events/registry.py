@@ -392,7 +392,10 @@ class AllocationEnded(RegistryEvent):
 
 @catalogued
 class EntitlementWithdrawn(RegistryEvent):
-    """The commissioner ended a network's right to be paid from a day on, or that of one practice in it."""
+    """The commissioner ended a network's right to be paid from a day on, or that of one practice in it.
+
+    `salaries_stay` says why what was paid for staff before the notice stays paid; null where it is taken back.
+    """
 
     noun: ClassVar[str] = "networks"
     name: ClassVar[str] = "entitlement-withdrawn"
@@ -403,6 +406,7 @@ class EntitlementWithdrawn(RegistryEvent):
     practice: str | None = None
     withdrawn_from: date
     reason: str
+    salaries_stay: str | None = None
 
     def subject(self) -> str:
         return self.network

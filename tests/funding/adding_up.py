@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.events.funding import PaymentIssued
+from shared.years import year_of
 from tests.funding.test_runs import nan
 from tests.harness import Harness
 
@@ -59,6 +60,7 @@ async def adds_up(app: Harness, *, due: bool = True) -> None:
     for payee in sorted({line["payee"] for line in every}):
         for run in runs:
             await _stated(app, payee, run["month"], every)
+    await _forecast(app, every)
     if due:
         await _as_due(app, runs, every)
 
@@ -144,6 +146,28 @@ async def _stated(app: Harness, payee: str, month: str, lines: list[dict[str, An
         assert Decimal(position["before"]) + Decimal(position["this_month"]) == Decimal(position["to_date"])
     if of_run:
         assert Decimal(told["payment"]["amount"]) == Decimal(told["payment"]["brought_forward"]) + _sum(of_run)
+
+
+async def _forecast(app: Harness, lines: list[dict[str, Any]]) -> None:
+    """What a year's forecast says was paid for staff is what the lines come to, and adjustments approved since."""
+    of_staff: dict[tuple[str, str], Decimal] = defaultdict(lambda: NOTHING)
+    for line in lines:
+        if line["stream"] == "arrs":
+            of_staff[line["contract_year"], line["network"]] += Decimal(line["amount"])
+    for (year, network), amount in of_staff.items():
+        reply = await app.client.get(f"/funding/v1/forecasts/{network}?contract_year={year}", headers=nan(app))
+        assert reply.status_code == 200, reply.text
+        told = sum((Decimal(one["paid"]) + Decimal(one["arrears"]) for one in reply.json()["sums"]), NOTHING)
+        coming_yet = sum(
+            (
+                Decimal(one["adjustment"])
+                for one in await all_of(app, "queries", network=network)
+                if one["state"] == "answered" and one["adjustment"] and one["adjusted_in"] is None
+                if (year_of(one["month"]), one["stream"]) == (year, "arrs")
+            ),
+            NOTHING,
+        )
+        assert told == amount + coming_yet, (year, network)
 
 
 async def _as_due(app: Harness, runs: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:

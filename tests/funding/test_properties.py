@@ -16,12 +16,14 @@ from deploy.issuer import EmbeddedIssuer
 from services.funding.claims.beyond import beyond_sums
 from services.funding.entitlements.queries import load_year
 from services.funding.lines.trace import recompute
+from services.funding.membership_rules.operations import rules_of
 from services.funding.money import PARTS, to_pence
 from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.engine import portions, product, settled
+from services.funding.payments.serving import right_in
 from shared.events.registry import EntitlementRestored, EntitlementWithdrawn, Member, PatientsAllocated, PayeeAppointed
 from shared.facts import days
-from shared.years import first_day, months_of
+from shared.years import months_of
 from tests.conftest import rolled_back
 from tests.funding.asking import commissioner
 from tests.funding.builders import (
@@ -200,8 +202,9 @@ async def check(app: Harness) -> None:
                 )
             )
         ).all()
-        claims = (await session.execute(text("SELECT id, status, payable, month FROM claims"))).all()
+        claims = (await session.execute(text("SELECT id, status, payable, month, taken_back FROM claims"))).all()
         withdrawn = await withdrawals_of(session, days(APRIL, None), None, None)
+        rules = await rules_of(session, MONTHS, None)
         beyond = await beyond_sums(session)
         standing: dict[str, Decimal] = dict(
             (
@@ -224,6 +227,7 @@ async def check(app: Harness) -> None:
         waits = (await session.execute(text("SELECT payee, state, amount FROM payment_instructions"))).all()
     by_head: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     claimed: dict[str, list[Decimal]] = defaultdict(list)
+    reversed_of: dict[str, Decimal] = defaultdict(Decimal)
     running: dict[Any, Decimal] = defaultdict(Decimal)
     for row in sorted(rows, key=lambda row: row.id):
         assert recompute(row.trace) == row.amount, row.id
@@ -231,7 +235,9 @@ async def check(app: Harness) -> None:
         assert running[row.payee, row.network, row.practice, row.stream, row.month] >= 0, (
             "nobody gives back what it never had"
         )
-        if row.reference is None:
+        if row.trace["kind"] == "reversal":
+            reversed_of[row.trace["of"]] += row.amount
+        elif row.reference is None:
             by_head[row.network, row.practice, row.stream][row.month] += row.amount
         else:
             claimed[row.reference].append(row.amount)
@@ -249,19 +255,28 @@ async def check(app: Harness) -> None:
         outside = sum((amount for month, amount in by_head[key].items() if (key, month) not in held), Decimal(0))
         assert outside == due.get(key, Decimal(0)), key
     assert {f"claims/{c.id}": [c.payable] for c in claims if c.status == "paid"} == claimed
-    # what waits: a claim its network's sum, lowered since, does not reach, and one of a month begun without the right
-    without_right = {
-        f"claims/{c.id}"
-        for c in claims
-        for fact in withdrawn.get(NETWORK, ())
-        if fact.practice is None and fact.valid.contains(first_day(c.month))
-    }
+    # of what was paid stays the part of the month with the right; what waits for it has no part of its month
+    spans = [fact.span for fact in withdrawn.get(NETWORK, ()) if fact.practice is None]
+    right = {f"claims/{c.id}": right_in(c.month, rules.get(c.month), spans) for c in claims}
+    for c in claims:
+        if c.status == "paid":
+            part = right[f"claims/{c.id}"]
+            stays = to_pence(c.payable * part.numerator, Decimal(part.denominator))
+            assert c.payable + reversed_of[f"claims/{c.id}"] == stays, c.id
+            assert c.taken_back == c.payable - stays, c.id
+    without_right = {claim for claim, part in right.items() if not part}
     assert {f"claims/{c.id}" for c in claims if c.status == "approved"} <= beyond.keys() | without_right
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=st.lists(happenings, max_size=14))
 @example(made=[("claim", 10, 8), ("withdrawn", None, 1, date(2023, 9, 19))])
+@example(
+    made=[
+        *(("claim", 3, 8), ("run", 4), ("withdrawn", None, 1, date(2023, 6, 19)), ("run", 5)),
+        *(("rule", "days", 0), ("restored", None, 1, date(2023, 7, 12)), ("run", 7)),
+    ]
+)
 async def test_paid_and_held_is_due_whatever_becomes_known_and_whenever_it_is_paid(
     migrated: Callable[[str], str], issuer: EmbeddedIssuer, made: list[tuple[Any, ...]]
 ) -> None:

@@ -205,3 +205,16 @@ async def test_the_database_itself_refuses_two_withdrawals_of_one_right(registry
     with pytest.raises(IntegrityError, match="ex_lapses_overlap"):
         async with registry_live.session() as session:
             await session.execute(copy)
+
+
+async def test_a_commissioner_may_let_salaries_already_paid_stay_with_a_reason(app: Harness) -> None:
+    path = await given(app, practice=None, salaries_stay="Staff was in post and paid in good faith.")
+    shown = (await app.client.get(path, headers=national(app))).json()
+    assert shown["salaries_stay"] == "Staff was in post and paid in good faith."
+    (event,) = [event for event in await app.announced() if isinstance(event, events.EntitlementWithdrawn)]
+    assert event.salaries_stay == "Staff was in post and paid in good faith."
+    of_a_practice = await notice(app, practice="Z80013", salaries_stay="They are paid already.")
+    assert of_a_practice.status_code == 422
+    assert codes(of_a_practice) == ["of_a_practice"]
+    plain = await app.client.get(await given(app), headers=national(app))
+    assert plain.json()["salaries_stay"] is None

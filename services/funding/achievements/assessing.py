@@ -162,6 +162,7 @@ def amount_of(
             "indicator": achievement.indicator,
             "contract_year": achievement.contract_year,
             "month": month,
+            "counts": [indicator.first_day.isoformat(), indicator.last_day.isoformat()],
             "figures": achievement.figures,
             "paid_before": str(paid),
             "amount": str(difference),

@@ -15,7 +15,7 @@ from services.funding.arrears.rules import ArrearsCheck, Month
 from services.funding.base import Base
 from services.funding.claims.decision import ClaimNotPayable, ClaimStatus, Decided, limit_named
 from shared.database import Code, Timestamp, Versioned
-from shared.events.funding import ArrearsApproved, ArrearsPaid, ArrearsRejected
+from shared.events.funding import ArrearsApproved, ArrearsPaid, ArrearsRejected, ArrearsTakenBack
 
 
 class ArrearsClaim(Base, Decided, Versioned):
@@ -72,6 +72,10 @@ class ArrearsClaim(Base, Decided, Versioned):
     def pay(self, run: str) -> ArrearsPaid:
         """The claim was part of an issued run. Raises `ClaimDecided`."""
         return ArrearsPaid(**self._named(), run=run, amount=self.settle(run))
+
+    def take_back(self, amount: Decimal, run: str) -> ArrearsTakenBack:
+        """A run took back what was paid for arrears, or paid it again: their months lost or regained the right."""
+        return ArrearsTakenBack(**self._named(), run=run, amount=amount, paid=self.reverse(amount))
 
     def trace(self) -> dict[str, Any]:
         """What the line that pays the arrears remembers."""

@@ -52,6 +52,7 @@ class ArrearsClaimOut(Out):
     code: str | None
     reason: str | None
     run: str | None
+    taken_back: MoneyOut
 
 
 @router.get("/arrears-claims", summary="Claims of arrears")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import computed_field
-from sqlalchemy import ColumnElement, FromClause, func, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.funding.arrears.model import ArrearsClaim
@@ -14,6 +14,7 @@ from services.funding.budgets.words import arithmetic
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim
 from services.funding.networks.model import Network
+from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.scope import networks_seen
 from shared.http import KnownAt, MoneyOut, Out, Page, Paging, Reading, page, service_router
 from shared.identity import Caller, Role, allow
@@ -76,7 +77,33 @@ def _taken(held: FromClause, known_at: datetime | None) -> Any:
         by_then = true() if known_at is None else model.decided_at <= known_at
         return model.status.in_(TAKES) & by_then
 
-    return _summed(Claim, held, decided(Claim)) + _summed(ArrearsClaim, held, decided(ArrearsClaim))
+    taken = _summed(Claim, held, decided(Claim)) + _summed(ArrearsClaim, held, decided(ArrearsClaim))
+    return taken - _given_back(held, known_at)
+
+
+def _given_back(held: FromClause, known_at: datetime | None) -> Any:
+    """What had been given back of claims by then, because their months turned out to be without the right."""
+    of = PaymentLine.trace["of"].astext
+    by_then = true() if known_at is None else PaymentRun.issued_at <= known_at
+    return (
+        select(func.coalesce(func.sum(-PaymentLine.amount), 0))
+        .select_from(PaymentLine)
+        .join(PaymentRun, PaymentRun.id == PaymentLine.run)
+        .outerjoin(Claim, of == literal("claims/").concat(Claim.id))
+        .outerjoin(ArrearsClaim, of == literal("arrears/").concat(ArrearsClaim.id))
+        .where(
+            PaymentLine.contract_year == held.c.contract_year,
+            PaymentLine.network == held.c.network,
+            PaymentLine.practice.is_(None),
+            PaymentLine.stream == "arrs",
+            PaymentLine.reference.startswith("reversals/"),
+            PaymentRun.status == RunStatus.ISSUED,
+            by_then,
+            func.coalesce(Claim.scope, ArrearsClaim.scope) == held.c.scope,
+        )
+        .correlate(held)
+        .scalar_subquery()
+    )
 
 
 def _waiting(held: FromClause, known_at: datetime | None) -> Any:

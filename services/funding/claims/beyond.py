@@ -17,10 +17,11 @@ WITH waiting AS (
     UNION
     SELECT network, contract_year, scope FROM arrears_claims WHERE status = 'approved'
 ), taken AS (
-    SELECT 'claims/' || id AS reference, network, contract_year, scope, payable, status, decided_at
+    SELECT 'claims/' || id AS reference, network, contract_year, scope, payable - taken_back AS payable, status,
+           decided_at
     FROM claims JOIN waiting USING (network, contract_year, scope) WHERE status IN ('approved', 'paid')
     UNION ALL
-    SELECT 'arrears/' || id, network, contract_year, scope, payable, status, decided_at
+    SELECT 'arrears/' || id, network, contract_year, scope, payable - taken_back, status, decided_at
     FROM arrears_claims JOIN waiting USING (network, contract_year, scope) WHERE status IN ('approved', 'paid')
 ), added AS (
     SELECT t.network, t.contract_year, t.scope, sum(q.adjustment) AS amount

@@ -158,7 +158,7 @@ async def _claimed(
     session: AsyncSession, network: str, contract_year: str, scope: str, which: ColumnElement[bool]
 ) -> Decimal:
     taken = await session.scalar(
-        select(func.coalesce(func.sum(Claim.payable), 0)).where(
+        select(func.coalesce(func.sum(Claim.payable - Claim.taken_back), 0)).where(
             Claim.network == network, Claim.contract_year == contract_year, Claim.scope == scope, which
         )
     )
@@ -169,7 +169,7 @@ async def _arrears(
     session: AsyncSession, network: str, contract_year: str, scope: str, which: ColumnElement[bool]
 ) -> Decimal:
     taken = await session.scalar(
-        select(func.coalesce(func.sum(ArrearsClaim.payable), 0)).where(
+        select(func.coalesce(func.sum(ArrearsClaim.payable - ArrearsClaim.taken_back), 0)).where(
             ArrearsClaim.network == network,
             ArrearsClaim.contract_year == contract_year,
             ArrearsClaim.scope == scope,

@@ -39,6 +39,7 @@ class Decided:
     """Mixin of what is claimed and decided once. `payable` is what was approved, or while it waits what would be.
 
     `checked` is the arithmetic of the last check and every fault it found; `limited_by` the limit that bit.
+    `taken_back` is what payees gave back of it, because its month turned out to be without the right to be paid.
     """
 
     status: Mapped[ClaimStatus] = mapped_column(text_enum(ClaimStatus))
@@ -50,6 +51,7 @@ class Decided:
     code: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[Words | None]
     run: Mapped[str | None] = mapped_column(String(64))
+    taken_back: Mapped[Money] = mapped_column(default=Decimal("0.00"), server_default="0")
 
     def must_wait(self) -> None:
         """Raises `ClaimDecided` unless the claim waits to be decided."""
@@ -72,6 +74,11 @@ class Decided:
             raise ClaimDecided(f"The claim is {self.status.value}, only an approved one is paid.")
         self.status, self.run = ClaimStatus.PAID, run
         return self.payable
+
+    def reverse(self, amount: Decimal) -> Decimal:
+        """A run took back what was paid (`amount` below nothing) or paid it again; gives what of it is paid since."""
+        self.taken_back -= amount
+        return (self.payable or Decimal("0.00")) - self.taken_back
 
 
 def limit_named(limited_by: str | None) -> str | None:

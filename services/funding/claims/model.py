@@ -22,7 +22,7 @@ from services.funding.claims.decision import (
 )
 from services.funding.claims.rules import Check, Cost
 from shared.database import Code, Money, Timestamp, Versioned
-from shared.events.funding import ClaimApproved, ClaimPaid, ClaimRejected, ClaimReturned
+from shared.events.funding import ClaimApproved, ClaimPaid, ClaimRejected, ClaimReturned, ClaimTakenBack
 from shared.events.workforce import ClaimMade, Standing
 from shared.years import year_of
 
@@ -170,6 +170,10 @@ class Claim(Base, Decided, Versioned):
     def pay(self, run: str) -> ClaimPaid:
         """The claim was part of an issued run. Raises `ClaimDecided`."""
         return ClaimPaid(**self._named(), run=run, amount=self.settle(run))
+
+    def take_back(self, amount: Decimal, run: str) -> ClaimTakenBack:
+        """A run took back what was paid for the claim, or paid it again: its month lost or regained the right."""
+        return ClaimTakenBack(**self._named(), run=run, amount=amount, paid=self.reverse(amount))
 
     def _named(self) -> dict[str, str]:
         return {"claim": self.id, "network": self.network, "post": self.post, "month": self.month}

@@ -45,7 +45,8 @@ Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
 class ClaimOut(Out):
     """`payable` is what was approved, or while submitted what would be; `checked` is the arithmetic and every fault.
 
-    `resubmits` names the claim sent back or turned down that this one puts right.
+    `resubmits` names the claim sent back or turned down that this one puts right. `taken_back` is what was given back
+    of what was paid, because its month turned out to be without the right to be paid.
     """
 
     id: str
@@ -73,6 +74,7 @@ class ClaimOut(Out):
     code: str | None
     reason: str | None
     run: str | None
+    taken_back: MoneyOut
     person: str | None
     employer: str | None
     started_on: date | None

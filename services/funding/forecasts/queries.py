@@ -2,8 +2,8 @@
 
 A month already claimed counts as its claim is payable. A month still open to be claimed counts for each person in post
 as the mean of what the post's claims of the year were paid for a day of one whole-time equivalent, within the ceiling
-of the month; and at the ceiling while nothing was claimed. A month that can no longer be claimed, or one sent back and
-not made again in time, counts nothing.
+of the month; and at the ceiling while nothing was claimed. A month that can no longer be claimed, one sent back and
+not made again in time, or one the network has no right to be paid for counts nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WITH open_months AS (
     SELECT * FROM unnest(CAST(:roles AS text[]), CAST(:zones AS text[]), CAST(:months AS text[]),
                          CAST(:values AS numeric[]), CAST(:scopes AS text[])) AS c (role, zone, month, value, variation)
 ), made AS (
-    SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.counted,
+    SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.taken_back, c.counted,
            c.salary + c.employer_ni + c.employer_pension + c.supplier_fee AS cost
     FROM claims AS c
     WHERE c.contract_year = :year AND c.network = ANY(:networks) AND c.status IN ('submitted', 'approved', 'paid')
@@ -70,15 +70,19 @@ WITH open_months AS (
     LEFT JOIN means ON means.post = p.id
     WHERE p.network = ANY(:networks) AND p.additional
       AND NOT EXISTS (SELECT FROM made WHERE made.post = p.id AND made.month = m.month)
+      AND NOT EXISTS (
+          SELECT FROM withdrawals AS w
+          WHERE w.network = p.network AND w.practice IS NULL AND upper_inf(w.known) AND w.valid @> m.first
+      )
 ), parts AS (
     SELECT network, scope, role, month, cost AS claimed,
            CASE WHEN status = 'submitted' THEN payable END AS waiting,
            CASE WHEN status = 'approved' THEN payable END AS approved,
-           CASE WHEN status = 'paid' THEN payable END AS paid,
+           CASE WHEN status = 'paid' THEN payable - taken_back END AS paid,
            NULL::numeric AS arrears, NULL::numeric AS expected, 0 AS unknown
     FROM made
     UNION ALL
-    SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable, NULL, 0 FROM arrears_claims
+    SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable - taken_back, NULL, 0 FROM arrears_claims
     WHERE contract_year = :year AND network = ANY(:networks) AND status IN ('approved', 'paid')
     UNION ALL
     SELECT q.network, coalesce(c.scope, a.scope), coalesce(c.role, ''), coalesce(c.month, ''), NULL, NULL, NULL,

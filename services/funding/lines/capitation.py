@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
-from services.funding.lines.words import Trace, doubts, of_variation, pounds, span_in_words
+from services.funding.lines.words import Trace, doubts, of_variation, pounds, span_in_words, withdrawals_in_words
 from services.funding.money import EXACT, PARTS, plain, to_pence
 from services.funding.payments.engine import Due, Rate, Year
 from services.funding.payments.heads import Headcount
@@ -153,12 +153,7 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         warnings += doubts(step["tariff"], step["confidence"])
     rule = trace.get("membership")
     lines.append(BY_THE_FIRST if rule is None else MEMBERSHIP[rule["kind"]](rule))
-    for withdrawal in trace.get("withdrawals", ()):
-        until = f" to the day before {withdrawal['restored_from']}" if withdrawal["restored_from"] else ""
-        lines.append(
-            f"The right of {withdrawal['practice'] or 'the network'} to be paid was withdrawn from "
-            f"{withdrawal['withdrawn_from']}{until}: {withdrawal['reason']}"
-        )
+    lines += withdrawals_in_words(trace.get("withdrawals", ()))
     lines.append(
         f"The year so far with {trace['month']}: {pounds(trace['cumulative'])}; without it: "
         f"{pounds(trace['cumulative_before'])}; the month: "

@@ -13,6 +13,7 @@ from services.funding.lines.trace import recompute
 from services.funding.lines.words import Trace, pounds, stream_in_words
 from services.funding.practice_scheme import line as practice_scheme
 from services.funding.queries import line as queries
+from services.funding.reversals import line as reversals
 
 Arithmetic = Callable[[Trace], tuple[list[str], list[str]]]
 
@@ -23,6 +24,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
     "practice-claim": practice_scheme.arithmetic,
     "adjustment": queries.arithmetic,
     "achievement": achievements.arithmetic,
+    "reversal": reversals.arithmetic,
 }
 """By kind of trace: the steps of the arithmetic, and warnings. A noun whose amounts reach a run adds its own here."""
 

@@ -12,6 +12,7 @@ from services.funding.lines import capitation
 from services.funding.lines.words import Trace
 from services.funding.practice_scheme import line as practice_scheme
 from services.funding.queries import line as queries
+from services.funding.reversals import line as reversals
 
 RECOMPUTE: dict[str, Callable[[Trace], Decimal]] = {
     "capitation": capitation.recompute,
@@ -20,6 +21,7 @@ RECOMPUTE: dict[str, Callable[[Trace], Decimal]] = {
     "practice-claim": practice_scheme.recompute,
     "adjustment": queries.recompute,
     "achievement": achievements.recompute,
+    "reversal": reversals.recompute,
 }
 """By kind of trace: its amount worked out again. A noun whose amounts reach a run adds its own here."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -51,3 +51,15 @@ def doubts(tariff: str | None, confidence: str | None) -> list[str]:
 def of_variation(variation: str | None) -> str:
     """The local variation a figure belongs to, to follow it in a sentence; nothing where it is national."""
     return "" if variation is None else f" of the local variation {variation}"
+
+
+def withdrawals_in_words(withdrawals: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Whose right to be paid was withdrawn from which days, and why."""
+    told = []
+    for withdrawal in withdrawals:
+        until = f" to the day before {withdrawal['restored_from']}" if withdrawal["restored_from"] else ""
+        told.append(
+            f"The right of {withdrawal['practice'] or 'the network'} to be paid was withdrawn from "
+            f"{withdrawal['withdrawn_from']}{until}: {withdrawal['reason']}"
+        )
+    return told

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, String
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
-from shared.database import Code, Words
+from shared.database import Code, Timestamp, Words
 from shared.facts import Dated, days, no_overlap
 
 
@@ -101,7 +102,8 @@ class Withdrawal(Base, Dated):
 
     A practice's withdrawal stops what is paid to the practice itself; its patients go on counting for the network,
     which goes on serving them. `valid` is the days without the right: none where an appeal gave it back from its first
-    day, or while only the giving back is known.
+    day, or while only the giving back is known. `salaries_stay` is why what was paid for staff before it was heard of
+    stays paid; null where it does not.
     """
 
     __tablename__ = "withdrawals"
@@ -113,6 +115,8 @@ class Withdrawal(Base, Dated):
     withdrawn_from: Mapped[date | None]
     restored_from: Mapped[date | None]
     reason: Mapped[Words]
+    salaries_stay: Mapped[Words | None]
+    heard_at: Mapped[Timestamp | None]
     position: Mapped[int] = mapped_column(BigInteger)
 
     def days_without(self) -> Range[date]:
@@ -122,3 +126,27 @@ class Withdrawal(Base, Dated):
         ):
             return Range(empty=True)
         return days(self.withdrawn_from, None if self.restored_from is None else self.restored_from - timedelta(days=1))
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """From the first day without the right to before the first with it."""
+        return self.valid.lower or date.min, self.valid.upper or date.max
+
+    def spares(self, paid_at: datetime | None) -> bool:
+        """Whether what was paid for staff at a moment stays paid all the same."""
+        return (
+            self.salaries_stay is not None
+            and paid_at is not None
+            and self.heard_at is not None
+            and paid_at < self.heard_at
+        )
+
+    def told(self) -> dict[str, Any]:
+        """What lines remember of it."""
+        return {
+            "withdrawal": self.withdrawal,
+            "practice": self.practice,
+            "withdrawn_from": self.valid_from.isoformat(),
+            "restored_from": None if self.restored_from is None else self.restored_from.isoformat(),
+            "reason": self.reason,
+        }

@@ -64,7 +64,7 @@ async def load_served(
     for network, withdrawals in (await withdrawals_of(session, window, beside, known_at)).items():
         if network in grounds:
             for fact in withdrawals:
-                grounds[network].without.setdefault(fact.practice, []).append(_span_of(fact.valid))
+                grounds[network].without.setdefault(fact.practice, []).append(fact.span)
             if networks is None or network in networks:
                 _tell(found.withdrawn, network, withdrawals, months)
     if scopes:
@@ -82,13 +82,7 @@ def _span_of(valid: Range[date]) -> Days:
 def _tell(withdrawn: Withdrawn, network: str, withdrawals: Iterable[Withdrawal], months: tuple[str, ...]) -> None:
     """Keep for the lines of a month which withdrawals touch it."""
     for fact in withdrawals:
-        told = {
-            "withdrawal": fact.withdrawal,
-            "practice": fact.practice,
-            "withdrawn_from": fact.valid_from.isoformat(),
-            "restored_from": None if fact.restored_from is None else fact.restored_from.isoformat(),
-            "reason": fact.reason,
-        }
+        told = fact.told()
         last = min(fact.valid_to or date.max, last_day(months[-1]))
         touched = set(months_between(max(fact.valid_from, first_day(months[0])), last))
         of_key = withdrawn[network, fact.practice]

@@ -38,10 +38,11 @@ async def _keep(
     ).first()
     first, back = (None, None) if held is None else (held.withdrawn_from, held.restored_from)
     older = held is not None and held.position > position
-    reason = "" if held is None else held.reason
+    reason, stay, heard_at = ("", None, None) if held is None else (held.reason, held.salaries_stay, held.heard_at)
     if isinstance(event, EntitlementWithdrawn):
+        heard_at = heard_at or now
         if not (older and first is not None):
-            first, reason = event.withdrawn_from, event.reason
+            first, reason, stay = event.withdrawn_from, event.reason, event.salaries_stay
     elif not (older and back is not None):
         back = event.restored_from
     fact = Withdrawal(
@@ -51,6 +52,8 @@ async def _keep(
         withdrawn_from=first,
         restored_from=back,
         reason=reason,
+        salaries_stay=stay,
+        heard_at=heard_at,
         position=position if held is None else max(position, held.position),
         known=since(now),
     )

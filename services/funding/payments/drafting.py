@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,15 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.entitlements.queries import last_traces, load_year
 from services.funding.lines.capitation import causes_of, circumstances, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
-from services.funding.networks.model import Withdrawal
-from services.funding.networks.withdrawals import withdrawals_of
 from services.funding.payments.engine import Held, Portion, differences
-from services.funding.payments.heads import Hold
-from services.funding.payments.payables import Payable
-from services.funding.payments.sources import SOURCES
 from services.funding.variances.model import FindingKind
-from shared.facts import days
-from shared.years import FIRST_MONTH, first_day, last_day, year_of
+from shared.years import year_of
 
 COLUMNS = (
     "id",
@@ -43,8 +37,6 @@ COLUMNS = (
     "reference",
     "trace",
 )
-
-RIGHT_WITHDRAWN = "right-withdrawn"
 
 
 @dataclass
@@ -128,6 +120,10 @@ class Drafted:
         """The contract years that anything is paid for."""
         year, amount = COLUMNS.index("contract_year"), COLUMNS.index("amount")
         return {row[year] for row in self.rows if row[amount] is not None}
+
+    def rows_since(self, place: int) -> Iterator[dict[str, Any]]:
+        """The lines from one on, by column."""
+        return (dict(zip(COLUMNS, row, strict=True)) for row in self.rows[place:])
 
     def by_kind(self) -> dict[FindingKind, Mapping[str, Decimal]]:
         """What is paid, by stream and by payee, to be compared with the month before."""
@@ -225,45 +221,3 @@ def _draft_held(drafted: Drafted, held: Held, payees: dict[str, str]) -> None:
 def held_trace(months: Sequence[str], code: str, detail: str) -> Trace:
     """What a line remembers that pays nothing yet."""
     return {"kind": "held", "month": months[-1], "months": list(months), "code": code, "detail": detail}
-
-
-def _right_withdrawn(payable: Payable, withdrawals: Iterable[Withdrawal]) -> Hold | None:
-    """Why a network's amount waits: it had no right to be paid on the first of the month. What is asked back of whoever
-    was paid it never waits, and what a practice claims for itself rests on another contract."""
-    if payable.practice is not None or (payable.amount <= 0 and payable.payee is not None):
-        return None
-    for fact in withdrawals:
-        if fact.practice is None and fact.valid.contains(first_day(payable.month)):
-            detail = f"The network's right to be paid was withdrawn from {fact.withdrawn_from}: {fact.reason}"
-            return Hold(RIGHT_WITHDRAWN, detail)
-    return None
-
-
-async def draft_payables(
-    session: AsyncSession, drafted: Drafted, month: str, payees: dict[str, str], now: datetime
-) -> None:
-    """Write down everything other nouns have to pay for this month or an earlier one.
-
-    What a network would get for a month it had no right to be paid for waits, until the right comes back; so does what
-    its noun holds.
-    """
-    withdrawn = await withdrawals_of(session, days(first_day(FIRST_MONTH), last_day(month)), None, None)
-    for source in SOURCES:
-        for payable in await source.unpaid(session, month, now):
-            hold = _right_withdrawn(payable, withdrawn.get(payable.network, ())) or payable.hold
-            drafted.add(
-                network=payable.network,
-                practice=payable.practice,
-                payee=payable.payee or payees.get(payable.network, payable.network),
-                stream=payable.stream,
-                month=payable.month,
-                amount=payable.amount if hold is None else None,
-                cause=payable.cause if hold is None else "held",
-                held_code=None if hold is None else hold.code,
-                reference=payable.reference,
-                trace=payable.trace if hold is None else held_trace([payable.month], hold.code, hold.detail),
-            )
-            if hold is not None:
-                continue
-            if payable.trace.get("tariff"):
-                drafted.doubt(payable.trace["tariff"], payable.trace.get("confidence"))

@@ -18,7 +18,7 @@ from services.funding.accounts.operations import payees_on
 from services.funding.entitlements.queries import totals_of, years_paid
 from services.funding.instructions.operations import make_instructions
 from services.funding.networks.model import Network, Practice
-from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_payables, draft_year
+from services.funding.payments.drafting import COLUMNS, Drafted, collector_at_rest, draft_year
 from services.funding.payments.model import (
     PAYMENTS_LOCK,
     MonthNotBegun,
@@ -28,6 +28,7 @@ from services.funding.payments.model import (
     RunStatus,
 )
 from services.funding.payments.payables import Source, kind_of
+from services.funding.payments.referenced import draft_payables
 from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.payments.sources import SOURCES
 from services.funding.variances import operations as variances

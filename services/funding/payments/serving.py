@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from services.funding.membership_rules.model import MembershipRule, RuleKind
@@ -63,6 +64,16 @@ def _length(days: Days, without: Iterable[Days]) -> int:
 
 def _cut(days: Days, *windows: Days) -> Days:
     return max(days[0], *(begin for begin, _ in windows)), min(days[1], *(end for _, end in windows))
+
+
+def right_in(month: str, rule: MembershipRule | None, without: Sequence[Days]) -> Fraction:
+    """The part of a month in which a network had the right to be paid, by the month's rule: `without` are the days
+    without it."""
+    if rule is None or rule.kind is RuleKind.FIRST_DAY:
+        return Fraction(not _within(first_day(month) if rule is None else rule.day_of(month), without))
+    window = (first_day(month), last_day(month) + timedelta(1))
+    left = _length(window, [_cut(days, window) for days in without])
+    return Fraction(left > 0) if rule.kind is RuleKind.ANY_DAY else Fraction(left, (window[1] - window[0]).days)
 
 
 def served_by_month(

@@ -8,6 +8,7 @@ from services.funding.claims.line import CLAIMS
 from services.funding.payments.payables import Source
 from services.funding.practice_scheme.line import PRACTICE_CLAIMS
 from services.funding.queries.line import ADJUSTMENTS
+from services.funding.reversals.operations import REVERSALS
 
 SOURCES: tuple[Source, ...] = (
     CLAIMS,
@@ -15,4 +16,5 @@ SOURCES: tuple[Source, ...] = (
     PRACTICE_CLAIMS,
     ADJUSTMENTS,
     ACHIEVEMENTS,
+    REVERSALS,
 )

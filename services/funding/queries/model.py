@@ -32,8 +32,9 @@ class QueryNotProposed(Refused):
 
 
 class AmountIsByRule(Refused):
-    """What is paid by head or bed, or held, follows from rates, populations and members: it is put right there, and the
-    next run pays the difference. An adjustment is for amounts that were claimed or decided."""
+    """What is paid by head or bed, taken back with a right, or held, follows from rates, populations, members and
+    withdrawals: it is put right there, and the next run pays the difference. An adjustment is for amounts that were
+    claimed or decided."""
 
 
 class NothingToAdjust(Refused):
@@ -155,7 +156,7 @@ class PaymentQuery(Base, Versioned):
             month=line.month,
             contract_year=line.contract_year,
             paid=line.amount,
-            by_rule=line.reference is None,
+            by_rule=line.reference is None or line.reference.startswith("reversals/"),
             reason=reason,
             expected=expected,
             raised_for=asker,

@@ -18,9 +18,10 @@ from services.funding.debts.model import DebtDecision, DebtStatus
 from services.funding.entitlements.queries import load_year, years_paid
 from services.funding.instructions.model import InstructionState, PaymentInstruction
 from services.funding.networks.model import Membership
-from services.funding.payments.drafting import Drafted, draft_payables
+from services.funding.payments.drafting import Drafted
 from services.funding.payments.engine import differences
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.payments.referenced import draft_payables
 from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.queries.model import OPEN, PaymentQuery
 from services.funding.scope import lines_seen, network_codes_seen

@@ -66,6 +66,7 @@ class Withdrawal(Versioned, Base):
     """The commissioner's notice that a network, or a practice in it, is not paid from a day on, and what came of it.
 
     Each step happens once and carries the instant it was recorded, so that what was known then can be told.
+    `salaries_stay` is why what was paid for staff before the notice stays paid, where the commissioner chose so.
     """
 
     __tablename__ = "withdrawals"
@@ -83,6 +84,7 @@ class Withdrawal(Versioned, Base):
     notified_on: Mapped[date]
     withdrawn_from: Mapped[date]
     appeal_by: Mapped[date]
+    salaries_stay: Mapped[Words | None]
     given_by: Mapped[Words]
     given_at: Mapped[Timestamp]
     appealed_on: Mapped[date | None]
@@ -131,6 +133,10 @@ class Withdrawal(Versioned, Base):
             found.append(Fault("withdrawn_from", "before_notice", "A right ends on the day of the notice or after it."))
         if self.appeal_by < self.notified_on:
             found.append(Fault("appeal_by", "before_notice", "An appeal is possible after the notice."))
+        if self.salaries_stay is not None and self.practice is not None:
+            found.append(
+                Fault("salaries_stay", "of_a_practice", "Staff is paid for by the network, not by a practice.")
+            )
         return found
 
     def withdrawn(self) -> EntitlementWithdrawn:
@@ -141,6 +147,7 @@ class Withdrawal(Versioned, Base):
             practice=self.practice,
             withdrawn_from=self.withdrawn_from,
             reason=self.reason,
+            salaries_stay=self.salaries_stay,
         )
 
     def appeal(self, reason: str, evidence: list[str], *, on: date, by: str, now: datetime) -> None:

@@ -52,7 +52,11 @@ Evidence = Annotated[str, Field(min_length=3, max_length=2_000)]
 
 
 class NoticeIn(In):
-    """Whose right ends from which day, why and on what evidence; `appeal_by` is the last day for an appeal."""
+    """Whose right ends from which day, why and on what evidence; `appeal_by` is the last day for an appeal.
+
+    `salaries_stay`: why what a network was paid for its staff before the notice stays paid, though the months count
+    without the right. Unless it is said, what was paid for them is taken back.
+    """
 
     network: NetworkCode
     practice: OrganisationCode | None = None
@@ -61,6 +65,7 @@ class NoticeIn(In):
     notified_on: Day
     withdrawn_from: Day
     appeal_by: Day
+    salaries_stay: Reason | None = None
 
 
 class AppealIn(In):
@@ -104,6 +109,7 @@ class WithdrawalOut(Out):
     notified_on: date
     withdrawn_from: date
     appeal_by: date
+    salaries_stay: str | None
     given_by: str
     appeal: AppealOut | None
     restored_from: date | None
@@ -142,6 +148,7 @@ def _shown(found: Withdrawal, known_at: datetime | None = None) -> WithdrawalOut
         notified_on=found.notified_on,
         withdrawn_from=found.withdrawn_from,
         appeal_by=found.appeal_by,
+        salaries_stay=found.salaries_stay,
         given_by=found.given_by,
         appeal=appeal if known(found.appealed_at) else None,
         restored_from=found.withdrawn_from if upheld else back,

@@ -115,7 +115,11 @@ _OUTCOME = text(
             payable = CASE WHEN excluded.state = 'approved' THEN excluded.payable ELSE held.payable END,
             limited_by = CASE WHEN excluded.state = 'approved' THEN excluded.limited_by ELSE held.limited_by END,
             code = CASE WHEN excluded.state IN ('rejected', 'returned') THEN excluded.code ELSE held.code END,
-            paid = CASE WHEN excluded.state = 'paid' THEN excluded.paid ELSE held.paid END,
+            paid = CASE
+                WHEN excluded.state <> 'paid' THEN held.paid
+                WHEN held.paid IS NULL OR held.outcome_sequence < excluded.outcome_sequence THEN excluded.paid
+                ELSE held.paid
+            END,
             outcome_sequence = greatest(held.outcome_sequence, excluded.outcome_sequence)
         RETURNING new.contract_year, new.month, new.network, new.practice, new.kind, {_ADDED}
     )
@@ -128,9 +132,11 @@ Outcome = (
     | funding.ClaimReturned
     | funding.ClaimRejected
     | funding.ClaimPaid
+    | funding.ClaimTakenBack
     | funding.ArrearsApproved
     | funding.ArrearsRejected
     | funding.ArrearsPaid
+    | funding.ArrearsTakenBack
     | funding.PracticeClaimApproved
     | funding.PracticeClaimReturned
     | funding.PracticeClaimRejected
@@ -147,6 +153,8 @@ async def note_outcome(session: AsyncSession, event: Outcome, sequence: int) -> 
             values |= {"state": ClaimState.APPROVED, "payable": event.payable, "limited_by": event.limited_by}
         case funding.ClaimPaid() | funding.ArrearsPaid() | funding.PracticeClaimPaid():
             values |= {"state": ClaimState.PAID, "paid": event.amount}
+        case funding.ClaimTakenBack() | funding.ArrearsTakenBack():
+            values |= {"state": ClaimState.PAID, "paid": event.paid}
         case funding.ClaimReturned() | funding.PracticeClaimReturned():
             values |= {"state": ClaimState.RETURNED, "code": event.code}
         case funding.PracticeClaimWithdrawn():

@@ -90,7 +90,7 @@ async def find_arrears(session: AsyncSession, arrears_id: str, *, caller: Caller
 
 async def note_arrears(
     session: AsyncSession,
-    event: funding.ArrearsApproved | funding.ArrearsRejected | funding.ArrearsPaid,
+    event: funding.ArrearsApproved | funding.ArrearsRejected | funding.ArrearsPaid | funding.ArrearsTakenBack,
     sequence: int,
 ) -> None:
     """Keep what funding says of a claim of arrears; what it said later stays."""
@@ -100,7 +100,8 @@ async def note_arrears(
     elif isinstance(event, funding.ArrearsRejected):
         values |= {"state": "rejected", "code": event.code, "reason": event.reason}
     else:
-        values |= {"state": "paid", "paid": event.amount, "run": event.run}
+        paid = event.paid if isinstance(event, funding.ArrearsTakenBack) else event.amount
+        values |= {"state": "paid", "paid": paid, "run": event.run}
     await session.execute(
         update(ArrearsClaim)
         .where(ArrearsClaim.id == event.arrears, ArrearsClaim.sequence < sequence)

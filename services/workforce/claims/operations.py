@@ -158,7 +158,11 @@ async def find_claim(session: AsyncSession, claim: str, *, caller: Caller) -> tu
 
 async def note_outcome(
     session: AsyncSession,
-    event: funding.ClaimApproved | funding.ClaimReturned | funding.ClaimRejected | funding.ClaimPaid,
+    event: funding.ClaimApproved
+    | funding.ClaimReturned
+    | funding.ClaimRejected
+    | funding.ClaimPaid
+    | funding.ClaimTakenBack,
     sequence: int,
 ) -> None:
     """Keep what funding says of a claim; what it said later stays."""
@@ -170,7 +174,8 @@ async def note_outcome(
         state = OutcomeState.REJECTED if isinstance(event, funding.ClaimRejected) else OutcomeState.RETURNED
         values |= {"state": state, "code": event.code, "reason": event.reason}
     else:
-        values |= {"state": OutcomeState.PAID, "paid": event.amount, "run": event.run}
+        paid = event.paid if isinstance(event, funding.ClaimTakenBack) else event.amount
+        values |= {"state": OutcomeState.PAID, "paid": paid, "run": event.run}
     statement = insert(Outcome).values(claim=event.claim, **values)
     await session.execute(
         statement.on_conflict_do_update(
