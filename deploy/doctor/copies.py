@@ -131,6 +131,14 @@ COPIES: tuple[Copy, ...] = (
         "CAST(sum(lines) AS bigint) AS lines FROM spend GROUP BY 1, 2, 3, 4, 5",
     ),
     Copy(
+        "local-terms", "funding",
+        "SELECT network, variation, CAST(lower(valid) AS text) AS valid_from, CAST(upper(valid) - 1 AS text) AS "
+        "valid_to, CAST(every_member AS text) AS every_member FROM local_terms WHERE upper_inf(known)",
+        "workforce",
+        "SELECT network, s ->> 'variation' AS variation, s ->> 'valid_from' AS valid_from, s ->> 'valid_to' AS "
+        "valid_to, s ->> 'every_member' AS every_member FROM network_terms, jsonb_array_elements(spans) AS s",
+    ),
+    Copy(
         "budgets", "funding",
         "SELECT network, contract_year, CAST(sum(amount) AS text) AS amount FROM budgets GROUP BY 1, 2 "
         "HAVING count(*) = count(amount)",

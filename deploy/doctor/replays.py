@@ -54,7 +54,7 @@ PROJECTIONS: dict[str, Projections] = {
     "workforce": Projections(
         dict.fromkeys(
             ("commissioners", "practices", "list_sizes", "networks", "memberships", "ceilings", "budgets",
-             "claim_outcomes"), ()
+             "claim_outcomes", "variations", "network_terms"), ()
         )
     ),
     "reporting": Projections({}),

@@ -10,7 +10,8 @@ from services.workforce.arrears.operations import note_arrears
 from services.workforce.claims.operations import note_outcome
 from services.workforce.networks import operations as networks
 from services.workforce.rates import operations as rates
-from services.workforce.roles.operations import note_agreed_role
+from services.workforce.roles.operations import note_agreed_role, note_local_roles
+from services.workforce.variations import operations as variations
 from shared.events import funding, registry
 from shared.events.base import Event
 from shared.messaging import Arrival, Handler
@@ -57,6 +58,15 @@ async def _agreed(session: AsyncSession, event: funding.RoleAgreed, arrival: Arr
     await rates.note_agreed_ceiling(session, event, arrival.envelope.position)
 
 
+async def _variation(session: AsyncSession, event: funding.VariationApproved, arrival: Arrival) -> None:
+    await variations.note_variation(session, event, arrival.envelope.position)
+    await note_local_roles(session, event)
+
+
+async def _network_varied(session: AsyncSession, event: funding.NetworkVaried, arrival: Arrival) -> None:
+    await variations.note_network_terms(session, event, arrival.envelope.position)
+
+
 async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
     await rates.note_budget(session, event, arrival.envelope.position)
 
@@ -82,6 +92,8 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.TariffPublished: _tariff,
     funding.BudgetSet: _budget,
     funding.RoleAgreed: _agreed,
+    funding.VariationApproved: _variation,
+    funding.NetworkVaried: _network_varied,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,

@@ -20,6 +20,7 @@ from services.workforce.rates.operations import budget_of, ceilings_of
 from services.workforce.roles.model import Role
 from services.workforce.roles.operations import caps_of, shares_of
 from services.workforce.vacancies.model import CLOSED, Vacancy
+from services.workforce.variations.operations import local_caps_of, spans_of
 from shared.years import year_end, year_of_day
 
 
@@ -77,7 +78,7 @@ async def position_of(
     year = year_of_day(day)
     terms = await session.get(Role, role)
     commitments = await commitments_of(session, network.network, year, without=without)
-    ceilings = await ceilings_of(session, [role, *(c.role for c in commitments)])
+    ceilings = await ceilings_of(session, network.network, [role, *(c.role for c in commitments)])
     budget = await budget_of(session, network.network, year)
     plan = await submitted_plan(session, network.network, year)
     return Position(
@@ -89,10 +90,19 @@ async def position_of(
         known=known,
         budget=None if budget is None else budget.amount,
         budget_reason=None if budget is None else budget.held_reason,
-        caps=[Cap(c.valid_from, c.valid_to, c.below_100000, c.from_100000) for c in await caps_of(session, role)],
+        caps=await _caps(session, network.network, role),
         shares=[Share(s.valid_from, s.valid_to, s.share) for s in await shares_of(session, role)],
         patients=await patients_of(session, network.network, year, day),
         commitments=commitments,
         planned=None if plan is None else plan.planned(role),
         vacant_baseline=await vacant_baseline(session, network, role, day),
     )
+
+
+async def _caps(session: AsyncSession, network: str, role: str) -> list[Cap]:
+    """The caps on a role: on the days of a variation its own, if it has one, before the national."""
+    local = await local_caps_of(session, await spans_of(session, network), role)
+    return [
+        *(Cap(c.first, c.last, c.below_100000, c.from_100000) for c in local),
+        *(Cap(c.valid_from, c.valid_to, c.below_100000, c.from_100000) for c in await caps_of(session, role)),
+    ]

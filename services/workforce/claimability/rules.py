@@ -33,12 +33,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """WTE of the role a network is reimbursed for, by its size."""
+    """WTE of the role a network is reimbursed for, by its size; no figures where a local variation says any number."""
 
     valid_from: date
     valid_to: date
-    below: Decimal
-    large: Decimal
+    below: Decimal | None
+    large: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ def _peak(position: Position, role: str, begin: date, end: date) -> Decimal:
 
 def _cap(position: Position, wish: Wish, day: date, used: Decimal) -> tuple[Decimal | None, Fault | None]:
     cap = next((c for c in position.caps if c.valid_from <= day <= c.valid_to), None)
-    if cap is None:
+    if cap is None or cap.below is None or cap.large is None:
         return None, None
     wanted = used + wish.wte
     if position.patients is None:

@@ -116,7 +116,7 @@ async def submit_plan(
     plan = await find_plan(session, plan_id, caller=caller, lock=True)
     require_match(plan, if_match)
     lines = plan.lines
-    ceilings = await ceilings_of(session, [line.role for line in lines])
+    ceilings = await ceilings_of(session, plan.network, [line.role for line in lines])
     cost, unknown = planned_cost(lines, plan.contract_year, ceilings, known)
     budget = await budget_of(session, plan.network, plan.contract_year)
     announce(session, plan.submit(on, cost=cost, warnings=plan_warnings(plan, cost, unknown, budget)))

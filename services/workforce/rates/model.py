@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.workforce.base import Base
 from shared.database import Code, Money, Words
 
+NATIONAL = "national"
+
 
 class Ceiling(Base):
-    """The most reimbursed for one WTE of a role in a year, in a zone, on days; `value` is `None` when not known."""
+    """The most reimbursed for one WTE of a role in a year, in a zone, on days; `value` is `None` when not known.
+
+    `scope` is the local variation it belongs to, or `national`.
+    """
 
     __tablename__ = "ceilings"
     __table_args__ = (Index("ix_ceilings_role", "role", "zone"),)
@@ -20,6 +25,7 @@ class Ceiling(Base):
     tariff: Mapped[Words] = mapped_column(primary_key=True)
     role: Mapped[Code]
     zone: Mapped[Code]
+    scope: Mapped[str] = mapped_column(String(64), server_default=NATIONAL)
     value: Mapped[Money | None]
     valid_from: Mapped[date]
     valid_to: Mapped[date]

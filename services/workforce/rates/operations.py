@@ -12,17 +12,21 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.workforce.rates.model import Budget, Ceiling
+from services.workforce.rates.model import NATIONAL, Budget, Ceiling
+from services.workforce.variations.operations import Span, spans_of
 from shared.events import funding
-from shared.years import year_of_day
+from shared.years import first_day, month_of, year_of_day
 
 LAST_DAY = date(9999, 12, 31)
 """Stands for the last day of what has none."""
 
+LOCAL_ROLE = "local_"
+"""How the codes of roles begin that a local variation opens."""
+
 
 async def note_tariff(session: AsyncSession, event: funding.TariffPublished, sequence: int) -> None:
-    """Role ceilings of the country are kept; other rates are no concern of workforce."""
-    if event.kind != "role_maximum" or event.scope != "national":
+    """Role ceilings are kept; other rates are no concern of workforce."""
+    if event.kind != "role_maximum":
         return
     await _keep(
         session,
@@ -30,6 +34,7 @@ async def note_tariff(session: AsyncSession, event: funding.TariffPublished, seq
             "tariff": event.tariff,
             "role": event.code,
             "zone": event.zone,
+            "scope": event.scope,
             "value": event.value,
             "valid_from": event.valid_from,
             "valid_to": event.valid_to,
@@ -48,6 +53,7 @@ async def note_agreed_ceiling(session: AsyncSession, event: funding.RoleAgreed, 
             "tariff": f"{event.role}.{event.valid_from}.{event.agreed_on}",
             "role": event.role,
             "zone": "national",
+            "scope": NATIONAL,
             "value": event.ceiling,
             "valid_from": event.valid_from,
             "valid_to": event.valid_to or LAST_DAY,
@@ -61,7 +67,7 @@ async def note_agreed_ceiling(session: AsyncSession, event: funding.RoleAgreed, 
 async def _keep(session: AsyncSession, values: dict[str, Any]) -> None:
     statement = insert(Ceiling).values(**values)
     new = statement.excluded
-    names = ("role", "zone", "value", "valid_from", "valid_to", "known_from", "confidence", "sequence")
+    names = ("role", "zone", "scope", "value", "valid_from", "valid_to", "known_from", "confidence", "sequence")
     await session.execute(
         statement.on_conflict_do_update(
             index_elements=["tariff"], set_={c: new[c] for c in names}, where=Ceiling.sequence < new.sequence
@@ -98,18 +104,40 @@ class Rate:
     valid_to: date
     known_from: date
     sequence: int
+    scope: str = NATIONAL
 
 
 class Ceilings:
-    """All ceilings of some roles, asked by role, zone and day."""
+    """All ceilings of some roles, asked by role, zone and day; on the days of `spans` those of a local variation come
+    before the national ones."""
 
-    def __init__(self, rates: Iterable[Rate]) -> None:
+    def __init__(self, rates: Iterable[Rate], spans: Iterable[Span] = ()) -> None:
         self._rates: dict[tuple[str, str], list[Rate]] = {}
+        self._local: dict[tuple[str, str, str], list[Rate]] = {}
+        self._spans = tuple(spans)
         for rate in rates:
-            self._rates.setdefault((rate.role, rate.zone), []).append(rate)
+            if rate.scope == NATIONAL:
+                self._rates.setdefault((rate.role, rate.zone), []).append(rate)
+            else:
+                self._local.setdefault((rate.scope, rate.role, rate.zone), []).append(rate)
 
     def on(self, role: str, zone: str, day: date, *, known: date) -> Decimal | None:
-        """The ceiling of a day by what had been published on the day `known`: the newest publication counts.
+        """The ceiling of a day by what had been published on the day `known`, of the variation the network stands under
+        if it has one, else the national one."""
+        own = self._varied(role, zone, day, known)
+        return self._national(role, zone, day, known) if own is None else own
+
+    def _varied(self, role: str, zone: str, day: date, known: date) -> Decimal | None:
+        # a role that a variation opens has one ceiling in all of its area
+        place = "national" if role.startswith(LOCAL_ROLE) else zone
+        for span in self._spans:
+            for rate in self._local.get((span.variation, role, place), ()):
+                if span.holds(first_day(month_of(day))) and rate.valid_from <= day <= rate.valid_to:
+                    return rate.value if rate.known_from <= known else None
+        return None
+
+    def _national(self, role: str, zone: str, day: date, known: date) -> Decimal | None:
+        """The newest publication counts.
 
         Where one only ends because another followed that was not published by then, it still held to the end of the
         contract year: in June 2022 nobody knew that the ceilings of April would end in September.
@@ -121,12 +149,16 @@ class Ceilings:
         if not there:
             return None
         before = min(rate.valid_from for rate in there) - timedelta(days=1)
-        return self.on(role, zone, before, known=known) if year_of_day(before) == year_of_day(day) else None
+        return self._national(role, zone, before, known) if year_of_day(before) == year_of_day(day) else None
 
 
-async def ceilings_of(session: AsyncSession, roles: Iterable[str]) -> Ceilings:
-    found = await session.scalars(select(Ceiling).where(Ceiling.role.in_(set(roles))))
-    return Ceilings(Rate(c.role, c.zone, c.value, c.valid_from, c.valid_to, c.known_from, c.sequence) for c in found)
+async def ceilings_of(session: AsyncSession, network: str, roles: Iterable[str]) -> Ceilings:
+    """The ceilings of some roles as a network has them."""
+    spans = await spans_of(session, network)
+    scopes = {NATIONAL, *(span.variation for span in spans)}
+    found = await session.scalars(select(Ceiling).where(Ceiling.role.in_(set(roles)), Ceiling.scope.in_(scopes)))
+    rates = (Rate(c.role, c.zone, c.value, c.valid_from, c.valid_to, c.known_from, c.sequence, c.scope) for c in found)
+    return Ceilings(rates, spans)
 
 
 async def budget_of(session: AsyncSession, network: str, year: str) -> Budget | None:

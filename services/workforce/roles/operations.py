@@ -73,26 +73,41 @@ async def _bring(session: AsyncSession, model: type[Base], keys: list[str], rows
 
 async def note_agreed_role(session: AsyncSession, event: funding.RoleAgreed) -> None:
     """A role agreed with one network can be recruited for; agreed again, it holds from the earliest day said."""
+    said = f"agreed with {event.network} on {event.agreed_on}"
+    await _open_role(session, event.role, event.role_name, event.valid_from, event.valid_to, said)
+
+
+async def note_local_roles(session: AsyncSession, event: funding.VariationApproved) -> None:
+    """Roles a variation opens can be recruited for in networks that stand under it; elsewhere they have no ceiling."""
+    for role in event.roles:
+        said = f"opened by the variation {event.variation_name}"
+        await _open_role(session, role.role, role.role_name, event.valid_from, event.valid_to, said, longest=True)
+
+
+async def _open_role(
+    session: AsyncSession, code: str, name: str, first: date, last: date | None, note: str, *, longest: bool = False
+) -> None:
     row = insert(Role).values(
-        code=event.role,
-        name=event.role_name,
+        code=code,
+        name=name,
         band="",
-        claimable_from=event.valid_from,
-        claimable_to=event.valid_to,
+        claimable_from=first,
+        claimable_to=last,
         employers=DEFAULTS["employers"],
         supplier_fee=False,
         professional_register=False,
         confidence="agreed",
         sources=[],
-        note=f"agreed with {event.network} on {event.agreed_on}",
+        note=note,
     )
+    until = func.greatest(Role.claimable_to, row.excluded.claimable_to) if longest else row.excluded.claimable_to
     await session.execute(
         row.on_conflict_do_update(
             index_elements=["code"],
             set_={
                 "name": row.excluded.name,
                 "claimable_from": func.least(Role.claimable_from, row.excluded.claimable_from),
-                "claimable_to": row.excluded.claimable_to,
+                "claimable_to": until,
                 "note": row.excluded.note,
             },
         )
