@@ -235,11 +235,18 @@ async def _audit(
     paging: Paging,
     record: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[AuditOut]:
-    """Who changed what: what concerns the caller's organisations, or what the caller's organisations did."""
+    """Who changed what: what concerns the caller's organisations, or what the caller's organisations did.
+
+    A local medical committee names the commissioners it speaks to, which are not it: it reads what committees did.
+    """
     statement = select(AuditEntry)
     if not caller.everywhere:
         mine = list(caller.organisations)
-        statement = statement.where(or_(AuditEntry.concerns.overlap(mine), AuditEntry.organisations.overlap(mine)))
+        did = AuditEntry.organisations.overlap(mine)
+        if caller.roles == {Role.LMC}:
+            statement = statement.where(did, AuditEntry.roles.contains([Role.LMC.value]))
+        else:
+            statement = statement.where(or_(AuditEntry.concerns.overlap(mine), did))
     if record is not None:
         statement = statement.where(AuditEntry.record == record)
     rows, following = await page(session, statement, [AuditEntry.position], paging)

@@ -8,7 +8,18 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.identity import Role
 from tests.harness import Harness
-from tests.registry.builders import V1, allocate, commissioner, draft, form, load_sample, national, open_round, practice
+from tests.registry.builders import (
+    V1,
+    allocate,
+    commissioner,
+    draft,
+    form,
+    load_sample,
+    national,
+    open_round,
+    practice,
+    submitted,
+)
 
 NAME = "Invented Harbour PCN"
 
@@ -148,3 +159,20 @@ async def test_the_database_takes_a_declared_split_and_not_more_than_one_list(ap
     with pytest.raises(IntegrityError, match="portion_of_one_list"):
         async with app.session() as session:
             await session.execute(statement, {"network": "U90003", "portion": "[1,1.2)"})
+
+
+async def test_a_committee_reads_what_it_did_and_not_what_the_commissioner_it_speaks_to_did(app: Harness) -> None:
+    round = await open_round(app)
+    id = await submitted(app, form("Invented Harbour PCN", round))
+    lena = app.token(Role.LMC, organisations=["SA1"], subject="lena")
+    body = {"opinion": "agrees"}
+    assert (await app.put(f"{V1}/applications/{id}/opinion", body, lena)).status_code == 200
+
+    async def trail(headers: dict[str, str]) -> list[tuple[str, str]]:
+        items = (await app.client.get(f"{V1}/audit?limit=1000", headers=headers)).json()["items"]
+        return [(entry["subject"], entry["request"].rsplit("/", 1)[-1]) for entry in items]
+
+    assert set(await trail(lena)) == {("lena", "opinion")}
+    assert await trail(app.token(Role.LMC, organisations=["SB2"], subject="luke")) == []
+    both = set(await trail(commissioner(app)))
+    assert {("lena", "opinion"), ("carl", "rounds"), ("carl", "submission")} <= both
