@@ -103,6 +103,7 @@ def _engine(url: str, connecting: dict[str, Any], wait_seconds: int, **pool: Any
         url,
         pool_timeout=wait_seconds,
         pool_use_lifo=True,  # those last used have their statements prepared
+        hide_parameters=True,  # what fails is logged, and what people sent, as a secret ballot, is not
         connect_args={"options": "-c timezone=UTC", "connect_timeout": wait_seconds, **connecting},
         **pool,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import traceback
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from services.registry.elections.count import CountingMethod, TieBreak, count, lot_order
 from services.registry.networks.model import Membership
@@ -141,6 +143,26 @@ async def test_nothing_stored_links_a_practice_with_its_vote(app: Harness) -> No
     assert sorted(voters) == sorted(f"({election['id']},{who},U90001)" for who in MEMBERS)
     await counted(app, election)
     assert not [table for table, _ in await everything_stored(app) if table == "ballot_boxes"]
+
+
+BROKEN_BOX = """
+create function broken() returns trigger language plpgsql as $$ begin raise exception 'the box is stuck'; end $$;
+create trigger broken before update on ballot_boxes for each row execute function broken();
+"""
+
+
+async def test_a_vote_that_fails_is_logged_without_what_was_voted(app: Harness) -> None:
+    election = await called(app, *MEMBERS)
+    async with app.session() as session:
+        for statement in BROKEN_BOX.strip().split(";\n"):
+            await session.execute(text(statement))
+    with capture_logs() as logged:
+        answer = await vote(app, election, "Z80011", "Z80012")
+    assert answer.status_code == 500
+    (entry,) = [one for one in logged if one["event"] == "unexpected error"]
+    told = "".join(traceback.format_exception(entry["exc_info"]))
+    assert "the box is stuck" in told
+    assert of(election, "Z80012") not in told
 
 
 async def test_the_box_is_one_row_written_anew_by_each_vote(registry_live: Harness) -> None:
