@@ -8,7 +8,7 @@ from pydantic import Field
 from services.registry.applications.refusals import PracticeListAllocated
 from services.registry.codes import Day, NetworkCode
 from services.registry.networks.model import NetworkNotFound, NetworkNotOpen, PracticeAlreadyMember, SharesExceedOne
-from services.registry.practices.model import NotACoreContract, PracticeNotOpen
+from services.registry.practices.model import NotACoreContract, Practice, PracticeNotOpen
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide
 from services.registry.splits import operations
@@ -93,10 +93,10 @@ async def read_split(
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
-    """How a practice's list is divided between networks on a day, and why."""
+    """How a practice's list is divided between networks on a day, and why; the version is that of the practice."""
     day = as_at or today
     found = await operations.find_split(session, code, day, known_at)
-    tag(response, found)
+    tag(response, await session.get_one(Practice, code))
     return _shown(found, await operations.parts_on(session, code, day, known_at))
 
 
@@ -123,7 +123,7 @@ async def declare(
         if_match=if_match,
         now=now,
     )
-    tag(response, split)
+    tag(response, await session.get_one(Practice, code))
     return _shown(split, parts)
 
 
@@ -148,5 +148,5 @@ async def end(
         if_match=if_match,
         now=now,
     )
-    tag(response, split)
+    tag(response, await session.get_one(Practice, code))
     return _shown(split, await operations.parts_on(session, code, ending.last_day))
