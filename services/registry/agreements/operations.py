@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.agreements.model import (
@@ -95,7 +95,9 @@ async def change_draft(
     version.require_draft()
     version.terms, version.in_force_from = terms.model_dump(mode="json"), in_force_from
     of_version = (NamedPartner.network == version.network, NamedPartner.number == version.number)
-    await session.execute(delete(NamedPartner).where(*of_version))
+    for partner in await session.scalars(select(NamedPartner).where(*of_version)):
+        await session.delete(partner)
+    await session.flush()
     _name_partners(session, version, named)
     await session.flush()
 

@@ -18,6 +18,7 @@ from services.registry.agreements.model import (
 from services.registry.networks.model import Membership, Network, Payee
 from services.registry.partners.model import PartnerTerm
 from services.registry.signatures.model import Signature
+from shared.audit import as_it_was
 from shared.facts import as_at, believed, of_key
 from shared.identity import Caller, Role
 
@@ -97,6 +98,16 @@ async def find_version(session: AsyncSession, code: str, number: int) -> Agreeme
     if found is None:
         raise AgreementNotFound(f"No version {number} of the agreement of {code}.")
     return found
+
+
+async def read_version_then(
+    session: AsyncSession, code: str, number: int, known_at: datetime | None
+) -> AgreementVersion:
+    """A version as it stood at a moment, or as it is. Raises `AgreementNotFound` where it was not drafted yet."""
+    stood = await as_it_was(session, [await find_version(session, code, number)], known_at)
+    if not stood:
+        raise AgreementNotFound(f"No version {number} of the agreement of {code} was known then.")
+    return stood[0]
 
 
 async def in_force_on(session: AsyncSession, code: str, day: date, known_at: datetime | None) -> AgreementInForce:

@@ -19,13 +19,14 @@ from services.registry.agreements.model import (
     Parties,
     SignaturesMissing,
 )
-from services.registry.agreements.queries import find_version, in_force_on, parties_of
+from services.registry.agreements.queries import in_force_on, parties_of, read_version_then
 from services.registry.agreements.terms import NamedPartners, Terms
 from services.registry.applications.shapes import ReasonIn
 from services.registry.codes import Day
 from services.registry.networks.model import NetworkNotFound
 from services.registry.periods import LastDayIn
 from services.registry.voice import NotYoursToActFor
+from shared.audit import as_it_was
 from shared.facts import as_at as true_at
 from shared.http import (
     AsAt,
@@ -154,7 +155,7 @@ async def read_agreement(
     day = as_at or today
     await operations.require_reader(session, code, caller, day)
     held = await in_force_on(session, code, day, known_at)
-    version = await find_version(session, code, held.number)
+    version = await read_version_then(session, code, held.number, known_at)
     tag(response, version)
     described = await _described(session, version, day, known_at)
     return AgreementOut(
@@ -186,7 +187,8 @@ async def list_versions(
         )
     )
     rows, following = await page(session, statement, [AgreementVersion.number], paging)
-    return {"items": [_summary(row[0], day, held) for row in rows], "next": following}
+    stood = await as_it_was(session, [row[0] for row in rows], known_at)
+    return {"items": [_summary(version, day, held) for version in stood], "next": following}
 
 
 @router.get(
@@ -205,7 +207,7 @@ async def read_version(
     """One version with its terms, its parties of a day and which of them have signed."""
     day = as_at or today
     await operations.require_reader(session, code, caller, day)
-    version = await find_version(session, code, number)
+    version = await read_version_then(session, code, number, known_at)
     tag(response, version)
     return VersionOut(**await _described(session, version, day, known_at))
 

@@ -149,15 +149,29 @@ async def delegate(
     await session.flush()
 
 
-async def find(
-    session: AsyncSession, level: Level, code: str, if_match: str | None, *, change: bool = True
-) -> Commissioner | System:
+async def find(session: AsyncSession, level: Level, code: str, if_match: str | None) -> Commissioner | System:
     """A commissioner or system, locked for a change of it. Raises `CommissionerNotFound`, `SystemNotFound`."""
-    found: Commissioner | System | None = await session.get(ROWS[level], code, with_for_update=change)
+    found: Commissioner | System | None = await session.get(ROWS[level], code, with_for_update=True)
     if found is None:
         raise NOT_FOUND[level](f"No {level} {code}.")
-    if change:
-        require_match(found, if_match)
+    require_match(found, if_match)
+    return found
+
+
+async def look_up(
+    session: AsyncSession, level: Level, code: str, known_at: datetime | None = None
+) -> Commissioner | System:
+    """A commissioner or system the register knows, or knew at a moment. Raises `CommissionerNotFound`,
+    `SystemNotFound`.
+    """
+    found: Commissioner | System | None = await session.get(ROWS[level], code)
+    if found is not None and known_at is not None:
+        key = Placement.commissioner if level is Level.COMMISSIONER else Placement.system
+        told = await session.scalar(select(func.min(func.lower(Placement.known))).where(key == code))
+        if told is not None and told > known_at:
+            found = None
+    if found is None:
+        raise NOT_FOUND[level](f"No {level} {code}.")
     return found
 
 

@@ -176,7 +176,7 @@ async def read_commissioner(
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """One commissioner, and where it stands on a day."""
-    commissioner = await operations.find(session, Level.COMMISSIONER, code, None, change=False)
+    commissioner = await operations.look_up(session, Level.COMMISSIONER, code, known_at)
     statement = queries.commissioners_on(as_at or today, known_at, everyone=True).where(Commissioner.code == code)
     tag(response, commissioner)
     return queries.shown((await session.execute(statement)).one())

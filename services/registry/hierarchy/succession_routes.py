@@ -141,7 +141,7 @@ async def read_commissioner_succession(
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """Whom a commissioner succeeded and who succeeded it; with `as_at`, by that day only."""
-    tag(response, await operations.find(session, Level.COMMISSIONER, code, None, change=False))
+    tag(response, await operations.look_up(session, Level.COMMISSIONER, code, known_at))
     return await _shown(session, Level.COMMISSIONER, code, today, as_at, known_at)
 
 
@@ -188,7 +188,7 @@ async def read_system_succession(
     known_at: KnownAt = None,
 ) -> dict[str, Any]:
     """Whom a system succeeded and who succeeded it; with `as_at`, by that day only."""
-    tag(response, await operations.find(session, Level.SYSTEM, code, None, change=False))
+    tag(response, await operations.look_up(session, Level.SYSTEM, code, known_at))
     return await _shown(session, Level.SYSTEM, code, today, as_at, known_at)
 
 

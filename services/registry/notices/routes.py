@@ -31,10 +31,12 @@ from services.registry.notices.model import (
 from services.registry.practices.model import NotACoreContract, PracticeNotOpen
 from services.registry.practices.queries import PracticeNotFound
 from services.registry.rounds.model import NotYoursToDecide
+from shared.audit import as_it_was
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     Now,
     Out,
     Page,
@@ -128,25 +130,32 @@ async def list_notices(
     network: Annotated[str | None, Query(max_length=6)] = None,
     practice: Annotated[str | None, Query(max_length=12)] = None,
     status: NoticeStatus | None = None,
+    known_at: KnownAt = None,
 ) -> dict[str, Any]:
-    """Notices the caller may see, of every network or of one."""
+    """Notices the caller may see, of every network or of one, as known now or then."""
     statement = select(Notice).where(await operations.visible_notices(session, caller, today))
     if network is not None:
         statement = statement.where(Notice.network == network)
     if practice is not None:
         statement = statement.where(Notice.practice == practice)
-    if status is not None:
+    if status is not None and known_at is None:
         statement = statement.where(Notice.status == status)
     rows, following = await page(session, statement, [Notice.id], paging)
-    return {"items": [row[0] for row in rows], "next": following}
+    stood = await as_it_was(session, [row[0] for row in rows], known_at)
+    return {"items": [notice for notice in stood if status in (None, notice.status)], "next": following}
 
 
 @router.get("/notices/{id}", response_model=MoveNoticeOut, responses=refusals(NoticeNotFound))
-async def read_notice(id: str, session: Reading, response: Response, caller: Reader, today: Today) -> Notice:
-    """One notice, and what became of it."""
+async def read_notice(
+    id: str, session: Reading, response: Response, caller: Reader, today: Today, known_at: KnownAt = None
+) -> Notice:
+    """One notice, and what became of it, as known now or then."""
     found = await operations.find_notice(session, id, caller, today)
     tag(response, found)
-    return found
+    stood = await as_it_was(session, [found], known_at)
+    if not stood:
+        raise NoticeNotFound(f"No notice {id} was known then.")
+    return stood[0]
 
 
 @router.put(

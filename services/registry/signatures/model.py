@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -57,3 +58,8 @@ class Signature(Dated, Base):
 
     def concerns(self) -> Iterable[str]:
         return [code for code in (self.network, self.practice) if code]
+
+    def taken_back(self, known_at: datetime | None) -> str | None:
+        """Why it was taken back, as known now or then."""
+        ended = self.known.upper
+        return self.withdrawn_reason if known_at is None or (ended is not None and ended <= known_at) else None

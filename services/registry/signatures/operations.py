@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.agreements.model import AgreementVersion, Parties, Party
@@ -118,13 +118,13 @@ async def find_signature(
 ) -> Signature:
     """One signature, as it held on a day and was known at a moment where those are given.
 
-    Raises `SignatureNotFound`; one that was taken back stays where it was.
+    Raises `SignatureNotFound`; one that was taken back stays where it was, unless a day is asked about.
     """
     wanted = [Signature.id == id, Signature.network == code]
     if day is not None:
-        wanted.append(Signature.valid.contains(day))
-    if day is not None or known_at is not None:
-        wanted.append(believed(Signature, known_at))
+        wanted += [Signature.valid.contains(day), believed(Signature, known_at)]
+    elif known_at is not None:
+        wanted.append(func.lower(Signature.known) <= known_at)
     found = await session.scalar(select(Signature).where(*wanted).order_by(Signature.fact_id.desc()).limit(1))
     if found is None:
         raise SignatureNotFound(f"No signature {id} under the agreement of {code}.")

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -87,8 +87,9 @@ COLUMNS = [getattr(Signature, name) for name in SignatureOut.model_fields if nam
 ]
 
 
-def _shown(signature: Signature) -> SignatureOut:
+def _shown(signature: Signature, known_at: datetime | None = None) -> SignatureOut:
     held = {name: getattr(signature, name) for name in SignatureOut.model_fields if name != "signed_on"}
+    held["withdrawn_reason"] = signature.taken_back(known_at)
     return SignatureOut(**held, signed_on=signature.valid_from)
 
 
@@ -114,7 +115,9 @@ async def list_signatures(
     if number is not None:
         statement = statement.where(Signature.number == number)
     rows, following = await page(session, statement, [Signature.number, Signature.party], paging)
-    return {"items": [SignatureOut.model_validate(row) for row in rows], "next": following}
+    # what was believed then had not been taken back, whatever was said of it later
+    given = [{**row._mapping, "withdrawn_reason": None} for row in rows]
+    return {"items": [SignatureOut.model_validate(one) for one in given], "next": following}
 
 
 @router.post(
@@ -177,7 +180,7 @@ async def read_signature(
     await require_reader(session, code, caller, as_at or today)
     found = await operations.find_signature(session, code, id, day=as_at, known_at=known_at)
     tag(response, await find_version(session, code, found.number))
-    return _shown(found)
+    return _shown(found, known_at)
 
 
 @router.put(
