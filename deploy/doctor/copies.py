@@ -67,6 +67,14 @@ COPIES: tuple[Copy, ...] = (
         "WHERE upper_inf(known) GROUP BY 1, 2",
     ),
     Copy(
+        "agreements", "registry",
+        "SELECT network, CAST(range_agg(valid) AS text) AS valid FROM agreements_in_force "
+        "WHERE upper_inf(known) GROUP BY 1",
+        "funding",
+        "SELECT network, CAST(range_agg(valid) AS text) AS valid FROM network_agreements "
+        "WHERE upper_inf(known) AND NOT isempty(valid) GROUP BY 1",
+    ),
+    Copy(
         "successions", "registry", _WENT_OVER,
         "funding",
         "SELECT practice, successor, CAST(range_agg(valid) AS text) AS valid FROM practice_heirs "

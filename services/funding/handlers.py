@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import appoint_payee, open_account, replace_payees
+from services.funding.agreements.operations import keep_agreement
 from services.funding.arrears.operations import take_arrears
 from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
 from services.funding.claims.operations import recheck_waiting, submit_claim
@@ -182,10 +183,12 @@ async def know_post_ended(session: AsyncSession, event: PostEnded, arrival: Arri
 
 async def know_agreement(session: AsyncSession, event: AgreementSigned, arrival: Arrival) -> None:
     await note_agreement(session, event, arrival.envelope.position)
+    await keep_agreement(session, event, arrival.envelope.position, arrival.now)
 
 
 async def know_agreement_ended(session: AsyncSession, event: AgreementEnded, arrival: Arrival) -> None:
     await note_agreement_ended(session, event, arrival.envelope.position)
+    await keep_agreement(session, event, arrival.envelope.position, arrival.now)
 
 
 def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[str], *, only: bool = False) -> None:

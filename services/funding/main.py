@@ -7,6 +7,7 @@ from services.funding.achievement_corrections import routes as achievement_corre
 from services.funding.achievement_overrides import routes as achievement_overrides
 from services.funding.achievements import routes as achievements
 from services.funding.agreed_roles import routes as agreed_roles
+from services.funding.agreement_rules import routes as agreement_rules
 from services.funding.arrears import routes as arrears
 from services.funding.bank_details import routes as bank_details
 from services.funding.bank_holidays import routes as bank_holidays
@@ -81,6 +82,7 @@ def service(settings: Settings) -> Service:
             accounts.router,  # asked for most, and routers are tried in turn
             tariffs.router,
             membership_rules.router,
+            agreement_rules.router,
             variations.router,
             consents.router,
             populations.router,

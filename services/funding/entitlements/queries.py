@@ -9,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.agreements.operations import lacking_agreement
 from services.funding.beds.operations import beds_of
 from services.funding.consents.queries import scopes_of
 from services.funding.lines.words import Trace
@@ -56,6 +57,7 @@ async def load_year(
         beds=await beds_of(session, months, networks=networks, known_at=known_at),
         paid=await paid_so_far(session, contract_year, networks, known_at),
         withdrawn=served.withdrawn,
+        waiting=await lacking_agreement(session, months, now, networks=networks, known_at=known_at),
         rules={month: told for month, told in rule_told.items() if told is not None},
     )
 

@@ -65,7 +65,7 @@ def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trac
     """
     told = {} if counted is None else counted
     steps: dict[tuple[int, int], dict[str, Any]] = {}
-    for month, rate, heads in due.portions:
+    for month, rate, heads, _ in due.portions:
         alike = (id(rate), id(heads))
         step = steps.get(alike)
         if step is not None:

@@ -3,18 +3,14 @@
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import Field
-from sqlalchemy import select
-
+from services.funding.dated import RuleIn, page_of_rules
 from services.funding.membership_rules import operations
 from services.funding.membership_rules.model import MembershipRule, RuleKind
 from services.funding.tariffs.model import Confidence
 from shared.errors import Invalid
-from shared.facts import believed, days
 from shared.http import (
     AsAt,
     Idempotent,
-    In,
     KnownAt,
     Now,
     Out,
@@ -22,26 +18,19 @@ from shared.http import (
     Paging,
     Reading,
     Transaction,
-    one_fault,
-    page,
     refusals,
     service_router,
 )
 from shared.identity import ANY_ROLE, Caller, Role, allow
-from shared.years import Month, first_day, last_day
 
 router = service_router("funding", tags=["membership rules"])
 
 
-class MembershipRuleIn(In):
+class MembershipRuleIn(RuleIn):
     """`last_month` is null for a rule that holds until another replaces it."""
 
     kind: RuleKind
-    first_month: Month
-    last_month: Month | None = None
     confidence: Confidence = Confidence.DERIVED
-    sources: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=20)] = []
-    note: Annotated[str, Field(min_length=1, max_length=500, description="Why the rule is as it is")]
 
 
 class MembershipRuleOut(Out):
@@ -71,9 +60,6 @@ async def publish_rule(
     _: Idempotent,
 ) -> MembershipRuleOut:
     """How membership counts in these months from now on; what was paid by another rule is adjusted by the next run."""
-    last = rule.last_month
-    if last is not None and last < rule.first_month:
-        raise one_fault("body.last_month", "before_first_month", "The last month lies before the first.")
     made = MembershipRule(
         kind=rule.kind,
         counted_on=None,
@@ -83,7 +69,7 @@ async def publish_rule(
         note=rule.note,
         published_by=caller.subject,
         published_at=now,
-        valid=days(first_day(rule.first_month), None if last is None else last_day(last)),
+        valid=rule.valid(),
     )
     return MembershipRuleOut.model_validate(await operations.publish_rule(session, made, now=now))
 
@@ -97,8 +83,4 @@ async def list_rules(
     known_at: KnownAt = None,
 ) -> Page[MembershipRuleOut]:
     """The rules as known now or at `known_at`: the one of a day, or all of them."""
-    statement = select(MembershipRule).where(believed(MembershipRule, known_at))
-    if as_at is not None:
-        statement = statement.where(MembershipRule.valid.contains(as_at))
-    found, following = await page(session, statement, [MembershipRule.fact_id], paging)
-    return Page(items=[MembershipRuleOut.model_validate(row[0]) for row in found], next=following)
+    return await page_of_rules(session, MembershipRule, MembershipRuleOut, paging, as_at, known_at)

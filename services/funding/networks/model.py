@@ -55,7 +55,10 @@ class PracticeHeir(Base, Dated):
 
 
 class Network(Base):
-    """An approved network. `position` is the newest approval read, `closing_position` the newest closure."""
+    """An approved network. `position` is the newest approval read, `closing_position` the newest closure.
+
+    `by_application` is false where it was on the register: then nobody told whether it has an agreement.
+    """
 
     __tablename__ = "networks"
     __table_args__ = (Index("ix_networks_commissioner", "commissioner"),)
@@ -68,6 +71,7 @@ class Network(Base):
     valid_to: Mapped[date | None]
     position: Mapped[int] = mapped_column(BigInteger)
     closing_position: Mapped[int] = mapped_column(BigInteger)
+    by_application: Mapped[bool] = mapped_column(default=False, server_default="false")
 
 
 class Membership(Base, Dated):

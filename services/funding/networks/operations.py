@@ -82,9 +82,10 @@ async def approve_network(session: AsyncSession, event: NetworkApproved, positio
         valid_to=event.valid_to,
         position=position,
         closing_position=0,
+        by_application=event.decided_by == "round",
     )
     kept = case((Network.closing_position > row.excluded.position, Network.valid_to), else_=row.excluded.valid_to)
-    names = ("name", "commissioner", "approved_on", "valid_from", "position")
+    names = ("name", "commissioner", "approved_on", "valid_from", "position", "by_application")
     applied = await session.scalar(
         row.on_conflict_do_update(
             index_elements=["code"],

@@ -61,7 +61,8 @@ class Year:
     `served` gives for each network and month whom it serves; `rates` the national rates in force in a month, `scoped`
     those of local variations; `beds` the care-home beds by network and month; `paid` what issued runs paid by key and
     month, the month first paid first. `withdrawn` names the withdrawals of rights that touch a month of a network, or
-    of one practice in it; `rules` how membership counts where it is not by the first of the month.
+    of one practice in it; `rules` how membership counts where it is not by the first of the month; `waiting` why
+    months of a network wait though they can be computed.
     """
 
     contract_year: str
@@ -77,17 +78,21 @@ class Year:
         default_factory=dict
     )
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    waiting: Mapping[str, Mapping[str, Hold]] = field(default_factory=dict)
 
 
 class Portion(NamedTuple):
-    """One month's part of what a key is due, or the part of it at one rate."""
+    """One month's part of what a key is due, or the part of it at one rate; `waits` holds it whatever it comes to."""
 
     month: str
     rate: Rate
     heads: Headcount
+    waits: Hold | None = None
 
     @property
     def hold(self) -> Hold | None:
+        if self.waits is not None:
+            return self.waits
         if self.rate.value is None:
             return Hold("rate-unknown", f"The rate {self.rate.tariff} is not known.")
         return self.heads.hold
@@ -144,6 +149,7 @@ def _of_network(
     maxima: bool,
 ) -> dict[Key, list[Portion]]:
     made: dict[Key, list[Portion]] = {}
+    waiting = year.waiting.get(network, {})
     commissioner = year.commissioners.get(network, "")
     counts: dict[tuple[str, tuple[Serving, ...]], Headcount] = {}
     recipe: list[tuple[list[Portion], Rate, Headcount | None]] = []
@@ -179,8 +185,9 @@ def _of_network(
                 for practice, own in _apart_by_practice(apart):
                     parts = made.setdefault(Key(network, practice, rate.stream), [])
                     recipe.append((parts, rate, count(rate.basis, own)))
+        waits = waiting.get(month)
         for parts, rate, heads in recipe:
-            parts.append(Portion(month, rate, beds(month, whom) if heads is None else heads))
+            parts.append(Portion(month, rate, beds(month, whom) if heads is None else heads, waits))
     return made
 
 
@@ -258,7 +265,7 @@ def settled(parts: Sequence[Portion]) -> tuple[dict[str, tuple[Portion, ...]], d
     ahead: dict[str, tuple[Portion, ...]] = {}
     holds: dict[Hold, dict[str, None]] = {}
     for part in parts:
-        if part.rate.value is None or part.heads.hold is not None:
+        if part.rate.value is None or part.heads.hold is not None or part.waits is not None:
             hold = part.hold
             if hold is not None:
                 holds.setdefault(hold, {})[part.month] = None

@@ -8,12 +8,14 @@ from datetime import datetime
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.agreements.operations import Waiting, lacking_agreement
 from services.funding.payments.drafting import Drafted, held_trace
 from services.funding.payments.heads import Hold
 from services.funding.payments.payables import Payable
 from services.funding.payments.sources import SOURCES
 from services.funding.reversals.operations import Paid, paid_by_name, part_of, reversals_of, rights_of
 from services.funding.reversals.rights import Rights
+from shared.years import FIRST_MONTH, first_day, months_between
 
 RIGHT_WITHDRAWN = "right-withdrawn"
 
@@ -24,19 +26,22 @@ async def draft_payables(
     """Write down everything other nouns have to pay for this month or an earlier one.
 
     What a network would get for months it had no right to be paid for waits, until the right comes back; so does what
-    its noun holds. What was paid for such months is taken back from whoever was paid.
+    waits for an agreement and what its noun holds. What was paid for months without the right is taken back from
+    whoever was paid.
     """
     rights = await rights_of(session, month)
     paid = await paid_by_name(session, rights.keys(), month)
     lines = {line.id: line for line in paid}
+    months = months_between(first_day(FIRST_MONTH), first_day(month))
+    waiting = await lacking_agreement(session, months, now)
     begin = len(drafted.rows)
     for source in SOURCES:
         for payable in await source.unpaid(session, month, now):
-            hold = _right_withdrawn(payable, rights.get(payable.network), lines) or payable.hold
-            _add(drafted, payable, payees, hold)
+            hold = _right_withdrawn(payable, rights.get(payable.network), lines) or _waits(payable, waiting)
+            _add(drafted, payable, payees, hold or payable.hold)
     made = _of_run(drafted, begin, rights) if rights else []
     for reversal in reversals_of(rights, [*paid, *made]):
-        _add(drafted, reversal, payees, None)
+        _add(drafted, reversal, payees, _waits(reversal, waiting))
 
 
 def _add(drafted: Drafted, payable: Payable, payees: Mapping[str, str], hold: Hold | None) -> None:
@@ -64,6 +69,13 @@ def _right_withdrawn(payable: Payable, rights: Rights | None, lines: Mapping[str
     (fact, *_) = rights.touching(payable.trace)
     detail = f"The network's right to be paid was withdrawn from {fact['withdrawn_from']}: {fact['reason']}"
     return Hold(RIGHT_WITHDRAWN, detail)
+
+
+def _waits(payable: Payable, waiting: Waiting) -> Hold | None:
+    """Why a network's amount waits for its agreement. What is asked back of whoever was paid it never does."""
+    if payable.practice is not None or (payable.amount <= 0 and payable.payee is not None):
+        return None
+    return waiting.get(payable.network, {}).get(payable.month)
 
 
 def _of_run(drafted: Drafted, begin: int, networks: Collection[str]) -> list[Paid]:
