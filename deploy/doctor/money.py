@@ -78,9 +78,23 @@ _INSTRUCTIONS: LiteralString = """
     WITH lines AS (
         SELECT run, payee, sum(amount) AS amount FROM payment_lines
         WHERE amount IS NOT NULL AND run IN (SELECT run FROM payment_instructions) GROUP BY run, payee
+    ), redirected AS (
+        SELECT * FROM redirections WHERE status = 'approved'
     ), taken AS (
-        SELECT taken_into AS id, sum(amount) AS amount FROM payment_instructions
-        WHERE taken_into IS NOT NULL GROUP BY taken_into
+        SELECT id, sum(amount) AS amount FROM (
+            SELECT taken_into AS id, amount - redirected AS amount FROM payment_instructions
+            UNION ALL SELECT taken_into, amount FROM redirected
+        ) earlier WHERE id IS NOT NULL GROUP BY id
+    ), stands AS (
+        SELECT payee, sum(amount) AS amount FROM (
+            SELECT payee, amount - redirected AS amount, taken_into FROM payment_instructions
+            UNION ALL SELECT redirected_to, amount, taken_into FROM redirected
+        ) one WHERE taken_into IS NULL GROUP BY payee
+    ), has AS (
+        SELECT payee, sum(amount) AS amount FROM (
+            SELECT payee, amount FROM lines
+            UNION ALL SELECT payee, -amount FROM redirected UNION ALL SELECT redirected_to, amount FROM redirected
+        ) one GROUP BY payee
     ), sent AS (
         SELECT file AS id, count(*) AS instructions, sum(amount) AS amount FROM payment_instructions
         WHERE file IS NOT NULL GROUP BY file
@@ -103,10 +117,21 @@ _INSTRUCTIONS: LiteralString = """
     FULL JOIN (SELECT * FROM debt_decisions WHERE status = 'approved') d ON d.instruction = i.id
     WHERE i.id IS NULL OR d.id IS NULL OR d.amount <> -i.amount OR d.outcome <> i.debt OR d.payee <> i.payee
     UNION ALL
-    SELECT 'payee', payee, payee, coalesce(stands.amount, 0), coalesce(of_lines.amount, 0)
-    FROM (SELECT payee, sum(amount) AS amount FROM payment_instructions WHERE taken_into IS NULL GROUP BY payee) stands
-    FULL JOIN (SELECT payee, sum(amount) AS amount FROM lines GROUP BY payee) of_lines USING (payee)
-    WHERE coalesce(stands.amount, 0) <> coalesce(of_lines.amount, 0)
+    SELECT 'redirected', i.id, i.payee, i.redirected, coalesce(r.amount, 0)
+    FROM payment_instructions i
+    LEFT JOIN (SELECT instruction, sum(amount) AS amount FROM redirected GROUP BY instruction) r ON r.instruction = i.id
+    WHERE i.redirected <> coalesce(r.amount, 0)
+    UNION ALL
+    SELECT 'what a redirection was paid for', d.id, d.payee, coalesce(r.amount, 0), coalesce(a.amount, 0)
+    FROM redirections d LEFT JOIN redirected r USING (id)
+    LEFT JOIN (
+        SELECT redirection AS id, sum(amount) AS amount FROM redirected_amounts GROUP BY redirection
+    ) a USING (id)
+    WHERE coalesce(r.amount, 0) <> coalesce(a.amount, 0)
+    UNION ALL
+    SELECT 'payee', payee, payee, coalesce(stands.amount, 0), coalesce(has.amount, 0)
+    FROM stands FULL JOIN has USING (payee)
+    WHERE coalesce(stands.amount, 0) <> coalesce(has.amount, 0)
     ORDER BY 1, 2
 """
 

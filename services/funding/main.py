@@ -33,6 +33,7 @@ from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
 from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.queries import routes as queries
+from services.funding.redirections import routes as redirections
 from services.funding.redistributions import routes as redistributions
 from services.funding.seed import seed
 from services.funding.settings import Settings
@@ -58,6 +59,7 @@ from shared.events.funding import (
     NetworkVaried,
     PaymentConfirmed,
     PaymentIssued,
+    PaymentRedirected,
     PaymentReturned,
     PracticeClaimApproved,
     PracticeClaimPaid,
@@ -104,6 +106,7 @@ def service(settings: Settings) -> Service:
             bank_holidays.router,
             instructions.router,
             debts.router,
+            redirections.router,
             payment_files.router,
             lines.router,
             queries.router,
@@ -123,6 +126,7 @@ def service(settings: Settings) -> Service:
             PaymentIssued,
             PaymentConfirmed,
             PaymentReturned,
+            PaymentRedirected,
             DebtSettled,
             LineQueried,
             QueryAnswered,

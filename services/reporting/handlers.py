@@ -123,6 +123,10 @@ async def _settlement(
     await spend.note_settlement(session, event, arrival.envelope.position)
 
 
+async def _redirection(session: AsyncSession, event: funding.PaymentRedirected, arrival: Arrival) -> None:
+    await spend.note_redirection(session, event)
+
+
 async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
     await spend.note_budget(session, event, arrival.envelope.position)
 
@@ -197,6 +201,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.PaymentIssued: _payment,
     funding.PaymentConfirmed: _settlement,
     funding.PaymentReturned: _settlement,
+    funding.PaymentRedirected: _redirection,
     funding.BudgetSet: _budget,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,

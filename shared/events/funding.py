@@ -160,10 +160,20 @@ class SettledPart(Fact):
     amount: Decimal
 
 
+class RedirectedPart(Fact):
+    """Money of another payee's `instruction`, redirected to this one."""
+
+    redirection: str
+    instruction: str
+    network: str
+    amount: Decimal
+
+
 class PaymentSettled(FundingEvent):
     """What became of one payee's payment instruction of a run; `parts` add up to its amount.
 
-    `took_up` names earlier instructions of the payee whose amounts, come back or carried forward, are part of it.
+    `took_up` names earlier instructions of the payee whose amounts, come back or carried forward, are part of it;
+    `redirections` what was meant for other payees and is part of it.
     """
 
     noun: ClassVar[str] = "payments"
@@ -176,6 +186,7 @@ class PaymentSettled(FundingEvent):
     amount: Decimal
     parts: list[SettledPart]
     took_up: list[str] = []
+    redirections: list[RedirectedPart] = []
 
     def subject(self) -> str:
         return self.payee
@@ -199,6 +210,31 @@ class PaymentReturned(PaymentSettled):
     returned_on: date
     code: str
     reason: str
+
+
+@catalogued
+class PaymentRedirected(FundingEvent):
+    """Two people decided that money of an instruction that came back, or was held, goes to whoever is paid the
+    network's money today, or to the practice that `practice` went over into. It leaves with what that payee is sent
+    next. `month` is the instruction's."""
+
+    noun: ClassVar[str] = "payments"
+    name: ClassVar[str] = "payment-redirected"
+
+    redirection: str
+    instruction: str
+    run: str
+    month: str = Field(pattern=MONTH_PATTERN)
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    network: str
+    practice: str | None = None
+    payee: str
+    redirected_to: str
+    amount: Decimal
+    decided_on: date
+
+    def subject(self) -> str:
+        return self.payee
 
 
 @catalogued

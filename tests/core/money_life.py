@@ -35,6 +35,14 @@ SELECT 'debt-1', id, payee, month, 15.00, 'written-off', '2026-11-02', 'It close
 FROM payment_instructions WHERE payee = 'A00001' LIMIT 1
 """)
 
+# and a payment that came back, a payee that is gone and another in its place
+_GONE = text("""
+INSERT INTO redirections (id, instruction, month, network, payee, redirected_to, amount, reason, status, proposed_by,
+                          proposed_at, version)
+SELECT 'rdr-1', id, month, :network, payee, 'X9999', 15.00, 'Its account is closed.', 'proposed', 'nora', now(), 1
+FROM payment_instructions WHERE payee = 'A00001' LIMIT 1
+""")
+
 
 def a_file(network: str = funding.NETWORK, practice: str = "A00001", amount: str = "1056.60") -> dict[str, Any]:
     """What a payee was paid, as it sends it."""
@@ -81,11 +89,15 @@ async def things(app: Harness) -> dict[str, str]:
         }
     async with app.session() as session:
         await session.execute(_OWED)
+        await session.execute(_GONE, {"network": funding.NETWORK})
     override = {"contract_year": "2021-22", "indicator": "VI-03", "reason": "The extracts were wrong everywhere."}
     proposed = _made(await app.post(f"{V1}/achievement-overrides", override, app.token(Role.NATIONAL)))
     overrides = f"{V1}/achievement-overrides"
-    debts = {f"{V1}/debt-decisions/{{decision_id}}": f"{V1}/debt-decisions/debt-1"}
-    return {**found[funding.NETWORK], **debts, f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
+    by_two = {
+        f"{V1}/debt-decisions/{{decision_id}}": f"{V1}/debt-decisions/debt-1",
+        f"{V1}/payment-redirections/{{redirection_id}}": f"{V1}/payment-redirections/rdr-1",
+    }
+    return {**found[funding.NETWORK], **by_two, f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
 
 
 def bodies() -> dict[str, Any]:
@@ -134,6 +146,15 @@ def bodies() -> dict[str, Any]:
             "reason": "The surgery paid it back.",
         },
         f"PUT {V1}/debt-decisions/{{decision_id}}/refusal": {"reason": "It can be had back."},
+        f"POST {V1}/payment-redirections": {
+            "instruction": "run-1-i000001",
+            "network": funding.NETWORK,
+            "practice": "A00001",
+            "redirected_to": "A00003",
+            "reason": "It went over into another practice.",
+        },
+        f"PUT {V1}/payment-redirections/{{redirection_id}}/refusal": {"reason": "The account is open again."},
+        f"PUT {V1}/payment-redirections/{{redirection_id}}/withdrawal": {"reason": "We had mistaken the payee."},
         f"POST {V1}/achievement-overrides": {
             "contract_year": "2021-22",
             "indicator": "VI-01",

@@ -55,8 +55,9 @@ async def adds_up(app: Harness, *, due: bool = True) -> None:
         told = [line for event in events[run["id"]] for line in event.lines]
         assert {(line.line, line.amount) for line in told} == {(line["id"], Decimal(line["amount"])) for line in made}
         await _instructed(app, run, made)
-    await _conserved(app, every)
-    await _nobody_owes_what_it_never_had(every)
+    redirected = [one for one in await all_of(app, "payment-redirections") if one["status"] == "approved"]
+    await _conserved(app, every, redirected)
+    _nobody_owes_what_it_never_had(runs, every, redirected)
     for payee in sorted({line["payee"] for line in every}):
         for run in runs:
             await _stated(app, payee, run["month"], every)
@@ -96,31 +97,53 @@ async def _instructed(app: Harness, run: dict[str, Any], lines: list[dict[str, A
     )
 
 
-async def _conserved(app: Harness, lines: list[dict[str, Any]]) -> None:
-    """By payee: what instructions carry, sent or still open, is what its lines come to."""
+async def _conserved(app: Harness, lines: list[dict[str, Any]], redirected: list[dict[str, Any]]) -> None:
+    """By payee: what instructions carry, sent or still open, and what was redirected to it and not sent yet, is what
+    its lines come to, but for what went to other payees and with what came from them."""
     stands: dict[str, Decimal] = defaultdict(lambda: NOTHING)
-    for one in await all_of(app, "payment-instructions"):
-        if one["taken_into"] is None:
-            stands[one["payee"]] += Decimal(one["amount"])
+    gone: dict[str, Decimal] = defaultdict(lambda: NOTHING)
     of_lines: dict[str, Decimal] = defaultdict(lambda: NOTHING)
     for line in lines:
         of_lines[line["payee"]] += Decimal(line["amount"])
+    for one in redirected:
+        amount = Decimal(one["amount"])
+        assert sum((Decimal(part["amount"]) for part in one["amounts"]), NOTHING) == amount
+        gone[one["instruction"]] += amount
+        of_lines[one["payee"]] -= amount
+        of_lines[one["redirected_to"]] += amount
+        if one["taken_into"] is None:
+            stands[one["redirected_to"]] += amount
+    for one in await all_of(app, "payment-instructions"):
+        assert Decimal(one["redirected"]) == gone[one["id"]]
+        if one["taken_into"] is None:
+            stands[one["payee"]] += Decimal(one["amount"]) - gone[one["id"]]
     assert {payee: amount for payee, amount in stands.items() if amount} == {
         payee: amount for payee, amount in of_lines.items() if amount
     }
 
 
-async def _nobody_owes_what_it_never_had(lines: list[dict[str, Any]]) -> None:
-    """Of a stream and month of a network, no payee ever gave back more than it was paid."""
-    had: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
-    order = list(dict.fromkeys(line["run"] for line in lines))
-    for run in order:
+def _nobody_owes_what_it_never_had(
+    runs: list[dict[str, Any]], lines: list[dict[str, Any]], redirected: list[dict[str, Any]]
+) -> None:
+    """Of a stream and month of a network, no payee ever gave back more than it was paid, or was redirected to it."""
+    changes: list[tuple[str, dict[tuple[str, ...], Decimal]]] = []
+    for run in runs:
         by_run: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
         for line in lines:
-            if line["run"] == run:
+            if line["run"] == run["id"]:
                 key = (line["payee"], line["network"], line["practice"] or "", line["stream"], line["month"])
                 by_run[key] += Decimal(line["amount"])
-        for given, amount in by_run.items():
+        changes.append((run["issued_at"], by_run))
+    for one in redirected:
+        moved: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
+        for part in one["amounts"]:
+            place = (one["network"], one["practice"] or "", part["stream"], part["month"])
+            moved[one["payee"], *place] -= Decimal(part["amount"])
+            moved[one["redirected_to"], *place] += Decimal(part["amount"])
+        changes.append((one["decided_at"], moved))
+    had: dict[tuple[str, ...], Decimal] = defaultdict(lambda: NOTHING)
+    for _, change in sorted(changes, key=lambda at: at[0]):
+        for given, amount in change.items():
             had[given] += amount
             assert had[given] >= 0, (given, had[given])
 

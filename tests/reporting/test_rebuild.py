@@ -67,11 +67,25 @@ CONFIRMED = funding.PaymentConfirmed(
     parts=[funding.SettledPart(network="U00002", amount=Decimal("2812.56"))],
     confirmed_on=date(2022, 5, 4),
 )
+REDIRECTED = funding.PaymentRedirected(
+    redirection="rdr-1",
+    instruction="run-1-i000002",
+    run="run-1",
+    month="2022-04",
+    contract_year="2022-23",
+    network="U00002",
+    payee="A80001",
+    redirected_to="U00002",
+    amount=Decimal("10.00"),
+    decided_on=date(2022, 5, 4),
+)
 
 
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
-    envelopes = [app.envelope(event) for event in (*england(), *claims_and_queries(), CONFIRMED, *taken_over())]
+    envelopes = [
+        app.envelope(event) for event in (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, *taken_over())
+    ]
     await app.receive(*envelopes)
     before = await everything(app)
     assert all(before[name] for name in before), [name for name in before if not before[name]]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from shared.events import funding
 from shared.identity import Role
@@ -123,3 +126,84 @@ async def test_a_practice_outside_every_network_is_of_its_own_area_in_every_way_
     assert (area["paid"], area["confirmed"], area["returned"]) == ("4512.56", "1700.00", "0.00")
     claims = by_key(await report(app, "claims", by="commissioner", **asked))
     assert claims["unknown"]["claimed"] == "3731.40"
+
+
+def redirected(amount: str, instruction: str = "i1", to: str = "F2", network: str = "U00001") -> Any:
+    return funding.PaymentRedirected(
+        redirection=f"rdr-{amount}",
+        instruction=instruction,
+        run="run-1",
+        month="2022-04",
+        contract_year="2022-23",
+        network=network,
+        payee="F1",
+        redirected_to=to,
+        amount=Decimal(amount),
+        decided_on=date(2022, 5, 20),
+    )
+
+
+def took(event: Any, *redirections: Any, **changed: Any) -> Any:
+    """The payment of a later month that sent what was redirected."""
+    parts = [
+        funding.RedirectedPart(
+            redirection=one.redirection, instruction=one.instruction, network=one.network, amount=one.amount
+        )
+        for one in redirections
+    ]
+    return event.model_copy(update={"month": "2022-05", "redirections": parts, **changed})
+
+
+async def test_what_came_back_and_went_to_another_payee_is_counted_once(reporting_app: Harness) -> None:
+    """Of 100.00 that came back, 60.00 went to another payee and arrived, the rest was sent to its own and came back."""
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    part = redirected("60.00")
+    back = outcome("i1", {"U00001": "100.00", "U00002": "3.25"}, returned=True)
+    to_another = took(outcome("i2", {"U00001": "65.00"}), part, payee="F2")
+    to_its_own = outcome("i3", {"U00001": "40.00", "U00002": "3.25"}, returned=True).model_copy(
+        update={"took_up": ["i1"]}
+    )
+    sums = []
+    for event in (back, part, to_another, to_its_own):
+        await app.deliver(event, event)
+        row = by_key(await report(app, "spend", by="network", contract_year="2022-23"))["U00001"]
+        sums.append((row["confirmed"], row["returned"]))
+    assert sums == [("0.00", "100.00"), ("0.00", "100.00"), ("65.00", "40.00"), ("65.00", "40.00")]
+    every = by_key(await report(app, "spend", by="england", contract_year="2022-23"))["England"]
+    assert (every["confirmed"], every["returned"]) == ("65.00", "43.25")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::3])
+async def test_what_payees_are_told_comes_out_the_same_in_any_order(
+    reporting_app: Harness, order: tuple[int, ...]
+) -> None:
+    """The old payee's events come in their order, the new one's when they come."""
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    part = redirected("60.00")
+    events = [
+        outcome("i1", {"U00001": "100.00"}, returned=True),
+        part,
+        took(outcome("i2", {"U00001": "65.00"}), part, payee="F2"),
+        took(outcome("i2", {"U00001": "65.00"}, returned=True), part, payee="F2"),
+    ]
+    of_old = sorted(place for place in order if place < 2)
+    for position, place in enumerate(order):
+        if place < 2:
+            place = of_old.pop(0)
+        await app.deliver(events[place], position=1000 + place + (position if place < 2 else 0))
+    row = by_key(await report(app, "spend", by="network", contract_year="2022-23"))["U00001"]
+    assert (row["confirmed"], row["returned"]) == ("0.00", "105.00"), "40.00 of its own and 65.00 that came back again"
+
+
+async def test_what_was_held_and_went_to_another_payee_never_came_back(reporting_app: Harness) -> None:
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    part = redirected("60.00")
+    await app.deliver(part, took(outcome("i2", {"U00001": "60.00"}), part, payee="F2"))
+    row = by_key(await report(app, "spend", by="network", contract_year="2022-23"))["U00001"]
+    assert (row["confirmed"], row["returned"]) == ("60.00", "0.00")

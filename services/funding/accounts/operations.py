@@ -62,3 +62,11 @@ async def payees_on(session: AsyncSession, day: date) -> dict[str, str]:
     """Who is appointed to receive each network's money on a day; networks without anybody are not in it."""
     rows = await session.execute(select(AppointedPayee.network, AppointedPayee.payee).where(as_at(AppointedPayee, day)))
     return {row.network: row.payee for row in rows}
+
+
+async def payee_on(session: AsyncSession, network: str, day: date) -> str:
+    """Who receives a network's money on a day: its appointed payee, or the network itself."""
+    appointed = await session.scalar(
+        select(AppointedPayee.payee).where(AppointedPayee.network == network, as_at(AppointedPayee, day))
+    )
+    return appointed or network

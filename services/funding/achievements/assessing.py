@@ -16,13 +16,11 @@ from services.funding.entitlements.queries import load_year
 from services.funding.indicators.model import Indicator, IndicatorKind
 from services.funding.payments.engine import Year
 from services.funding.payments.model import PaymentLine
+from services.funding.payments.payables import PART
 from services.funding.queries.model import PaymentQuery, QueryState
 from shared.years import month_of, months_of
 
 KIND = "achievements"
-PART = "~"
-"""Before the payee in the reference of a line that takes back a part of an amount."""
-
 Facts = Mapping[str, Mapping[str, str | None]]
 """By network: registered patients, adjusted patients and the rate of the sum, each null where it is not known."""
 

@@ -7,14 +7,17 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from services.funding.achievements.assessing import KIND, PART, pays_amount
+from services.funding.achievements.assessing import KIND, pays_amount
 from services.funding.achievements.model import AchievementAmount
 from services.funding.payments.model import PaymentLine
-from services.funding.payments.payables import Payable, Source, give_back, ids_of
+from services.funding.payments.payables import PART, Payable, Source, give_back, ids_of
+from services.funding.queries.line import adjusts
 from services.funding.queries.model import PaymentQuery
+from services.funding.redirections.queries import moved_by_reference
 from shared.events.base import Event
 
 
@@ -70,23 +73,28 @@ def _payables(amount: AchievementAmount, had: dict[str, Decimal]) -> list[Payabl
 
 
 async def _paid_to(session: AsyncSession, achievements: Collection[str]) -> dict[str, dict[str, Decimal]]:
-    """What each payee was paid of each achievement, and has not given back."""
+    """What each payee has of each achievement: it was paid or redirected to it, and not given back or redirected."""
+    of_these = AchievementAmount.achievement.in_(achievements)
     rows = await session.execute(
-        select(AchievementAmount.achievement, PaymentLine.payee, func.sum(PaymentLine.amount))
+        select(AchievementAmount.achievement, PaymentLine.reference, PaymentLine.payee, PaymentLine.amount)
         .join(PaymentLine, pays_amount())
-        .where(AchievementAmount.achievement.in_(achievements), PaymentLine.amount.is_not(None))
-        .group_by(AchievementAmount.achievement, PaymentLine.payee)
+        .where(of_these, PaymentLine.amount.is_not(None))
     )
+    adjusting = aliased(PaymentLine)
     adjusted = await session.execute(
-        select(AchievementAmount.achievement, PaymentQuery.payee, func.sum(PaymentQuery.adjustment))
+        select(AchievementAmount.achievement, adjusting.reference, adjusting.payee, adjusting.amount)
         .join(PaymentLine, pays_amount())
         .join(PaymentQuery, PaymentQuery.line == PaymentLine.id)
-        .where(AchievementAmount.achievement.in_(achievements), PaymentQuery.adjusted_in.is_not(None))
-        .group_by(AchievementAmount.achievement, PaymentQuery.payee)
+        .join(adjusting, adjusts(adjusting))
+        .where(of_these)
     )
     had: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for achievement, payee, amount in [*rows, *adjusted]:
+    pays: dict[str, str] = {}
+    for achievement, reference, payee, amount in [*rows, *adjusted]:
         had[achievement][payee] += amount
+        pays[reference] = achievement
+    for reference, payee, amount in await moved_by_reference(session, pays):
+        had[pays[reference]][payee] += amount
     return had
 
 

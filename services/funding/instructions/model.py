@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Refused
-from shared.events.funding import PaymentConfirmed, PaymentReturned, SettledPart
+from shared.events.funding import PaymentConfirmed, PaymentReturned, RedirectedPart, SettledPart
 
 BACS_MOST = Decimal("20000000.00")
 """The most a single Bacs credit may carry."""
@@ -35,6 +35,18 @@ class SettledTooEarly(Refused):
 
 class InstructionNotReturned(Refused):
     """Only money that came back and was not sent again has a cause to be settled."""
+
+
+class NothingToRedirect(Refused):
+    """Only money that came back or is held, and was not sent again, goes to another payee."""
+
+
+class StillOnItsWay(Refused):
+    """A payment file with the money is out; until the bank answers it may yet arrive."""
+
+
+class MoreThanIsLeft(Refused):
+    """Less of the money is left than was to go to another payee."""
 
 
 class RunNotIssued(Refused):
@@ -61,12 +73,20 @@ class InstructionState(StrEnum):
     CONFIRMED = "confirmed"
     RETURNED = "returned"
     CARRIED = "carried"
+    REDIRECTED = "redirected"
     NIL = "nil"
 
 
-SETTLED = frozenset(
-    {InstructionState.CONFIRMED, InstructionState.RETURNED, InstructionState.CARRIED, InstructionState.NIL}
-)
+OPEN = frozenset({InstructionState.DUE, InstructionState.HELD, InstructionState.SENT})
+SETTLED = frozenset(InstructionState) - OPEN
+NOTHING = Decimal("0.00")
+
+
+class TookUp(NamedTuple):
+    """What an instruction took up: earlier ones of its payee, and money redirected to it."""
+
+    instructions: tuple[str, ...] = ()
+    redirections: tuple[RedirectedPart, ...] = ()
 
 
 class PaymentInstruction(Base, Versioned):
@@ -74,7 +94,9 @@ class PaymentInstruction(Base, Versioned):
 
     `amount` is `of_run`, the payee's lines of the run, plus `brought_forward` from earlier instructions; `parts` is it
     by network. One carried forward or returned names in `taken_into` the later instruction that took it up; of one
-    carried forward that nothing will be set against, `debt` says what two people decided.
+    carried forward that nothing will be set against, `debt` says what two people decided. `redirected` is what two
+    people let go to other payees, of money that came back or was held: one that was held is settled by it, and what is
+    left of it is due to its payee with the next run.
     """
 
     __tablename__ = "payment_instructions"
@@ -90,6 +112,11 @@ class PaymentInstruction(Base, Versioned):
             name="in_a_file",
         ),
         CheckConstraint("debt IS NULL OR (state = 'carried' AND taken_into IS NULL)", name="debt"),
+        CheckConstraint(
+            "CASE state WHEN 'redirected' THEN redirected > 0 WHEN 'returned' THEN redirected >= 0"
+            " ELSE redirected = 0 END AND (redirected = 0 OR redirected <= amount)",
+            name="redirected",
+        ),
         Index("ix_payment_instructions_payee", "payee"),
         Index("ix_payment_instructions_file", "file"),
         Index("ix_payment_instructions_taken_into", "taken_into", postgresql_where=text("taken_into IS NOT NULL")),
@@ -120,9 +147,21 @@ class PaymentInstruction(Base, Versioned):
     remedied_at: Mapped[Timestamp | None]
     taken_into: Mapped[str | None] = mapped_column(String(80), ForeignKey("payment_instructions.id"))
     debt: Mapped[DebtOutcome | None] = mapped_column(text_enum(DebtOutcome))
+    redirected: Mapped[Money] = mapped_column(default=NOTHING, server_default=text("0"))
 
     def concerns(self) -> Iterable[str]:
         return [self.payee]
+
+    @property
+    def left(self) -> Decimal:
+        """What its payee is still to be sent of it."""
+        return self.amount - self.redirected
+
+    @property
+    def waits(self) -> bool:
+        """Whether money of it came back or is held, and nobody was sent it again."""
+        kept = {InstructionState.RETURNED, InstructionState.HELD, InstructionState.REDIRECTED}
+        return self.state in kept and self.taken_into is None and self.left > 0
 
     @property
     def reference(self) -> str:
@@ -147,9 +186,9 @@ class PaymentInstruction(Base, Versioned):
         self.state, self.settled_on, self.settled_by, self.settled_at = state, on, by, at
 
     def confirm(
-        self, on: date, took_up: Sequence[str], *, sent_on: date, by: str, at: datetime, today: date
+        self, on: date, took_up: TookUp, *, sent_on: date, by: str, at: datetime, today: date
     ) -> PaymentConfirmed | None:
-        """The payee has the money; told again, nothing happens. `took_up` are earlier instructions that are part of it.
+        """The payee has the money; told again, nothing happens. `took_up` is what is part of it besides its lines.
 
         Raises `InstructionNotSent`, `InstructionSettled` and `SettledTooEarly`.
         """
@@ -163,7 +202,7 @@ class PaymentInstruction(Base, Versioned):
     def give_back(
         self,
         on: date,
-        took_up: Sequence[str],
+        took_up: TookUp,
         code: str,
         reason: str,
         *,
@@ -187,7 +226,7 @@ class PaymentInstruction(Base, Versioned):
 
     def settle_cause(self, remedy: str, *, by: str, at: datetime) -> None:
         """Why the money came back is settled, and the next run sends it again. Raises `InstructionNotReturned`."""
-        if self.state is not InstructionState.RETURNED or self.taken_into is not None:
+        if self.state is not InstructionState.RETURNED or self.taken_into is not None or not self.left:
             raise InstructionNotReturned("The money did not come back, or was sent again.")
         self.remedy, self.remedied_by, self.remedied_at = remedy, by, at
 
@@ -209,9 +248,35 @@ class PaymentInstruction(Base, Versioned):
         self.must_owe()
         self.debt, self.settled_on, self.settled_by, self.settled_at = outcome, on, by, at
 
-    def _told(self, took_up: Sequence[str]) -> dict[str, Any]:
+    def must_wait(self) -> None:
+        """Whether this is money that came back or is held, and that nobody was sent again.
+
+        Raises `StillOnItsWay` and `NothingToRedirect`.
+        """
+        if self.state is InstructionState.SENT:
+            raise StillOnItsWay(f"Payment file {self.file} with it is out.")
+        if self.taken_into is not None:
+            raise NothingToRedirect(f"{self.taken_into} sends the money again.")
+        if not self.waits:
+            raise NothingToRedirect(f"The instruction is {self.state.value}: nothing of it waits for its payee.")
+
+    def redirect(self, amount: Decimal, on: date, *, by: str, at: datetime) -> None:
+        """Some of it goes to another payee. One that was held is settled by it, once for all.
+
+        Raises `StillOnItsWay`, `NothingToRedirect` and `MoreThanIsLeft`.
+        """
+        self.must_wait()
+        if amount > self.left:
+            raise MoreThanIsLeft(f"£{self.left} is left of it.")
+        self.redirected += amount
+        if self.state is InstructionState.HELD:
+            self.state, self.settled_on, self.settled_by, self.settled_at = InstructionState.REDIRECTED, on, by, at
+            self.held_code = self.held_reason = None
+
+    def _told(self, took_up: TookUp) -> dict[str, Any]:
         return {
-            "took_up": list(took_up),
+            "took_up": list(took_up.instructions),
+            "redirections": list(took_up.redirections),
             "instruction": self.id,
             "run": self.run,
             "month": self.month,
@@ -223,10 +288,13 @@ class PaymentInstruction(Base, Versioned):
 
 
 class RunConfirmation(Base):
-    """An issued run is closed: what was issued and brought forward was confirmed, came back or is carried forward."""
+    """An issued run is closed: what was issued and brought forward was confirmed, came back, is carried forward or was
+    held and went to another payee."""
 
     __tablename__ = "run_confirmations"
-    __table_args__ = (CheckConstraint("issued + brought_forward = confirmed + returned + carried", name="adds_up"),)
+    __table_args__ = (
+        CheckConstraint("issued + brought_forward = confirmed + returned + carried + redirected", name="adds_up"),
+    )
 
     run: Mapped[str] = mapped_column(String(64), ForeignKey("payment_runs.id"), primary_key=True)
     issued: Mapped[Money]
@@ -234,6 +302,7 @@ class RunConfirmation(Base):
     confirmed: Mapped[Money]
     returned: Mapped[Money]
     carried: Mapped[Money]
+    redirected: Mapped[Money] = mapped_column(default=NOTHING, server_default=text("0"))
     confirmed_by: Mapped[Words]
     confirmed_at: Mapped[Timestamp]
 

@@ -1,7 +1,8 @@
 """From a run's lines to one amount for each payee: a rule of money over plain values.
 
 What a payee is owed less than nothing is never sent: it is carried forward and taken off what the same payee is owed
-next. Money that came back is owed again and joins the next run. Amounts keep the networks they stand for beside them.
+next. Money that came back is owed again and joins what the next run sends its payee, or another whom it was redirected
+to. Amounts keep the networks they stand for beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ NOTHING = Decimal("0.00")
 
 
 class Open(NamedTuple):
-    """An earlier instruction whose amount is still to be settled: carried forward (negative) or returned (positive)."""
+    """An earlier instruction whose amount is still to be settled: carried forward (negative) or returned (positive);
+    or a redirection, whose amount is another payee's now."""
 
     instruction: str
     payee: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,15 +21,18 @@ from services.funding.instructions.model import (
     PaymentInstruction,
     RunConfirmation,
     RunNotIssued,
+    TookUp,
     parts_of,
 )
 from services.funding.instructions.netting import NOTHING, Open, net
 from services.funding.payment_files.model import PaymentFile
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
+from services.funding.redirections.model import Redirection, RedirectionStatus
 from shared.audit import audit
 from shared.clock import london_day
 from shared.database import copy_rows
 from shared.errors import Fault, NotFound
+from shared.events.funding import RedirectedPart
 from shared.facts import as_at
 from shared.http import require_match
 from shared.identity import Caller
@@ -50,7 +54,8 @@ async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetim
     """Net an issued run into one instruction for each payee; gives how many.
 
     What is carried forward is taken off, and money that came back is owed again once its cause is settled: somebody
-    said so, or other bank details of the payee have been approved since. Each is taken up once.
+    said so, or other bank details of the payee have been approved since. What was redirected to a payee is due to it.
+    Each is taken up once.
     """
     today = london_day(now)
     lines = await session.execute(
@@ -58,7 +63,9 @@ async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetim
         .where(PaymentLine.run == run.id, PaymentLine.amount.is_not(None))
         .group_by(PaymentLine.payee, PaymentLine.network)
     )
-    netted = net([(payee, network, amount or NOTHING) for payee, network, amount in lines], await _open(session, today))
+    redirected = await _redirected(session)
+    waiting = [*await _open(session, today), *redirected]
+    netted = net([(payee, network, amount or NOTHING) for payee, network, amount in lines], waiting)
     accounts = await details_on(session, [one.payee for one in netted], today)
     rows: list[tuple[Any, ...]] = []
     taken: list[tuple[str, str]] = []
@@ -76,13 +83,15 @@ async def make_instructions(session: AsyncSession, run: PaymentRun, now: datetim
         )
         taken += [(earlier, instruction) for earlier in one.taken]
     await copy_rows(session, PaymentInstruction.__table__, COLUMNS, rows)  # type: ignore[arg-type]
+    redirections = {one.instruction for one in redirected}
     for earlier, instruction in taken:
-        await session.execute(
-            update(PaymentInstruction)
-            .where(PaymentInstruction.id == earlier)
-            .values(taken_into=instruction, version=PaymentInstruction.version + 1)
-            .execution_options(synchronize_session=False)
-        )
+        if earlier in redirections:
+            taking = update(Redirection).where(Redirection.id == earlier)
+            taking = taking.values(taken_into=instruction, taken_at=now, version=Redirection.version + 1)
+        else:
+            taking = update(PaymentInstruction).where(PaymentInstruction.id == earlier)
+            taking = taking.values(taken_into=instruction, version=PaymentInstruction.version + 1)
+        await session.execute(taking.execution_options(synchronize_session=False))
     audit(
         session,
         action="instructed",
@@ -104,15 +113,37 @@ async def _open(session: AsyncSession, today: date) -> list[Open]:
         select(PaymentInstruction.id, PaymentInstruction.payee, PaymentInstruction.parts)
         .where(
             PaymentInstruction.taken_into.is_(None),
+            PaymentInstruction.redirected != PaymentInstruction.amount,
             or_(
                 (PaymentInstruction.state == InstructionState.CARRIED) & PaymentInstruction.debt.is_(None),
                 (PaymentInstruction.state == InstructionState.RETURNED) & settled,
+                PaymentInstruction.state == InstructionState.REDIRECTED,
             ),
         )
         .order_by(PaymentInstruction.id)
         .with_for_update(of=PaymentInstruction)
     )
-    return [Open(instruction, payee, parts_of(parts)) for instruction, payee, parts in rows]
+    found = {instruction: Open(instruction, payee, parts_of(parts)) for instruction, payee, parts in rows}
+    gone = await session.execute(
+        select(Redirection.instruction, Redirection.network, func.sum(Redirection.amount))
+        .where(Redirection.instruction.in_(found), Redirection.status == RedirectionStatus.APPROVED)
+        .group_by(Redirection.instruction, Redirection.network)
+    )
+    for instruction, network, amount in gone:
+        one = found[instruction]
+        found[instruction] = one._replace(parts={**one.parts, network: one.parts[network] - amount})
+    return list(found.values())
+
+
+async def _redirected(session: AsyncSession) -> list[Open]:
+    """What two people redirected and no run has sent yet, locked."""
+    rows = await session.execute(
+        select(Redirection.id, Redirection.redirected_to, Redirection.network, Redirection.amount)
+        .where(Redirection.status == RedirectionStatus.APPROVED, Redirection.taken_into.is_(None))
+        .order_by(Redirection.id)
+        .with_for_update()
+    )
+    return [Open(redirection, payee, {network: amount}) for redirection, payee, network, amount in rows]
 
 
 async def instruction_seen(
@@ -133,17 +164,23 @@ async def _sent_on(session: AsyncSession, instruction: PaymentInstruction) -> da
     return date.max if file is None else london_day(file.made_at)
 
 
-async def taken_up(session: AsyncSession, instructions: Collection[str]) -> dict[str, list[str]]:
-    """By instruction: the earlier ones whose amounts are part of it."""
+async def taken_up(session: AsyncSession, instructions: Collection[str]) -> dict[str, TookUp]:
+    """By instruction: what it took up."""
     rows = await session.execute(
         select(PaymentInstruction.taken_into, PaymentInstruction.id)
         .where(PaymentInstruction.taken_into.in_(instructions))
         .order_by(PaymentInstruction.id)
     )
-    found: dict[str, list[str]] = {}
-    for later, earlier in rows:
-        found.setdefault(later or "", []).append(earlier)
-    return found
+    earlier: dict[str, list[str]] = defaultdict(list)
+    for later, one in rows:
+        earlier[later or ""].append(one)
+    redirected: dict[str, list[RedirectedPart]] = defaultdict(list)
+    taken = select(Redirection).where(Redirection.taken_into.in_(instructions)).order_by(Redirection.id)
+    for part in await session.scalars(taken):
+        redirected[part.taken_into or ""].append(
+            RedirectedPart(redirection=part.id, instruction=part.instruction, network=part.network, amount=part.amount)
+        )
+    return {id: TookUp(tuple(earlier[id]), tuple(redirected[id])) for id in {*earlier, *redirected}}
 
 
 async def confirm_instruction(
@@ -154,7 +191,7 @@ async def confirm_instruction(
     if (found.state, found.settled_on) != (InstructionState.CONFIRMED, on):
         require_match(found, if_match)
     sent_on = await _sent_on(session, found)
-    took_up = (await taken_up(session, [found.id])).get(found.id, [])
+    took_up = (await taken_up(session, [found.id])).get(found.id, TookUp())
     event = found.confirm(on, took_up, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now))
     if event is not None:
         announce(session, event)
@@ -178,7 +215,7 @@ async def return_instruction(
     if (found.state, found.settled_on, found.return_code) != (InstructionState.RETURNED, on, code):
         require_match(found, if_match)
     sent_on = await _sent_on(session, found)
-    took_up = (await taken_up(session, [found.id])).get(found.id, [])
+    took_up = (await taken_up(session, [found.id])).get(found.id, TookUp())
     event = found.give_back(
         on, took_up, code, reason, sent_on=sent_on, by=caller.subject, at=now, today=london_day(now)
     )
@@ -247,11 +284,11 @@ async def close_run(
         )
     ).all()
     figures = await figures_of(session, run)
-    settled = figures["confirmed"] + figures["returned"] + figures["carried"]
+    settled = figures["confirmed"] + figures["returned"] + figures["carried"] + figures["redirected"]
     if still_open or figures["issued"] + figures["brought_forward"] != settled:
         faults = [Fault(f"instructions.{row.id}", row.state.value, f"{row.payee} is {row.state}") for row in still_open]
         raise InstructionsOpen("Instructions of the run are not settled yet.", errors=faults)
-    names = ("issued", "brought_forward", "confirmed", "returned", "carried")
+    names = ("issued", "brought_forward", "confirmed", "returned", "carried", "redirected")
     made = RunConfirmation(run=run.id, confirmed_by=by, confirmed_at=now, **{name: figures[name] for name in names})
     session.add(made)
     await session.flush()

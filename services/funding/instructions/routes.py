@@ -55,7 +55,8 @@ Sees = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.PAYEE, Role.PR
 class InstructionOut(Out):
     """`amount` is the payee's lines of the run (`of_run`) and what was `brought_forward`; `parts` is it by network.
 
-    One carried forward or returned names in `taken_into` the later instruction that took it up.
+    One carried forward or returned names in `taken_into` the later instruction that took it up; `redirected` went, or
+    goes, to other payees: the redirections of the instruction say to whom and why.
     """
 
     id: str
@@ -79,6 +80,7 @@ class InstructionOut(Out):
     remedy: str | None
     taken_into: str | None
     debt: DebtOutcome | None
+    redirected: MoneyOut
 
 
 class InstructionConfirmationIn(In):
@@ -102,7 +104,7 @@ class RemedyIn(In):
 class RunConfirmationOut(Out):
     """`issued` and `brought_forward` are what the run had to pay; the other amounts are where it stands.
 
-    `written_off` and `recovered` are parts of what is `carried`.
+    `redirected` was held and settled by a redirection. `written_off` and `recovered` are parts of what is `carried`.
     """
 
     run: str
@@ -114,6 +116,7 @@ class RunConfirmationOut(Out):
     confirmed: MoneyOut
     returned: MoneyOut
     carried: MoneyOut
+    redirected: MoneyOut
     written_off: MoneyOut
     recovered: MoneyOut
     confirmed_by: str | None
@@ -235,7 +238,7 @@ async def settle_cause(
     "/payment-runs/{run_id}/confirmation", responses=refusals(RunNotFound), summary="Where a run's money stands"
 )
 async def read_confirmation(session: Reading, caller: Watches, run_id: RunId) -> RunConfirmationOut:
-    """What was issued and brought forward, and how much of it is due, held, sent, confirmed, returned, carried."""
+    """What was issued and brought forward, and how much of it is due, held, sent, or settled in which way."""
     run = await run_seen(session, run_id)
     closed = await session.get(RunConfirmation, run_id)
     return RunConfirmationOut(
@@ -254,7 +257,7 @@ async def read_confirmation(session: Reading, caller: Watches, run_id: RunId) ->
 async def close_run(
     session: Transaction, caller: Finance, now: Now, run_id: RunId, if_match: IfMatch = None
 ) -> RunConfirmationOut:
-    """Close an issued run, once: confirmed, returned and carried add up to what was issued and brought forward."""
+    """Close an issued run, once: what was confirmed, returned, carried and redirected is what it had to pay."""
     run = await run_seen(session, run_id, lock=True)
     closed = await operations.close_run(session, run, if_match, by=caller.subject, now=now)
     return RunConfirmationOut(

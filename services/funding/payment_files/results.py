@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.instructions.model import PaymentInstruction
+from services.funding.instructions.model import PaymentInstruction, TookUp
 from services.funding.instructions.operations import taken_up
 from services.funding.payment_files.model import PaymentFile
 from shared.clock import london_day
@@ -98,7 +98,7 @@ async def take_results(session: AsyncSession, file: PaymentFile, content: bytes,
             taken.refused += faults
             continue
         instruction, on = instructions[row["instruction"]], date.fromisoformat(row["date"])
-        earlier = took_up.get(instruction.id, [])
+        earlier = took_up.get(instruction.id, TookUp())
         try:
             if row["outcome"] == "confirmed":
                 confirmed = instruction.confirm(on, earlier, sent_on=sent_on, by=by, at=now, today=today)

@@ -48,6 +48,10 @@ class Source(NamedTuple):
     pay: Callable[[AsyncSession, Collection[str], str, datetime], Awaitable[list[Event]]]
 
 
+PART = "~"
+"""Before the payee in the reference of a line that takes back a part of an amount from one of several."""
+
+
 def kind_of(reference: str) -> str:
     return reference.partition("/")[0]
 

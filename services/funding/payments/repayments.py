@@ -1,4 +1,5 @@
-"""Who gives back what was paid too much: whoever had it, also after the network appointed another payee."""
+"""Who gives back what was paid too much: whoever had it, also after the network appointed another payee, or whoever it
+was redirected to."""
 
 from __future__ import annotations
 
@@ -31,16 +32,28 @@ async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> No
     keys = [[drafted.rows[place][column] for place in taking] for column in _KEY]
     found = await session.execute(
         text("""
-            SELECT w.place, l.payee, sum(l.amount)
-            FROM unnest(CAST(:places AS int[]), CAST(:years AS text[]), CAST(:networks AS text[]),
-                        CAST(:practices AS text[]), CAST(:streams AS text[]), CAST(:months AS text[]))
-                 AS w (place, contract_year, network, practice, stream, month)
-            JOIN payment_lines AS l
-              ON l.contract_year = w.contract_year AND l.network = w.network AND l.stream = w.stream
-             AND l.practice IS NOT DISTINCT FROM w.practice AND l.month = w.month
-             AND l.amount IS NOT NULL AND l.reference IS NULL
-            JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
-            GROUP BY w.place, l.payee
+            WITH wanted AS (
+                SELECT * FROM unnest(CAST(:places AS int[]), CAST(:years AS text[]), CAST(:networks AS text[]),
+                                     CAST(:practices AS text[]), CAST(:streams AS text[]), CAST(:months AS text[]))
+                     AS w (place, contract_year, network, practice, stream, month)
+            ), paid AS (
+                SELECT w.place, l.payee, l.amount
+                FROM wanted AS w
+                JOIN payment_lines AS l
+                  ON l.contract_year = w.contract_year AND l.network = w.network AND l.stream = w.stream
+                 AND l.practice IS NOT DISTINCT FROM w.practice AND l.month = w.month
+                 AND l.amount IS NOT NULL AND l.reference IS NULL
+                JOIN payment_runs AS r ON r.id = l.run AND r.status = 'issued'
+                UNION ALL
+                SELECT w.place, moved.payee, moved.amount
+                FROM wanted AS w
+                JOIN redirections AS d ON d.network = w.network AND d.practice IS NOT DISTINCT FROM w.practice
+                JOIN redirected_amounts AS a
+                  ON a.redirection = d.id AND a.contract_year = w.contract_year AND a.stream = w.stream
+                 AND a.month = w.month AND a.reference IS NULL
+                CROSS JOIN LATERAL (VALUES (d.payee, -a.amount), (d.redirected_to, a.amount)) AS moved (payee, amount)
+            )
+            SELECT place, payee, sum(amount) FROM paid GROUP BY place, payee
         """),
         dict(zip(("places", "years", "networks", "practices", "streams", "months"), [taking, *keys], strict=True)),
     )

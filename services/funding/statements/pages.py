@@ -80,6 +80,8 @@ def as_page(statement: Statement) -> str:
     """The statement as one HTML page that needs nothing else."""
     month = f"{first_day(statement.month):%B %Y}"
     parts = [f"<h1>Payment statement: {escape(statement.payee)}, {escape(month)}</h1>", _payment(statement)]
+    if statement.redirections:
+        parts.append(_redirections(statement))
     if statement.lines:
         parts.append(_lines(statement))
     parts.append(_year(statement))
@@ -114,6 +116,17 @@ def _payment(statement: Statement) -> str:
     told += f" since {in_words(one.settled_on)}." if one.settled_on else "."
     reasons = [reason for reason in (one.held_reason, one.return_reason) if reason]
     return f"<p>{escape(' '.join([told, *reasons]))}</p>"
+
+
+def _redirections(statement: Statement) -> str:
+    rows = [
+        f'<th scope="row">{escape(in_words(one["decided_at"].date()))}</th>'
+        + _cells(*(one[name] or "" for name in ("payee", "redirected_to", "network", "practice", "month", "reason")))
+        + _money(one["amount"])
+        for one in statement.redirections
+    ]
+    head = [(name, False) for name in ("Decided", "Meant for", "Goes to", "Network", "Practice", "Sent for", "Why")]
+    return _table("Payments that go to another payee", [*head, ("Amount", True)], rows)
 
 
 def _lines(statement: Statement) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import false, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.model import AppointedPayee
@@ -24,6 +25,8 @@ from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.payments.referenced import draft_payables
 from services.funding.payments.repayments import charge_whoever_was_paid
 from services.funding.queries.model import OPEN, PaymentQuery
+from services.funding.redirections.model import Redirection
+from services.funding.redirections.queries import approved_by, as_then_known, redirections_seen
 from services.funding.scope import lines_seen, network_codes_seen
 from shared.audit import as_it_was
 from shared.errors import NotFound
@@ -74,6 +77,7 @@ class Statement:
     queries: list[PaymentQuery] = field(default_factory=list)
     instruction: PaymentInstruction | None = None
     debt: DebtDecision | None = None
+    redirections: list[Mapping[str, Any]] = field(default_factory=list)
     coming_month: str | None = None
     coming: list[Estimate] = field(default_factory=list)
 
@@ -100,7 +104,15 @@ async def statement_of(
     if known_at is not None:
         was_issued &= PaymentRun.issued_at <= known_at
     issued = select(PaymentRun.id).where(was_issued)
-    seen = await session.scalar(select(select(PaymentLine.id).where(*mine, PaymentLine.run.in_(issued)).exists()))
+    redirected = (Redirection.redirected_to == payee, redirections_seen(caller), approved_by(known_at))
+    seen = await session.scalar(
+        select(
+            or_(
+                select(PaymentLine.id).where(*mine, PaymentLine.run.in_(issued)).exists(),
+                select(Redirection.id).where(*redirected).exists(),
+            )
+        )
+    )
     if not seen:
         raise StatementNotFound(f"No payments to {payee}.")
     statement = Statement(payee, month, whole=caller.everywhere or payee in caller.organisations)
@@ -131,6 +143,7 @@ async def statement_of(
         )
         statement.instruction = next(iter(await as_it_was(session, instructions.all(), known_at)), None)
         statement.debt = await _debt(session, statement.instruction)
+    statement.redirections = await _redirections(session, statement, caller, known_at)
     statement.positions = await _positions(session, statement, mine, was_issued)
     statement.queries = await _queries(session, statement, caller, known_at)
     if known_at is None:
@@ -144,6 +157,24 @@ async def _debt(session: AsyncSession, instruction: PaymentInstruction | None) -
         return None
     decided = (DebtDecision.instruction == instruction.id, DebtDecision.status == DebtStatus.APPROVED)
     return await session.scalar(select(DebtDecision).where(*decided))
+
+
+async def _redirections(
+    session: AsyncSession, statement: Statement, caller: Caller, known_at: datetime | None
+) -> list[Mapping[str, Any]]:
+    """What of the month's payment went to other payees, what of theirs is part of it, and, on the newest statement,
+    what was redirected to the payee and is not sent yet."""
+    newest = await session.scalar(select(func.max(PaymentRun.month)).where(PaymentRun.status == RunStatus.ISSUED))
+    one = None if statement.instruction is None else statement.instruction.id
+    of_month = [Redirection.instruction == one, Redirection.taken_into == one] if one is not None else []
+    if known_at is None and newest is not None and statement.month >= newest:
+        of_month.append((Redirection.redirected_to == statement.payee) & Redirection.taken_into.is_(None))
+    found = await session.scalars(
+        select(Redirection)
+        .where(or_(false(), *of_month), approved_by(known_at), redirections_seen(caller))
+        .order_by(Redirection.id)
+    )
+    return [as_then_known(redirection, known_at) for redirection in found]
 
 
 async def _queries(
@@ -235,6 +266,7 @@ async def _networks(session: AsyncSession, payee: str, caller: Caller, *, whole:
         select(Membership.network).where(Membership.practice == payee, currently_known(Membership)),
         select(AppointedPayee.network).where(AppointedPayee.payee == payee, currently_known(AppointedPayee)),
         select(PaymentLine.network).where(PaymentLine.payee == payee),
+        select(Redirection.network).where(Redirection.redirected_to == payee),
     )
     codes = {payee, *(await session.scalars(candidates)).all()}
     if whole:

@@ -74,6 +74,22 @@ class StatementDebtOut(Out):
     reason: str
 
 
+class StatementRedirectionOut(Out):
+    """Money of the instruction of a `month` that went from one payee to another, and why. The new payee's instruction
+    that sends it is `taken_into`; null while no run has."""
+
+    id: str
+    network: str
+    practice: str | None
+    month: str
+    payee: str
+    redirected_to: str
+    amount: MoneyOut
+    decided_at: datetime
+    reason: str
+    taken_into: str | None
+
+
 class StatementPaymentOut(Out):
     """What became of the payment. Amounts are null for a caller that sees only a part of what the payee is paid."""
 
@@ -105,8 +121,9 @@ class ComingOut(Out):
 class StatementOut(Out):
     """A payee's month: its lines, where the year stands, the payment, queries of its lines, and what is coming.
 
-    `run` is null while nothing was issued for the month; `coming` is null for months before the newest
-    and for what was known earlier.
+    `redirections` are what of the payment went to other payees, what of theirs is part of it, and on the newest month's
+    what is still to be sent to this one. `run` is null while nothing was issued for the month; `coming` is null for
+    months before the newest and for what was known earlier.
     """
 
     payee: str
@@ -117,6 +134,7 @@ class StatementOut(Out):
     lines: list[StatementLineOut]
     year: list[PositionOut]
     payment: StatementPaymentOut | None
+    redirections: list[StatementRedirectionOut]
     queries: list[StatementQueryOut]
     coming: ComingOut | None
 
@@ -153,6 +171,7 @@ def _out(statement: Statement) -> StatementOut:
         lines=[StatementLineOut.model_validate(line) for line in lines],
         year=[PositionOut.model_validate(position) for position in statement.positions],
         payment=payment,
+        redirections=[StatementRedirectionOut.model_validate(one) for one in statement.redirections],
         queries=[StatementQueryOut.model_validate(query) for query in statement.queries],
         coming=coming,
     )

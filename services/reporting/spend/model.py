@@ -64,6 +64,19 @@ class Settlement(Base):
     sent_again: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
+class Redirection(Base):
+    """What of an instruction two people let go to another payee; `sent_again` once that payee's payment was settled."""
+
+    __tablename__ = "redirections"
+    __table_args__ = (Index("ix_redirections_instruction", "instruction", "network"),)
+
+    redirection: Mapped[Words] = mapped_column(primary_key=True)
+    instruction: Mapped[Words]
+    network: Mapped[Code]
+    amount: Mapped[Money]
+    sent_again: Mapped[bool]
+
+
 class Budget(Base):
     """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it."""
 

@@ -86,12 +86,22 @@ _SENT_AGAIN = text(
 )
 
 
+_REDIRECTION = text(
+    """
+    INSERT INTO redirections AS held (redirection, instruction, network, amount, sent_again)
+    VALUES (:redirection, :instruction, :network, :amount, :sent_again)
+    ON CONFLICT (redirection) DO UPDATE SET sent_again = true WHERE excluded.sent_again AND NOT held.sent_again
+    """
+)
+
+
 async def note_settlement(
     session: AsyncSession, event: funding.PaymentConfirmed | funding.PaymentReturned, sequence: int
 ) -> None:
     """What became of an instruction; one that came back after it was confirmed came back.
 
-    Earlier ones it took up are of the same payee, and so were heard of before.
+    Earlier ones it took up are of the same payee, and so were heard of before; what was redirected to it may be heard
+    of later.
     """
     returned = isinstance(event, funding.PaymentReturned)
     write_later(
@@ -111,6 +121,14 @@ async def note_settlement(
     )
     if event.took_up:
         write_later(session, _SENT_AGAIN, {"instructions": event.took_up})
+    for part in event.redirections:
+        write_later(session, _REDIRECTION, {**part.model_dump(), "sent_again": True})
+
+
+async def note_redirection(session: AsyncSession, event: funding.PaymentRedirected) -> None:
+    """What came back is another payee's: it counts as come back until that payee's payment is settled."""
+    told = {"instruction": event.instruction, "network": event.network, "amount": event.amount}
+    write_later(session, _REDIRECTION, {"redirection": event.redirection, **told, "sent_again": False})
 
 
 _BUDGET = text(

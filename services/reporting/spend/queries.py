@@ -53,6 +53,19 @@ _HANDED_OVER = "SELECT commissioner FROM successions UNION SELECT successor FROM
 """Commissioners that took over or were taken over: their networks' money is shown under who leads them on the day."""
 
 
+_SETTLED = """
+    SELECT s.network, s.contract_year, CASE WHEN NOT s.returned THEN s.amount END AS confirmed,
+           CASE WHEN s.returned THEN CASE WHEN s.sent_again THEN coalesce(r.waiting, 0)
+                                          ELSE s.amount - coalesce(r.sent, 0) END END AS returned
+    FROM settlements s LEFT JOIN (
+        SELECT instruction, network, sum(amount) FILTER (WHERE sent_again) AS sent,
+               sum(amount) FILTER (WHERE NOT sent_again) AS waiting
+        FROM redirections GROUP BY instruction, network
+    ) r USING (instruction, network)
+"""
+"""What arrived, and what came back and was not sent again: to its payee, or redirected to another."""
+
+
 def _lines(scope: Scope, asked: Asked) -> str:
     """Where the paid sums come from: whole areas for those who see whole areas, single networks otherwise.
 
@@ -116,9 +129,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
               AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         ), settled AS (
-            SELECT n.commissioner, sum(s.amount) FILTER (WHERE NOT s.returned) AS confirmed,
-                   sum(s.amount) FILTER (WHERE s.returned AND NOT s.sent_again) AS returned
-            FROM settlements s JOIN led n USING (network)
+            SELECT n.commissioner, sum(s.confirmed) AS confirmed, sum(s.returned) AS returned
+            FROM ({_SETTLED}) s JOIN led n USING (network)
             WHERE contract_year = :contract_year AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         )
@@ -163,7 +175,7 @@ def networks(asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
 
 
 MONEY_OF_NETWORKS = text(
-    """
+    f"""
     WITH page AS (SELECT unnest(CAST(:page AS text[])) AS network), paid AS (
         SELECT network, sum(amount) AS paid, sum(lines) AS lines FROM spend JOIN page USING (network)
         WHERE contract_year = :contract_year
@@ -175,9 +187,8 @@ MONEY_OF_NETWORKS = text(
         WHERE contract_year = :contract_year AND month = coalesce(:month, '') AND kind = 'roles'
         GROUP BY network
     ), settled AS (
-        SELECT network, sum(amount) FILTER (WHERE NOT returned) AS confirmed,
-               sum(amount) FILTER (WHERE returned AND NOT sent_again) AS returned
-        FROM settlements JOIN page USING (network) WHERE contract_year = :contract_year GROUP BY network
+        SELECT network, sum(confirmed) AS confirmed, sum(returned) AS returned
+        FROM ({_SETTLED}) s JOIN page USING (network) WHERE contract_year = :contract_year GROUP BY network
     )
     SELECT network, coalesce(confirmed, 0) AS confirmed, coalesce(returned, 0) AS returned,
            coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,
@@ -186,5 +197,5 @@ MONEY_OF_NETWORKS = text(
     FROM page LEFT JOIN paid USING (network) LEFT JOIN claimed USING (network)
     LEFT JOIN settled USING (network)
     LEFT JOIN (SELECT * FROM budgets WHERE contract_year = :contract_year) AS b USING (network)
-    """
+    """  # noqa: S608 - constants of this module
 )
