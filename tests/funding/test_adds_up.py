@@ -20,6 +20,7 @@ from tests.funding.test_beds import supplied
 from tests.funding.test_distributions import agreed, divided
 from tests.funding.test_journey import RUNS, an_area, calculated, noted, paid
 from tests.funding.test_queries import commissioner, raised
+from tests.funding.test_redirections import decided, proposed, redirected
 from tests.funding.test_restatements import nothing_paid_is_touched, publish
 from tests.funding.test_runs import lines_of, nan
 from tests.funding.test_runs_instructions import INSTRUCTIONS, file_of, instructions_of, settled
@@ -214,6 +215,86 @@ async def test_a_payment_returned_after_another_payee_was_appointed(funding_app:
     await app.deliver(list_sizes("registered", {"A00001": 20000}, known_from=date(2022, 8, 1)))
     await paid(app, "2022-08")
     assert june["status"] == "issued"
+    await adds_up(app)
+
+
+async def test_money_that_came_back_goes_over_is_restated_and_taken_back_from_whoever_has_it(
+    funding_app: Harness,
+) -> None:
+    app = funding_app
+    await an_area(app)
+    await supplied(app, "2022-04", 100)
+    for payee in ("A00001", "A00002"):
+        await banked(app, payee)
+    (april,) = await runs(app, ["2022-04"])
+    await file_of(app, april)
+    await settled(app, (await instructions_of(app, april))["A00001"], "return")
+    await app.deliver(PayeeAppointed(network=NETWORK, payee="A00003", valid_from=date(2022, 5, 1)))
+    made = await redirected(app, (await instructions_of(app, april))["A00001"], "A00003")
+    await adds_up(app)
+    await banked(app, "A00003", account_number="11112222")
+    (may,) = await runs(app, ["2022-05"])
+    await file_of(app, may)
+    await settled(app, (await instructions_of(app, may))["A00003"], "confirmation")
+    await adds_up(app)
+    await app.deliver(list_sizes("registered", {"A00001": 5000}, known_from=date(2022, 6, 1)))
+    async with nothing_paid_is_touched(app):
+        (june,) = await runs(app, ["2022-06"])
+    back = [line for line in await lines_of(app, june) if line["amount"] and Decimal(line["amount"]) < 0]
+    assert {line["payee"] for line in back if line["practice"] is None} == {"A00003"}
+    assert (await instructions_of(app, june))["A00003"]["state"] == "carried"
+    await adds_up(app)
+    await app.deliver(PayeeAppointed(network=NETWORK, payee="X9999", valid_from=date(2022, 7, 1)))
+    await settled(app, (await instructions_of(app, may))["A00003"], "return")
+    (july,) = await runs(app, ["2022-07"])
+    await adds_up(app)
+    # what A00003 was sent for April and May came back late, and of it goes over what was not taken back in June
+    again = await redirected(app, (await instructions_of(app, may))["A00003"], "X9999")
+    assert Decimal(again["amount"]) < 2 * Decimal(made["amount"])
+    assert {part["month"] for part in again["amounts"]} == {"2022-04", "2022-05"}
+    await adds_up(app)
+    note = {"reason": "Its account is open again."}
+    (rest,) = [one for one in await all_of(app, "payment-instructions", run=may["id"]) if one["payee"] == "A00003"]
+    assert (await app.put(f"{INSTRUCTIONS}/{rest['id']}/remedy", note, nan(app))).status_code == 200
+    (august,) = await runs(app, ["2022-08"])
+    assert {one["payee"] for one in (await instructions_of(app, august)).values() if one["state"] == "carried"} == set()
+    await app.deliver(list_sizes("registered", {"A00001": 1}, known_from=date(2022, 9, 1)))
+    await runs(app, ["2022-09"])
+    assert july["status"] == "issued"
+    await adds_up(app)
+
+
+async def test_what_is_held_goes_over_part_by_part_and_what_is_withdrawn_does_not(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    await supplied(app, "2022-04", 100)
+    await app.deliver(
+        list_sizes("registered", {"A00003": 31000}, network="U54321"),
+        an_approved_network("U54321", [Member(practice="A00003", valid_from=SINCE)], payee="X1111"),
+        PayeeAppointed(network=NETWORK, payee="X1111", valid_from=SINCE),
+    )
+    (april,) = await runs(app, ["2022-04"])
+    await app.deliver(
+        PayeeAppointed(network=NETWORK, payee="X2222", valid_from=date(2022, 5, 1)),
+        PayeeAppointed(network="U54321", payee="X3333", valid_from=date(2022, 5, 1)),
+    )
+    one = (await instructions_of(app, april))["X1111"]
+    undone = await proposed(app, one, "X3333", network="U54321")
+    assert (await decided(app, undone, "withdrawal", by="alice")).status_code == 200
+    await redirected(app, one, "X2222")
+    await adds_up(app)
+    (may,) = await runs(app, ["2022-05"])
+    assert (await instructions_of(app, may))["X1111"]["parts"] == {NETWORK: "0.00", "U54321": one["parts"]["U54321"]}
+    await adds_up(app)
+    # what was left of it is held again, and goes over from there
+    await redirected(app, (await instructions_of(app, may))["X1111"], "X3333", network="U54321")
+    await app.deliver(PayeeAppointed(network=NETWORK, payee="X4444", valid_from=date(2022, 5, 15)))
+    twice = await redirected(app, (await instructions_of(app, may))["X2222"], "X4444")
+    assert {part["month"] for part in twice["amounts"]} == {"2022-04", "2022-05"}
+    await adds_up(app)
+    await app.deliver(list_sizes("registered", {"A00003": 100}, network="U54321", known_from=date(2022, 6, 1)))
+    async with nothing_paid_is_touched(app):
+        await runs(app, ["2022-06"])
     await adds_up(app)
 
 

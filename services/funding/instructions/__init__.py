@@ -1,1 +1,1 @@
-"""Payment instructions: one net amount a payee of an issued run, until it is confirmed, returned, carried forward or redirected."""
+"""Payment instructions: one net amount a payee of an issued run, and what became of it."""

@@ -7,6 +7,7 @@ from fastapi import Path, Query, Response
 from pydantic import Field
 from sqlalchemy import select
 
+from services.funding.codes import OrganisationCode
 from services.funding.instructions.model import MoreThanIsLeft, NothingToRedirect, StillOnItsWay
 from services.funding.instructions.operations import InstructionNotFound
 from services.funding.redirections import operations, queries
@@ -48,16 +49,15 @@ router = service_router("funding", tags=["redirections"])
 RedirectionId = Annotated[str, Path(max_length=64)]
 Finance = Annotated[Caller, allow(Role.NATIONAL)]
 Sees = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.PAYEE, Role.PRACTICE, Role.NETWORK)]
-Organisation = Annotated[str, Field(min_length=1, max_length=32)]
 
 
 class RedirectionIn(In):
     """Whose part of which instruction goes to whom: the `network`'s own money, or that of one `practice` in it."""
 
     instruction: Annotated[str, Field(min_length=1, max_length=80)]
-    network: Organisation
-    practice: Organisation | None = None
-    redirected_to: Organisation
+    network: OrganisationCode
+    practice: OrganisationCode | None = None
+    redirected_to: OrganisationCode
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
