@@ -28,6 +28,7 @@ from tests.funding.test_queries import commissioner, raised
 from tests.funding.test_runs import lines_of
 from tests.funding.test_runs_instructions import INSTRUCTIONS, file_of, instructions_of, settled
 from tests.funding.test_statements import STATEMENTS, statement
+from tests.funding.test_withdrawals import restored, withdrawn
 from tests.harness import Harness
 
 REDIRECTIONS = "/funding/v1/payment-redirections"
@@ -292,10 +293,10 @@ async def test_what_cannot_go_to_another_payee_is_refused(funding_app: Harness) 
     assert (await app.client.put(f"{own}/approval", headers=nan(app, "bob"))).status_code == 428
     assert (await app.put(f"{own}/approval", None, nan(app, "bob"), match='"9"')).status_code == 412
     await appointed(app, "X7777")
-    changed = await decided(app, made)
-    assert (changed.status_code, changed.json()["code"]) == (409, "NotThePayee"), "on the day it is redirected"
-    refused = await decided(app, made, "refusal")
-    assert (refused.json()["status"], refused.json()["refusal"]) == ("refused", "It was a mistake.")
+    too_late = await decided(app, made)
+    assert (too_late.status_code, too_late.json()["code"]) == (409, "NotThePayee"), "on the day it is redirected"
+    turned_down = await decided(app, made, "refusal")
+    assert (turned_down.json()["status"], turned_down.json()["refusal"]) == ("refused", "It was a mistake.")
     for what in ("approval", "refusal", "withdrawal"):
         late = await decided(app, made, what, by="alice" if what == "withdrawal" else "bob")
         assert (late.status_code, late.json()["code"]) == (409, "RedirectionDecided")
@@ -411,6 +412,26 @@ async def test_what_a_claim_paid_goes_over_with_its_claim(funding_app: Harness) 
         (adjusted,) = await lines_of(app, await paid(app, month), cause="query")
         assert adjusted["payee"] == NEW
         await adds_up(app)
+
+
+async def test_what_a_right_withdrawn_later_takes_back_is_asked_of_whoever_has_it(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    await app.deliver(a_claim(salary=Decimal("4500.00")))
+    assert (await app.put("/funding/v1/claims/claim-1/approval", None, commissioner(app))).status_code == 200
+    april = await paid(app, "2022-04")
+    (line,) = await lines_of(app, april, stream="arrs")
+    await appointed(app)
+    await redirected(app, (await instructions_of(app, april))["A00001"])
+    await app.deliver(withdrawn(date(2022, 4, 1)))
+    (back,) = await lines_of(app, await paid(app, "2022-05"), stream="arrs")
+    assert (back["payee"], Decimal(back["amount"])) == (NEW, -Decimal(line["amount"]))
+    await adds_up(app)
+    assert await lines_of(app, await paid(app, "2022-06"), stream="arrs") == [], "once"
+    await app.deliver(restored(date(2022, 4, 1)))
+    (again,) = await lines_of(app, await paid(app, "2022-07"), stream="arrs")
+    assert (again["payee"], again["amount"]) == (NEW, line["amount"])
+    await adds_up(app)
 
 
 async def test_an_achievement_is_taken_back_from_whoever_has_it(funding_app: Harness) -> None:

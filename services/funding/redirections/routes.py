@@ -61,7 +61,7 @@ class RedirectionIn(In):
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
-class WhyIn(In):
+class RedirectionRefusalIn(In):
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
@@ -100,7 +100,7 @@ class RedirectionOut(Out):
     amounts: list[RedirectedAmountOut]
 
 
-class PartOut(Out):
+class InstructionPartOut(Out):
     """One part of an instruction: a network's own money, or one practice's in it.
 
     `left` may still go to another payee, and only to whoever is paid such money today.
@@ -113,8 +113,8 @@ class PartOut(Out):
     paid_today: str
 
 
-class PartsOut(Out):
-    items: list[PartOut]
+class InstructionPartsOut(Out):
+    items: list[InstructionPartOut]
 
 
 async def _out(
@@ -137,10 +137,10 @@ async def _out(
 )
 async def read_parts(
     session: Reading, caller: Sees, now: Now, instruction_id: Annotated[str, Path(max_length=80)]
-) -> PartsOut:
+) -> InstructionPartsOut:
     """Part by part: what of it may still go to another payee, and who is paid such money today."""
     found = await operations.who_is_paid(session, instruction_id, caller=caller, now=now)
-    return PartsOut(items=[PartOut.model_validate(part) for part in found])
+    return InstructionPartsOut(items=[InstructionPartOut.model_validate(part) for part in found])
 
 
 @router.post(
@@ -248,7 +248,7 @@ async def approve(
     summary="Turn a redirection down",
 )
 async def refuse(
-    why: WhyIn,
+    why: RedirectionRefusalIn,
     session: Transaction,
     response: Response,
     caller: Finance,
@@ -268,7 +268,7 @@ async def refuse(
     summary="Withdraw a proposed redirection",
 )
 async def withdraw(
-    why: WhyIn,
+    why: RedirectionRefusalIn,
     session: Transaction,
     response: Response,
     caller: Finance,

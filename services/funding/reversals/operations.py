@@ -18,7 +18,8 @@ from services.funding.lines.words import Trace
 from services.funding.membership_rules.operations import rules_of
 from services.funding.networks.model import Withdrawal
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
-from services.funding.payments.payables import Payable, Source, ids_of, kind_of
+from services.funding.payments.payables import PART, Payable, Source, ids_of, kind_of
+from services.funding.redirections.queries import moved_by_reference
 from services.funding.reversals.line import kept_of
 from services.funding.reversals.rights import Rights
 from shared.events.base import Event
@@ -57,7 +58,9 @@ async def rights_of(session: AsyncSession, month: str) -> dict[str, Rights]:
 
 
 async def paid_by_name(session: AsyncSession, networks: Collection[str], through: str) -> list[Paid]:
-    """What issued runs paid these networks' payees for claims, achievements and the like, the first paid first."""
+    """What issued runs paid these networks' payees for claims, achievements and the like, the first paid first; then
+    what of it went from payees (below nothing) to others.
+    """
     if not networks:
         return []
     years = sorted({year_of(month) for month in months_between(first_day(FIRST_MONTH), first_day(through))})
@@ -79,7 +82,12 @@ async def paid_by_name(session: AsyncSession, networks: Collection[str], through
         )
         .order_by(PaymentRun.issued_at, PaymentLine.id)
     )
-    return [Paid(*row) for row in rows]
+    found = [Paid(*row) for row in rows]
+    by_reference = {line.reference: line for line in found}
+    for reference, payee, amount in await moved_by_reference(session, by_reference):
+        line = by_reference[reference]
+        found.append(line._replace(id=f"{line.id}{PART}{payee}", payee=payee, amount=amount))
+    return found
 
 
 def root_of(reference: str, trace: Trace, lines: Mapping[str, Paid]) -> str:

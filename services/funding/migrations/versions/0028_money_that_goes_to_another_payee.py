@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0028"
+down_revision = "0027"
 
 _INSTRUCTIONS = """
 CREATE OR REPLACE FUNCTION refuse_other_instructions() RETURNS trigger LANGUAGE plpgsql AS $$
