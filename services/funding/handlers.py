@@ -113,6 +113,7 @@ async def restate_network(session: AsyncSession, event: NetworkRestated, arrival
 
 async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Arrival) -> None:
     await networks.close_network(session, event, arrival.envelope.position)
+    _ask_for_budgets(session, [event.network], set())
 
 
 async def join_network(session: AsyncSession, event: PracticeJoined, arrival: Arrival) -> None:
@@ -137,10 +138,12 @@ async def serve_no_longer(session: AsyncSession, event: AllocationEnded, arrival
 
 async def stop_paying(session: AsyncSession, event: EntitlementWithdrawn, arrival: Arrival) -> None:
     await withdrawals.withdraw_entitlement(session, event, arrival.envelope.position, arrival.now)
+    _ask_for_budgets(session, [event.network], set())
 
 
 async def pay_again(session: AsyncSession, event: EntitlementRestored, arrival: Arrival) -> None:
     await withdrawals.restore_entitlement(session, event, arrival.envelope.position, arrival.now)
+    _ask_for_budgets(session, [event.network], set())
 
 
 async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:

@@ -13,6 +13,7 @@ from services.funding.bank_details import routes as bank_details
 from services.funding.bank_holidays import routes as bank_holidays
 from services.funding.base import Base
 from services.funding.beds import routes as beds
+from services.funding.budget_rules import routes as budget_rules
 from services.funding.budgets import routes as budgets
 from services.funding.check_lines import routes as check_lines
 from services.funding.checks import routes as checks
@@ -97,6 +98,7 @@ def service(settings: Settings) -> Service:
             indicators.router,
             what_ifs.router,
             budgets.router,
+            budget_rules.router,
             redistributions.router,
             agreed_roles.router,
             entitlements.router,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -100,27 +101,39 @@ def sum_by_head(tariff: Tariff, heads: Headcount, counted_on: date) -> Sum:
 
 
 def sum_by_posts(
-    posts: Sequence[Posts], maxima: Mapping[str, Tariff | None], heads: Headcount, counted_on: date
+    posts: Sequence[Posts],
+    maxima: Mapping[str, Tariff | None],
+    heads: Mapping[str, Headcount] | Headcount,
+    counted_on: date,
 ) -> Sum:
-    """In a year without a sum per head: so many posts of each role per network, at their ceilings, for their months."""
-    trace: dict[str, Any] = {"kind": "by-posts", "members_on": counted_on.isoformat(), "posts": [], **heads_of(heads)}
-    if heads.hold is not None:
-        return Sum("all_roles", None, heads.hold, trace)
+    """In a year without a sum per head: so many posts of each role per network, at their ceilings, for the months in
+    which it serves anybody. `heads` are by month, or one count where there is no such month."""
+    by_month = {} if isinstance(heads, Headcount) else heads
+    first = heads if isinstance(heads, Headcount) else next(iter(heads.values()))
+    trace: dict[str, Any] = {"kind": "by-posts", "members_on": counted_on.isoformat(), "posts": [], **heads_of(first)}
+    hold = next((counted.hold for counted in (first, *by_month.values()) if counted.hold is not None), None)
+    if hold is not None:
+        return Sum("all_roles", None, hold, trace)
     total = Decimal(0)
     for post in posts:
         ceiling = maxima.get(post.role)
         if ceiling is None or ceiling.value is None:
             return Sum("all_roles", None, Hold("rate-unknown", f"The ceiling of {post.role} is not known."), trace)
-        months = len(months_between(post.valid_from, post.valid_to))
-        total += post.allowed(heads.total) * ceiling.value * months
-        trace["posts"].append(
-            {
-                "role": post.role,
-                "wte": str(post.allowed(heads.total)),
-                "tariff": ceiling.id,
-                "rate": str(ceiling.value),
-                "confidence": ceiling.confidence.value,
-                "months": months,
-            }
+        allowed = Counter(
+            post.allowed(by_month[month].population)
+            for month in months_between(post.valid_from, post.valid_to)
+            if month in by_month
         )
+        for wte, months in allowed.items():
+            total += wte * ceiling.value * months
+            trace["posts"].append(
+                {
+                    "role": post.role,
+                    "wte": str(wte),
+                    "tariff": ceiling.id,
+                    "rate": str(ceiling.value),
+                    "confidence": ceiling.confidence.value,
+                    "months": months,
+                }
+            )
     return Sum("all_roles", to_pence(total, Decimal(12)), None, trace)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import or_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.funding.budgets.counted import load_counted
 from services.funding.budgets.model import Budget, BudgetVersion, Sum, with_moves
 from services.funding.budgets.sums import Agreed, sums_of_network
 from services.funding.claims.operations import recheck_waiting
@@ -22,57 +22,9 @@ from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind
 from services.funding.tariffs.shipped import posts
 from shared.clock import london_day
 from shared.events.funding import BudgetSet
+from shared.facts import days
 from shared.messaging import announce_many
 from shared.years import snapshot_of, year_end, year_start
-
-# One row per practice a network serves on the day that decides its budget: the later of the year's first day (1 July in
-# 2019, when networks began) and the network's own, with the practice's figures at the year's snapshot.
-_SERVED = text("""
-WITH RECURSIVE over (practice, successor, valid) AS (
-    SELECT practice, successor, valid FROM practice_heirs WHERE upper_inf(known)
-    UNION
-    SELECT over.practice, h.successor, over.valid * h.valid
-    FROM over JOIN practice_heirs AS h ON h.practice = over.successor AND upper_inf(h.known) AND over.valid && h.valid
-)
-SELECT n.code AS network, n.commissioner, y.contract_year, s.practice, s.share, s.how, s.went_into,
-       greatest(y.begins, n.valid_from) AS counted_on,
-       p.commissioner AS practice_commissioner,
-       max(f.value) FILTER (WHERE f.basis = 'weighted') AS weighted,
-       max(f.value) FILTER (WHERE f.basis = 'registered') AS registered,
-       coalesce(bool_or(pub.commissioner IS NOT NULL), false) AS published
-FROM networks AS n
-CROSS JOIN unnest(CAST(:years AS text[]), CAST(:begins AS date[]), CAST(:ends AS date[]), CAST(:snapshots AS date[]))
-    AS y (contract_year, begins, ends, snapshot)
-LEFT JOIN LATERAL (
-    SELECT m.practice, m.share, 'member' AS how, '' AS went_into FROM memberships AS m
-    WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
-    UNION ALL
-    SELECT a.practice, 1, 'allocated', '' FROM allocations AS a
-    WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
-    UNION ALL
-    SELECT o.practice, m.share, 'merged', m.practice FROM memberships AS m JOIN over AS o ON o.successor = m.practice
-    WHERE m.network = n.code AND upper_inf(m.known) AND m.valid @> greatest(y.begins, n.valid_from)
-      AND o.valid @> greatest(y.begins, n.valid_from)
-    UNION ALL
-    SELECT o.practice, 1, 'merged', a.practice FROM allocations AS a JOIN over AS o ON o.successor = a.practice
-    WHERE a.network = n.code AND upper_inf(a.known) AND a.valid @> greatest(y.begins, n.valid_from)
-      AND o.valid @> greatest(y.begins, n.valid_from)
-) AS s ON true
-LEFT JOIN practices AS p ON p.code = s.practice
-LEFT JOIN populations AS f
-    ON f.practice = s.practice AND f.snapshot = y.snapshot AND upper_inf(f.known)
-    AND f.basis IN ('weighted', 'registered')
-LEFT JOIN LATERAL (
-    SELECT q.commissioner FROM populations AS q
-    WHERE f.practice IS NULL AND q.snapshot = y.snapshot AND q.basis = 'registered' AND upper_inf(q.known)
-      AND q.commissioner IN (p.commissioner, n.commissioner) LIMIT 1
-) AS pub ON true
-WHERE n.approved_on IS NOT NULL AND n.valid_from <= y.ends AND (n.valid_to IS NULL OR n.valid_to >= y.begins)
-  AND n.code = ANY(:networks)
-GROUP BY n.code, y.contract_year, y.begins, s.practice, s.share, s.how, s.went_into, p.commissioner
-ORDER BY n.code, y.contract_year, s.practice
-""")
-
 
 _WEIGHTED = text("""
 SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[])) AS y (contract_year, snapshot)
@@ -81,10 +33,6 @@ WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.b
 _KEPT = "funding.years_with_weights"
 _NOTHING = Decimal("0.00")
 _KEPT_SUMS = "funding.sums"
-
-
-def _begins(year: str) -> date:
-    return date(2019, 7, 1) if year == "2019-20" else year_start(year)
 
 
 async def set_budgets(
@@ -97,33 +45,19 @@ async def set_budgets(
     chosen = sorted({*years, *(() if only else (year for _, year, _ in held))})
     if not networks or not chosen:
         return []
-    rows = (
-        await session.execute(
-            _SERVED,
-            {
-                "years": chosen,
-                "begins": [_begins(year) for year in chosen],
-                "ends": [year_end(year) for year in chosen],
-                "snapshots": [snapshot_of(year) for year in chosen],
-                "networks": sorted(networks),
-            },
-        )
-    ).all()
-    grouped: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in rows:
-        grouped[row.network, row.contract_year].append(row)
-    if not grouped:
+    counted = await load_counted(session, sorted(networks), chosen)
+    if not counted:
         return []
     tariffs = await _tariffs(session, chosen)
     agreed = await _agreed(session, chosen, tariffs)
     moves = await _moves(session, networks, chosen)
     changed: dict[tuple[str, str], list[Sum]] = {}
     values: list[dict[str, Any]] = []
-    for (network, year), served in grouped.items():
+    for (network, year), of_network in counted.items():
         given, received = moves.get((network, year), (_NOTHING, _NOTHING))
         sums = [
             with_moves(made, given, received)
-            for made in sums_of_network(year, served, tariffs, agreed.get(year, {}), london_day(now))
+            for made in sums_of_network(year, of_network, tariffs, agreed.get(year, {}), london_day(now))
         ]
         for made in sums:
             before = held.get((network, year, made.scope))
@@ -132,7 +66,7 @@ async def set_budgets(
                 made.trace,
                 made.hold.detail if made.hold else None,
             ):
-                values.append(_values(network, served[0].commissioner, year, made, now))
+                values.append(_values(network, of_network.commissioner, year, made, now))
             if before is None or before.amount != made.amount or (before.held_reason is None) != (made.hold is None):
                 changed[network, year] = sums
     if values:
@@ -148,7 +82,7 @@ async def set_budgets(
         versions = [{name: value for name, value in row.items() if name != "version"} for row in values]
         await session.execute(insert(BudgetVersion), versions)
     events = [
-        _announcement(network, grouped[network, year][0].commissioner, year, sums)
+        _announcement(network, counted[network, year].commissioner, year, sums)
         for (network, year), sums in changed.items()
     ]
     await announce_many(session, events)
@@ -242,6 +176,17 @@ async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) ->
         await recheck_waiting(session, now, networks=networks)
     elif tariff.kind is TariffKind.ROLE_MAXIMUM:
         await recheck_waiting(session, now, role=tariff.code)
+
+
+async def follow_rule(session: AsyncSession, valid: Range[date], now: datetime) -> None:
+    """A rule by which sums count, or months they count by, was published: those set of these days are set again."""
+    await session.flush()
+    years = (await session.scalars(select(Budget.contract_year).distinct())).all()
+    touched = {year for year in years if valid.overlaps(days(year_start(year), year_end(year)))}
+    if touched:
+        networks = (await session.scalars(select(Budget.network).distinct())).all()
+        events = await set_budgets(session, networks, touched, now, only=True)
+        await recheck_waiting(session, now, networks={event.network for event in events})
 
 
 async def years_with_weights(session: AsyncSession, now: datetime) -> frozenset[str]:

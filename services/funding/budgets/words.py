@@ -58,6 +58,9 @@ def arithmetic(trace: dict[str, Any], amount: Decimal | None) -> list[str]:
             f"(rate {step['tariff']}{of_variation(step.get('scope'))})"
             for step in trace["steps"]
         ]
+        if "nobody_in" in trace:
+            told = span_in_words(trace["nobody_in"])
+            lines.append(f"{told}: nobody counts whom the network serves and has the right to be paid for")
     else:
         lines.append(f"£{trace['rate']} × {trace['population']} weighted patients (rate {trace['tariff']})")
     moved = trace.get("moved")

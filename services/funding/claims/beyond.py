@@ -10,7 +10,7 @@ from services.funding.payments.heads import Hold
 BEYOND_SUM = "beyond-sum"
 
 # In the order in which they take a sum: what was paid, then what was approved, the earlier first. What answered queries
-# added to lines that paid claims takes of it too.
+# added to lines that paid claims takes of it too; what waits for the right to its month takes nothing meanwhile.
 _BEYOND = text("""
 WITH waiting AS (
     SELECT network, contract_year, scope FROM claims WHERE status = 'approved'
@@ -19,7 +19,11 @@ WITH waiting AS (
 ), taken AS (
     SELECT 'claims/' || id AS reference, network, contract_year, scope, payable - taken_back AS payable, status,
            decided_at
-    FROM claims JOIN waiting USING (network, contract_year, scope) WHERE status IN ('approved', 'paid')
+    FROM claims AS c JOIN waiting USING (network, contract_year, scope)
+    WHERE status = 'paid' OR status = 'approved' AND NOT EXISTS (
+        SELECT FROM withdrawals AS w WHERE w.network = c.network AND w.practice IS NULL AND upper_inf(w.known)
+        AND w.valid @> CAST(c.month || '-01' AS date)
+    )
     UNION ALL
     SELECT 'arrears/' || id, network, contract_year, scope, payable - taken_back, status, decided_at
     FROM arrears_claims JOIN waiting USING (network, contract_year, scope) WHERE status IN ('approved', 'paid')

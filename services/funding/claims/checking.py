@@ -19,6 +19,7 @@ from services.funding.claims.terms import RoleCap, cap_of
 from services.funding.deadlines.operations import deadline_of
 from services.funding.local_terms.queries import variation_of
 from services.funding.networks.model import Network
+from services.funding.networks.withdrawals import month_without_right
 from services.funding.payments.model import PaymentLine
 from services.funding.practice_scheme.hours import twice_there
 from services.funding.queries.model import PaymentQuery, QueryState
@@ -48,6 +49,10 @@ _SCOPED = (
     .outerjoin(Claim, PaymentLine.reference == literal("claims/").concat(Claim.id))
     .outerjoin(ArrearsClaim, PaymentLine.reference == literal("arrears/").concat(ArrearsClaim.id))
 )
+
+
+# a month without the right has no part of the sum, so a claim that waits for the right takes nothing of the others'
+_WAITS_FOR_RIGHT = (Claim.status == ClaimStatus.APPROVED) & month_without_right(Claim.network, Claim.month)
 
 
 async def check_claim(session: AsyncSession, claim: Claim, now: datetime) -> Check:
@@ -124,7 +129,8 @@ async def room_of(
 
 async def taken_of_sum(session: AsyncSession, claim: Claim) -> Decimal:
     """What claims decided, and those waiting that were made before this one, take of the sum it comes out of."""
-    claimed = await _claimed(session, claim.network, claim.contract_year, claim.scope, _ahead_of(claim))
+    ahead = _ahead_of(claim) & ~_WAITS_FOR_RIGHT
+    claimed = await _claimed(session, claim.network, claim.contract_year, claim.scope, ahead)
     decided = ArrearsClaim.status.in_(TAKES)
     arrears = await _arrears(session, claim.network, claim.contract_year, claim.scope, decided)
     return claimed + arrears + await _adjusted(session, claim.network, claim.contract_year, claim.scope)
@@ -142,7 +148,8 @@ async def taken_of_year(
     session: AsyncSession, network: str, contract_year: str, scope: str, *, without: str = ""
 ) -> Decimal:
     """What claims and arrears decided take of a sum, but for one claim of arrears, and what answered queries added."""
-    claimed = await _claimed(session, network, contract_year, scope, Claim.status.in_(TAKES))
+    taking = Claim.status.in_(TAKES) & ~_WAITS_FOR_RIGHT
+    claimed = await _claimed(session, network, contract_year, scope, taking)
     others = ArrearsClaim.status.in_(TAKES) & (ArrearsClaim.id != without)
     arrears = await _arrears(session, network, contract_year, scope, others)
     return claimed + arrears + await _adjusted(session, network, contract_year, scope)

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated
 
+from services.funding.budgets.operations import follow_rule
 from services.funding.dated import RuleIn, page_of_rules
 from services.funding.membership_rules import operations
 from services.funding.membership_rules.model import MembershipRule, RuleKind
@@ -71,7 +72,9 @@ async def publish_rule(
         published_at=now,
         valid=rule.valid(),
     )
-    return MembershipRuleOut.model_validate(await operations.publish_rule(session, made, now=now))
+    published = await operations.publish_rule(session, made, now=now)
+    await follow_rule(session, made.valid, now)
+    return MembershipRuleOut.model_validate(published)
 
 
 @router.get("/membership-rules", summary="How a practice counts that joins or leaves within a month")

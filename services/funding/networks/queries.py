@@ -20,6 +20,7 @@ from services.funding.payments.serving import Days, Ground, Span, served_by_mont
 from shared.facts import Dated, believed, days
 from shared.years import first_day, last_day, months_between
 
+Approved = tuple[str, str, date | None, date | None]
 Withdrawn = dict[tuple[str, str | None], dict[str, tuple[Mapping[str, Any], ...]]]
 
 
@@ -45,13 +46,36 @@ async def load_served(
     found = Served()
     # a practice counts in one network only where any day counts: then its other networks must be looked at too
     beside = networks if not any(rule.kind is RuleKind.ANY_DAY for rule in rules.values()) else None
-    approved = await _networks(session, beside)
+    approved = await approved_networks(session, beside)
     found.commissioners = {code: who for code, who, _, _ in approved if networks is None or code in networks}
     if not months:
         return found
     deciding = [rules[month].day_of(month) if month in rules else first_day(month) for month in months]
     window = days(min(deciding[0], first_day(months[0])), max(deciding[-1], last_day(months[-1])))
-    spans = await _spans(session, window, beside, known_at)
+    withdrawn = await withdrawals_of(session, window, beside, known_at)
+    grounds = await load_grounds(session, approved, window, withdrawn, networks=beside, known_at=known_at)
+    for network, withdrawals in withdrawn.items():
+        if network in grounds and (networks is None or network in networks):
+            _tell(found.withdrawn, network, withdrawals, months)
+    if scopes:
+        for ground in grounds.values():
+            ground.scopes = {s.practice: scopes[s.practice] for s in ground.spans if s.practice in scopes}
+    served = served_by_month(grounds, months, rules)
+    found.by_month = {code: by_month for code, by_month in served.items() if code in found.commissioners}
+    return found
+
+
+async def load_grounds(
+    session: AsyncSession,
+    approved: Iterable[Approved],
+    window: Range[date],
+    withdrawn: Mapping[str, Iterable[Withdrawal]],
+    *,
+    networks: Collection[str] | None = None,
+    known_at: datetime | None = None,
+) -> dict[str, Ground]:
+    """By network, what decides whom it serves on the days of a window."""
+    spans = await _spans(session, window, networks, known_at)
     grounds = {
         code: Ground(
             opened,
@@ -61,18 +85,10 @@ async def load_served(
         for code, _, opened, closed in approved
         if opened is not None
     }
-    for network, withdrawals in (await withdrawals_of(session, window, beside, known_at)).items():
-        if network in grounds:
-            for fact in withdrawals:
-                grounds[network].without.setdefault(fact.practice, []).append(fact.span)
-            if networks is None or network in networks:
-                _tell(found.withdrawn, network, withdrawals, months)
-    if scopes:
-        for ground in grounds.values():
-            ground.scopes = {s.practice: scopes[s.practice] for s in ground.spans if s.practice in scopes}
-    served = served_by_month(grounds, months, rules)
-    found.by_month = {code: by_month for code, by_month in served.items() if code in found.commissioners}
-    return found
+    for network, withdrawals in withdrawn.items():
+        for fact in withdrawals if network in grounds else ():
+            grounds[network].without.setdefault(fact.practice, []).append(fact.span)
+    return grounds
 
 
 def _span_of(valid: Range[date]) -> Days:
@@ -91,9 +107,8 @@ def _tell(withdrawn: Withdrawn, network: str, withdrawals: Iterable[Withdrawal],
                 of_key[month] = (*of_key.get(month, ()), told)
 
 
-async def _networks(
-    session: AsyncSession, networks: Collection[str] | None
-) -> list[tuple[str, str, date | None, date | None]]:
+async def approved_networks(session: AsyncSession, networks: Collection[str] | None) -> list[Approved]:
+    """Networks that may be funded: code, commissioner, first and last day."""
     statement = select(Network.code, Network.commissioner, Network.valid_from, Network.valid_to).where(
         Network.approved_on.is_not(None)
     )

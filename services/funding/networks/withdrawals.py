@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from services.funding.networks.model import Withdrawal
 from shared.events.registry import EntitlementRestored, EntitlementWithdrawn
@@ -81,3 +82,13 @@ async def withdrawals_of(
     for fact in await session.scalars(wanted.order_by(Withdrawal.withdrawal)):
         found[fact.network].append(fact)
     return found
+
+
+def month_without_right(network: InstrumentedAttribute[str], month: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """True where the network had no right to be paid on the first of the month, as known now."""
+    return exists().where(
+        Withdrawal.network == network,
+        Withdrawal.practice.is_(None),
+        currently_known(Withdrawal),
+        Withdrawal.valid.op("@>")(func.to_date(month, "YYYY-MM")),
+    )

@@ -93,7 +93,7 @@ def served_by_month(
         plainly = _Plainly(ground) if not ground.without and not ground.scopes else None
         for month, rule in deciding:
             if rule is None or rule.kind is RuleKind.FIRST_DAY:
-                whom = _on(ground, days_of[month]) if plainly is None else plainly.on(days_of[month])
+                whom = served_on(ground, days_of[month]) if plainly is None else plainly.on(days_of[month])
             else:
                 whom = _during(ground, month, rule.kind, first_served.get(month, {}))
             if whom is not None:
@@ -133,7 +133,7 @@ class _Plainly:
         return self._whom
 
 
-def _on(ground: Ground, day: date) -> tuple[Serving, ...] | None:
+def served_on(ground: Ground, day: date) -> tuple[Serving, ...] | None:
     """Whole months: whom the network serves on the day that decides."""
     if not ground.opened <= day < ground.closed:
         return None
