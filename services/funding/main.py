@@ -22,6 +22,7 @@ from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
 from services.funding.debts import routes as debts
 from services.funding.distributions import routes as distributions
+from services.funding.duties import routes as duties
 from services.funding.entitlements import routes as entitlements
 from services.funding.forecasts import routes as forecasts
 from services.funding.handlers import HANDLERS, set_asked_budgets
@@ -88,6 +89,7 @@ def service(settings: Settings) -> Service:
             agreement_rules.router,
             variations.router,
             consents.router,
+            duties.router,
             populations.router,
             beds.router,
             achievements.router,

@@ -503,6 +503,18 @@ class VariedCap(Fact):
     from_100000: Decimal | None = None
 
 
+class VariedDuty(Fact):
+    """What is delivered for patients of practices under a variation, in words or as minutes a week for each thousand of
+    them on a basis; `instead_of` names the national duty it stands in for, beside one of its own code."""
+
+    duty: str
+    duty_name: str
+    description: str = ""
+    instead_of: str | None = None
+    basis: Literal["registered", "weighted", "adjusted"] | None = None
+    per_1000: Decimal | None = None
+
+
 @catalogued
 class VariationApproved(FundingEvent):
     """A local variation counts for practices that agree to it; its rates, sums and ceilings are published beside it.
@@ -522,6 +534,7 @@ class VariationApproved(FundingEvent):
     practices: list[str]
     roles: list[VariedRole] = []
     caps: list[VariedCap] = []
+    duties: list[VariedDuty] = []
     approved_on: date
 
     def subject(self) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query
 from sqlalchemy import select
 
-from services.funding.entitlements.minutes import minutes_of
+from services.funding.entitlements.minutes import duties_of
 from services.funding.entitlements.queries import load_year
 from services.funding.money import EXACT, PARTS, to_pence
 from services.funding.networks.members import networks_of
@@ -77,10 +77,12 @@ class WithdrawalOut(Out):
 class MinutesOut(Out):
     """Minutes of access to offer in a week of the month, by the year's rule, with what they rest on.
 
-    `minutes` is null, and `held` says why, while the patients cannot be counted.
+    `minutes` is null, and `held` says why, while the patients cannot be counted. `scope` is the local variation that
+    asks for them, of the patients of practices that agreed, or `national`, of all others.
     """
 
     duty: str
+    scope: str
     month: str
     per_1000: Decimal
     basis: str
@@ -93,6 +95,17 @@ class MinutesOut(Out):
     held: str | None
 
 
+class OwedOut(Out):
+    """A duty of the month and the practices whose patients it is for; `instead_of` is the national one it replaces."""
+
+    duty: str
+    scope: str
+    name: str
+    description: str
+    instead_of: str | None
+    practices: list[str]
+
+
 class EntitlementsOut(Out):
     network: str
     contract_year: str
@@ -102,6 +115,7 @@ class EntitlementsOut(Out):
     items: list[EntitlementOut]
     maxima: list[MaximumOut]
     weekly_minutes: list[MinutesOut]
+    duties: list[OwedOut]
     withdrawals: list[WithdrawalOut]
 
 
@@ -169,7 +183,7 @@ async def read_entitlements(
     month: Annotated[Month | None, Query(description="Through this month; the whole year unless given")] = None,
     known_at: KnownAt = None,
 ) -> EntitlementsOut:
-    """What is paid by head or bed, and the minutes of access the network offers; a practice sees its own payments.
+    """What is paid by head or bed, and what the network delivers; a practice sees what is its own.
 
     `maxima` are what achievement may earn and what practices may claim; claims stand under `/claims`, sums under
     `/budgets`.
@@ -202,7 +216,7 @@ async def read_entitlements(
         for facts in by_month.values()
         for fact in facts
     }
-    duties = [] if own is not None else await minutes_of(session, year, network, known_at=known_at)
+    owed, minutes = await duties_of(session, year, network, known_at=known_at)
     return EntitlementsOut(
         network=network,
         contract_year=contract_year,
@@ -211,6 +225,18 @@ async def read_entitlements(
         paid=sum((item.paid for item in items), Decimal("0.00")),
         items=items,
         maxima=maxima,
-        weekly_minutes=[MinutesOut.model_validate(minutes) for minutes in duties],
+        weekly_minutes=[] if own is not None else [MinutesOut.model_validate(one) for one in minutes],
+        duties=[
+            OwedOut(
+                duty=one.duty.duty,
+                scope=one.duty.scope,
+                name=one.duty.name,
+                description=one.duty.description,
+                instead_of=one.duty.instead_of,
+                practices=[code for code in one.practices if own is None or code in own],
+            )
+            for one in owed
+            if own is None or own.intersection(one.practices)
+        ],
         withdrawals=[WithdrawalOut(**fact) for fact in withdrawn.values()],
     )

@@ -17,7 +17,7 @@ from services.funding.tariffs.model import Tariff
 from services.funding.variations.published import tariffs_of
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Refused
-from shared.events.funding import VariationApproved, VariedCap, VariedRole
+from shared.events.funding import VariationApproved, VariedCap, VariedDuty, VariedRole
 
 
 class IifNeverVaries(Refused):
@@ -78,7 +78,8 @@ class Variation(Base, Versioned):
     one more payment. Of additional roles `sums` are sums per weighted head (`code`, `value`, `rate_period`), `ceilings`
     the most for one whole-time equivalent a year (`role`, `zone`, `value`), `caps` numbers of whole-time equivalents
     (`role`, `below_100000`, `from_100000`, both null for none), `roles` further ones (`role`, `name`, `zone`, `value`).
-    Totals are of all practices named, as known when it was last judged.
+    `duties` are what is delivered for it (`duty`, `name`, `description`, `instead_of`, `minutes`). Totals are of all
+    practices named, as known when it was last judged.
     """
 
     __tablename__ = "variations"
@@ -99,6 +100,7 @@ class Variation(Base, Versioned):
     ceilings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     caps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     roles: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    duties: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     status: Mapped[VariationStatus] = mapped_column(text_enum(VariationStatus))
     national_total: Mapped[Money]
     varied_total: Mapped[Money]
@@ -148,6 +150,16 @@ class Variation(Base, Versioned):
                 VariedRole(role=one["role"], role_name=one["name"], ceiling=Decimal(one["value"])) for one in self.roles
             ],
             caps=[VariedCap(**one) for one in self.caps],
+            duties=[
+                VariedDuty(
+                    duty=one["duty"],
+                    duty_name=one["name"],
+                    description=one["description"],
+                    instead_of=one["instead_of"],
+                    **{name: value for name, value in (one["minutes"] or {}).items() if name != "rounded_to"},
+                )
+                for one in self.duties
+            ],
             approved_on=on,
         )
 

@@ -28,6 +28,7 @@ from services.funding.variations.model import (
     refuse_below,
     refuse_iif,
 )
+from services.funding.variations.published import duties_of
 from services.funding.variations.totals import compare, refuse_lower_ceiling, sum_named
 from shared.clock import london_day
 from shared.errors import Fault, Invalid, NotFound
@@ -71,7 +72,12 @@ async def propose_variation(session: AsyncSession, variation: Variation, *, call
     Raises `IifNeverVaries`, `CommissionerNotFound`, `Invalid` naming every practice that is not the commissioner's,
     `NationalTotalUnknown` and `BelowNationalTotal`.
     """
-    refuse_iif(item["stream"] for item in variation.items)
+    refuse_iif(
+        [
+            *(item["stream"] for item in variation.items),
+            *(code for one in variation.duties for code in (one["duty"], one["instead_of"]) if code is not None),
+        ]
+    )
     if not caller.everywhere and variation.commissioner not in caller.organisations:
         raise CommissionerNotFound(f"No commissioner {variation.commissioner}.")
     own = set(
@@ -223,7 +229,7 @@ async def approve_variation(
     variation.judge(await totals_of(session, variation, variation.practices, now))
     for rate in rates:
         rate.published_by, rate.published_at = caller.subject, now
-    session.add_all(rates)
+    session.add_all([*rates, *duties_of(variation, caller.subject, now)])
     await announce_many(session, [variation.approved(london_day(now)), *(rate.published() for rate in rates)])
     await follow_consents(session, variation, agreed, now)
     return variation

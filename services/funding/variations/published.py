@@ -1,13 +1,15 @@
-"""What an approved variation publishes: its rates, its sums for additional roles and its ceilings, as rows of rates."""
+"""What an approved variation publishes: rates, sums for additional roles and ceilings as rows of rates, and duties."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from services.funding.duties.model import Duty
 from services.funding.tariffs.model import Basis, Confidence, Payee, RatePeriod, Tariff, TariffKind
+from shared.facts import days, since
 
 if TYPE_CHECKING:
     from services.funding.variations.model import Variation
@@ -34,6 +36,30 @@ def tariffs_of(variation: Variation, on: date) -> list[Tariff]:
             )
         )
     return made
+
+
+def duties_of(variation: Variation, by: str, at: datetime) -> list[Duty]:
+    """The duties a variation asks for, as they are kept beside the national ones."""
+    return [
+        Duty(
+            scope=variation.id,
+            duty=one["duty"],
+            name=one["name"],
+            description=one["description"],
+            instead_of=one["instead_of"],
+            basis=Basis(one["minutes"]["basis"]) if one["minutes"] else None,
+            per_1000=Decimal(one["minutes"]["per_1000"]) if one["minutes"] else None,
+            rounded_to=one["minutes"]["rounded_to"] if one["minutes"] else None,
+            counted_at=None,
+            confidence=Confidence.ONE_SOURCE,
+            sources=[variation.id],
+            published_by=by,
+            published_at=at,
+            valid=days(variation.valid_from, variation.valid_to),
+            known=since(at),
+        )
+        for one in variation.duties
+    ]
 
 
 def _rows(variation: Variation) -> Iterator[tuple[TariffKind, str, dict[str, Any]]]:

@@ -77,6 +77,7 @@ async def propose_variation(
         ceilings=[one.model_dump(mode="json") for one in proposed.ceilings],
         caps=[one.model_dump(mode="json") for one in proposed.caps],
         roles=proposed.opened(),
+        duties=[one.model_dump(mode="json") for one in proposed.duties],
         status=VariationStatus.PROPOSED,
         proposed_by=caller.subject,
         proposed_at=now,

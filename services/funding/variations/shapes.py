@@ -70,6 +70,34 @@ class RoleIn(In):
     value: Pounds
 
 
+class MinutesIn(In):
+    """Minutes a week for each thousand patients on a basis, to the nearest so many minutes if that is a rule."""
+
+    basis: Literal["registered", "weighted", "adjusted"]
+    per_1000: Value
+    rounded_to: Annotated[int | None, Field(ge=1, le=60)] = None
+
+
+class DutyIn(In):
+    """What is delivered for patients of practices that agree: a service in words, minutes of access, or both.
+
+    With the code of a national duty it stands in for that, and so for the one named in `instead_of`; any other is
+    delivered beside the national ones.
+    """
+
+    duty: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=2000)] = ""
+    instead_of: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")] = None
+    minutes: MinutesIn | None = None
+
+    @model_validator(mode="after")
+    def says_what(self) -> "DutyIn":
+        if not self.description and self.minutes is None:
+            raise ValueError("a duty says in words or minutes what is delivered")
+        return self
+
+
 def role_code(commissioner: str, short: str) -> str:
     return f"{VARIED_LOCALLY}{commissioner.lower()}_{short}"
 
@@ -108,16 +136,22 @@ class VariationIn(In):
     ceilings: Annotated[list[CeilingIn], Field(max_length=200)] = []
     caps: Annotated[list[CapIn], Field(max_length=100)] = []
     roles: Annotated[list[RoleIn], Field(max_length=50)] = []
+    duties: Annotated[list[DutyIn], Field(max_length=50)] = []
 
     @model_validator(mode="after")
     def says_something(self) -> "VariationIn":
-        if not (self.items or self.sums or self.ceilings or self.caps or self.roles):
+        if not (self.items or self.sums or self.ceilings or self.caps or self.roles or self.duties):
             raise ValueError("a variation varies something")
         named: dict[str, list[Any]] = {
             "a sum has one rate": [one.code for one in self.sums],
             "a role has one ceiling at a place": [(one.role, one.zone) for one in self.ceilings],
             "a role has one cap": [one.role for one in self.caps],
             "a role is opened once": [one.short for one in self.roles],
+            "a duty is named once": [one.duty for one in self.duties],
+            "a national duty is replaced once": [
+                *(one.instead_of for one in self.duties if one.instead_of not in (None, one.duty)),
+                *(one.duty for one in self.duties),
+            ],
         }
         for fault, keys in named.items():
             if len(keys) != len(set(keys)):
@@ -171,6 +205,20 @@ class FurtherRoleOut(Out):
     value: MoneyOut
 
 
+class VariedMinutesOut(Out):
+    basis: str
+    per_1000: Decimal
+    rounded_to: int | None
+
+
+class VariedDutyOut(Out):
+    duty: str
+    name: str
+    description: str
+    instead_of: str | None
+    minutes: VariedMinutesOut | None
+
+
 class VariationOut(Out):
     """Totals are of all practices named, for the streams varied or added and for sums of its own; beds are judged by
     their rate alone, and ceilings by theirs."""
@@ -187,6 +235,7 @@ class VariationOut(Out):
     ceilings: list[CeilingOut]
     caps: list[CapOut]
     roles: list[FurtherRoleOut]
+    duties: list[VariedDutyOut]
     status: VariationStatus
     national_total: MoneyOut
     varied_total: MoneyOut
