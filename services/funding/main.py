@@ -37,6 +37,7 @@ from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.queries import routes as queries
 from services.funding.redirections import routes as redirections
 from services.funding.redistributions import routes as redistributions
+from services.funding.relabellings import routes as relabellings
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.statements import routes as statements
@@ -71,6 +72,7 @@ from shared.events.funding import (
     QueryAnswered,
     QueryWithdrawn,
     RoleAgreed,
+    StreamRelabelled,
     TariffPublished,
     VariationApproved,
 )
@@ -85,6 +87,7 @@ def service(settings: Settings) -> Service:
         routers=[
             accounts.router,  # asked for most, and routers are tried in turn
             tariffs.router,
+            relabellings.router,
             membership_rules.router,
             agreement_rules.router,
             variations.router,
@@ -126,6 +129,7 @@ def service(settings: Settings) -> Service:
         announces=[
             AchievementApproved,
             TariffPublished,
+            StreamRelabelled,
             BudgetSet,
             PaymentIssued,
             PaymentConfirmed,

@@ -17,7 +17,7 @@ from services.funding.variances.operations import ship_thresholds
 
 
 async def seed(session: AsyncSession, now: datetime) -> None:
-    """Load what is shipped and not held yet: rates, rules, duties, thresholds, deadlines, indicators; again, nothing."""
+    """Load what is shipped and not held yet: rates, rules, duties, thresholds, deadlines, indicators."""
     await load_shipped(session, now)
     await load_shipped_rules(session, now)
     await load_shipped_duties(session, now)

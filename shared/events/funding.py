@@ -47,6 +47,27 @@ class TariffPublished(FundingEvent):
 
 
 @catalogued
+class StreamRelabelled(FundingEvent):
+    """From a day to another a share of one stream counts as another; what was paid stays, and is made good by a run."""
+
+    noun: ClassVar[str] = "tariffs"
+    name: ClassVar[str] = "stream-relabelled"
+
+    relabelling: str
+    from_stream: str
+    to_stream: str
+    share: Decimal
+    contract_year: str = Field(pattern=YEAR_PATTERN)
+    valid_from: date
+    valid_to: date
+    known_from: date
+    supersedes: str | None = None
+
+    def subject(self) -> str:
+        return self.from_stream
+
+
+@catalogued
 class BudgetSet(FundingEvent):
     """The most a network may be reimbursed for additional roles in a year; `None` while it cannot be computed."""
 

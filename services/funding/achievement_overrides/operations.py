@@ -14,6 +14,7 @@ from services.funding.achievements.assessing import amount_of, facts_about, fact
 from services.funding.achievements.model import Achievement
 from services.funding.achievements.rules import assess
 from services.funding.indicators.operations import indicator_of, indicators_of
+from services.funding.relabellings.operations import relabellings_of
 from shared.clock import london_day
 from shared.database import new_id
 from shared.http import require_match
@@ -66,6 +67,7 @@ async def approve_override(
     beside = await indicators_of(session, year, today)
     indicator = await indicator_of(session, year, override.indicator, today)
     facts = await facts_of(session, year, now, None)
+    relabelled = await relabellings_of(session, [year], today)
     held = await session.scalars(
         select(Achievement)
         .where(Achievement.contract_year == year, Achievement.indicator == override.indicator)
@@ -83,7 +85,8 @@ async def approve_override(
             )
             session.add(achievement)
         achievement.deem(by=by, at=now)
-        figures = figures_of(achievement, indicator, beside, facts_about(facts, network), deemed=True)
+        about = facts_about(facts, network)
+        figures = figures_of(achievement, indicator, beside, about, deemed=True, relabelled=relabelled)
         achievement.note(figures, assess(figures))
         before, number = paid.get(achievement.id, (Decimal("0.00"), 0))
         amount = amount_of(achievement, indicator, before, number, "override", now)

@@ -18,7 +18,9 @@ from services.funding.payments.engine import Year
 from services.funding.payments.model import PaymentLine
 from services.funding.payments.payables import PART
 from services.funding.queries.model import PaymentQuery, QueryState
-from shared.years import month_of, months_of
+from services.funding.relabellings.model import Relabelling
+from services.funding.relabellings.rules import kept
+from shared.years import month_of, months_between, months_of
 
 KIND = "achievements"
 Facts = Mapping[str, Mapping[str, str | None]]
@@ -60,8 +62,12 @@ def figures_of(
     facts: Mapping[str, str | None],
     *,
     deemed: bool,
+    relabelled: Sequence[Relabelling] = (),
 ) -> dict[str, Any]:
-    """Everything an assessment rests on, as text; `beside` are the parts of the same sum, in order."""
+    """Everything an assessment rests on, as text; `beside` are the parts of the same sum, in order.
+
+    `relabelled` are the streams of the year that count as others: what is left of this one is `kept`.
+    """
     parts = [other for other in beside if other.stream == indicator.stream and other.part and other.parts]
     before = sum((Fraction(o.part or 0, o.parts or 1) for o in parts if o.code < indicator.code), Fraction(0))
     return {
@@ -84,8 +90,18 @@ def figures_of(
         "answer": achievement.answer,
         "earned": _text(achievement.earned),
         "deemed": deemed,
+        **_kept(indicator, relabelled),
         **facts,
     }
+
+
+def _kept(indicator: Indicator, relabelled: Sequence[Relabelling]) -> dict[str, Any]:
+    """What is left of the indicator's stream in its days, and by which relabellings; nothing where there is none."""
+    mine = [one for one in relabelled if one.from_stream == indicator.stream]
+    if not mine or indicator.kind is IndicatorKind.PART:
+        return {}
+    months = months_between(indicator.first_day, indicator.last_day)
+    return {"kept": str(kept(mine, indicator.stream, months)), "relabelled": [one.told() for one in mine]}
 
 
 def _text(value: Decimal | int | None) -> str | None:

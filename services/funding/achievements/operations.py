@@ -28,6 +28,7 @@ from services.funding.heirs.operations import must_decide
 from services.funding.indicators.model import Indicator, IndicatorKind
 from services.funding.indicators.operations import indicator_of, indicators_of
 from services.funding.networks.model import Network
+from services.funding.relabellings.operations import relabellings_of
 from services.funding.scope import network_codes_seen, networks_seen
 from shared.audit import as_it_was
 from shared.clock import london_day
@@ -183,6 +184,8 @@ async def assess_again(
     heads = ("patients", "adjusted")
     restated = any(before.get(name) != achievement.figures.get(name) for name in heads)
     cause = "population-restated" if restated else "rate-changed"
+    if before.get("kept") != achievement.figures.get("kept"):
+        cause = "relabelled"
     if not await _pay_difference(session, achievement, indicator, cause, now):
         raise NothingElseEarned("Assessed again it comes to the same.")
     await session.flush()
@@ -211,7 +214,9 @@ async def _note(session: AsyncSession, achievement: Achievement, now: datetime) 
     indicator = await indicator_of(session, year, achievement.indicator, today)
     facts = await facts_of(session, year, now, [achievement.network])
     deemed = await _overridden(session, year, achievement.indicator)
-    figures = figures_of(achievement, indicator, beside, facts_about(facts, achievement.network), deemed=deemed)
+    relabelled = await relabellings_of(session, [year], today)
+    about = facts_about(facts, achievement.network)
+    figures = figures_of(achievement, indicator, beside, about, deemed=deemed, relabelled=relabelled)
     achievement.note(figures, assess(figures))
     return indicator
 
@@ -254,12 +259,13 @@ async def standing_of(
     )
     declared = {achievement.indicator: achievement for achievement in await as_it_was(session, held.all(), known_at)}
     facts = facts_about(await facts_of(session, contract_year, now, [network], known_at), network)
+    relabelled = await relabellings_of(session, [contract_year], london_day(known_at or now))
     rows = []
     for indicator in indicators:
         achievement = declared.get(indicator.code)
         if achievement is None:
             default = Achievement(network=network, contract_year=contract_year, indicator=indicator.code)
-            figures = figures_of(default, indicator, indicators, facts, deemed=False)
+            figures = figures_of(default, indicator, indicators, facts, deemed=False, relabelled=relabelled)
             assessed = assess(figures)
             default.note(figures, assessed)
         found = achievement or default

@@ -2,7 +2,7 @@
 
     performance = numerator / (denominator - personalised care adjustments)
     points = points of the indicator x (performance - lower) / (upper - lower), between none and all
-    amount = points x value of a point x list size adjustment x prevalence adjustment
+    amount = points x value of a point x list size adjustment x prevalence adjustment x what is not relabelled
 
 The list size adjustment is the network's registered list over the national average; the prevalence adjustment is
 (denominator / the network's registered list) over the national prevalence, and a yes/no indicator has none. A part is a
@@ -17,7 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from services.funding.lines.words import Trace, doubts, pounds
+from services.funding.lines.words import Trace, doubts, pounds, stream_in_words
 from services.funding.money import to_pence
 from shared.errors import Fault
 
@@ -83,6 +83,7 @@ def assess(figures: Mapping[str, Any]) -> Assessment:
     if figures["by_prevalence"]:
         own = Fraction(figures["denominator"]) / Fraction(figures["patients"])
         amount *= own / Fraction(figures["prevalence"])
+    amount *= Fraction(figures.get("kept", 1))
     return Assessment(performance, points, _pence(amount), ())
 
 
@@ -152,6 +153,12 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         if figures["by_prevalence"]:
             product += f" × prevalence ({figures['denominator']} / {figures['patients']}) / {figures['prevalence']}"
         lines.append(product)
+        for one in figures.get("relabelled", ()):
+            lines.append(
+                f"{one['share']} of it counts as {stream_in_words(one['to'])} from {one['months'][0]} to "
+                f"{one['months'][1]} (relabelled by {one['relabelling']}, known from {one['known_from']}: "
+                f"{', '.join(one['sources'])}); left of the year's: {figures['kept']}"
+            )
     lines.append(f"Earned: {pounds(assessed.amount or Decimal(0))}; paid before: {pounds(trace['paid_before'])}")
     if "charged_to_others" in trace:
         lines.append(f"Others that were paid for it give back: {pounds(trace['charged_to_others'])}")

@@ -20,8 +20,11 @@ from services.funding.payments.engine import Key, Year
 from services.funding.payments.heads import Populations, Serving
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.populations.model import Population
+from services.funding.relabellings.model import in_month
+from services.funding.relabellings.operations import relabellings_of
 from services.funding.tariffs.model import NATIONAL, Basis
 from services.funding.tariffs.operations import scoped_rates_of
+from shared.clock import london_day
 from shared.years import months_of, snapshot_of
 
 
@@ -43,6 +46,7 @@ async def load_year(
     served = await load_served(session, months, rules, scopes, networks=networks, known_at=known_at)
     local = {scope for agreed in scopes.values() for _, scope in agreed}
     rates = await scoped_rates_of(session, months, known_at or now, [NATIONAL, *sorted(local)])
+    relabelled = await relabellings_of(session, [contract_year], london_day(known_at or now))
     rule_told = {month: rule.told(month) for month, rule in rules.items()}
     return Year(
         contract_year=contract_year,
@@ -59,6 +63,9 @@ async def load_year(
         withdrawn=served.withdrawn,
         waiting=await lacking_agreement(session, months, now, networks=networks, known_at=known_at),
         rules={month: told for month, told in rule_told.items() if told is not None},
+        relabelled={
+            month: tuple(one.told() for one in held) for month in months if (held := in_month(relabelled, month))
+        },
     )
 
 

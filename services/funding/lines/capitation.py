@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
-from services.funding.lines.words import Trace, doubts, of_variation, pounds, span_in_words, withdrawals_in_words
+from services.funding.lines.words import (
+    Trace,
+    doubts,
+    of_variation,
+    pounds,
+    span_in_words,
+    stream_in_words,
+    withdrawals_in_words,
+)
 from services.funding.money import EXACT, PARTS, plain, to_pence
 from services.funding.payments.engine import Due, Rate, Year
 from services.funding.payments.heads import Headcount
@@ -18,7 +26,7 @@ from services.funding.payments.heads import Headcount
 PERIODS = {"year": "a year, paid in twelfths", "window": "for the whole window", "month": "a month"}
 
 
-CAUSES = ("withdrawal", "rate-changed", "membership-changed", "population-restated", "rounding")
+CAUSES = ("withdrawal", "relabelled", "rate-changed", "membership-changed", "population-restated", "rounding")
 """Why a month already paid is paid again; a first payment is `due`, a late claim `claim-late`."""
 
 BY_THE_FIRST = "Membership counts for whole months, by the first of the month."
@@ -47,7 +55,7 @@ def heads_of(heads: Headcount) -> dict[str, Any]:
 
 def rate_told(rate: Rate) -> dict[str, Any]:
     """A rate in JSON, and the part of what it is for that a month is."""
-    return {
+    told: dict[str, Any] = {
         "tariff": rate.tariff,
         "rate": str(rate.value),
         "rate_period": rate.rate_period,
@@ -55,6 +63,14 @@ def rate_told(rate: Rate) -> dict[str, Any]:
         "confidence": rate.confidence,
         "sources": list(rate.sources),
     }
+    if rate.relabelled is not None:
+        told["relabelled"] = {
+            "by": list(rate.relabelled.by),
+            "stream": rate.relabelled.stream,
+            "share": plain(rate.relabelled.share),
+            "rate": str(rate.relabelled.value),
+        }
+    return told
 
 
 def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trace:
@@ -92,10 +108,14 @@ def trace_of(due: Due, counted: dict[int, dict[str, Any]] | None = None) -> Trac
 
 
 def circumstances(year: Year, due: Due) -> Trace:
-    """What else a line remembers: how membership counted, if not by the first of the month, and withdrawn rights."""
+    """What else a line remembers: how membership counted, if not by the first of the month, relabelled streams, and
+    withdrawn rights."""
     found: Trace = {}
     if due.month in year.rules:
         found["membership"] = dict(year.rules[due.month])
+    mine = [one for one in year.relabelled.get(due.month, ()) if due.key.stream in (one["from"], one["to"])]
+    if mine:
+        found["relabellings"] = [dict(one) for one in mine]
     network, practice = due.key.network, due.key.practice
     withdrawals = list(year.withdrawn.get((network, None), {}).get(due.month, ()))
     if practice is not None:
@@ -148,9 +168,21 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
             f"{span_in_words(months)}: £{step['rate']} {PERIODS[step['rate_period']]} × {step['population']} "
             f"{_unit(step)} × {len(months)}/{step['parts']} (rate {step['tariff']}{of_variation(step.get('scope'))})"
         )
+        if "relabelled" in step:
+            part = step["relabelled"]
+            lines.append(
+                f"£{step['rate']} is {part['share']} of £{part['rate']}, the rate {step['tariff']} of "
+                f"{stream_in_words(part['stream'])} (relabelled by {', '.join(part['by'])})"
+            )
         if step["sources"]:
             lines.append(f"Sources of the rate {step['tariff']}: {', '.join(step['sources'])}")
         warnings += doubts(step["tariff"], step["confidence"])
+    for one in trace.get("relabellings", ()):
+        lines.append(
+            f"Relabelled by {one['relabelling']}, known from {one['known_from']}: {plain(Decimal(one['share']))} of "
+            f"{stream_in_words(one['from'])} counts as {stream_in_words(one['to'])} from {one['months'][0]} to "
+            f"{one['months'][1]} ({', '.join(one['sources'])})"
+        )
     rule = trace.get("membership")
     lines.append(BY_THE_FIRST if rule is None else MEMBERSHIP[rule["kind"]](rule))
     lines += withdrawals_in_words(trace.get("withdrawals", ()))
@@ -217,6 +249,9 @@ def causes_of(paid: Trace, now: Trace) -> list[str]:
     if paid.get("withdrawals", []) != now.get("withdrawals", []):
         found.add("withdrawal")
     old, new = _steps_of(paid), _steps_of(now)
+    if _labels(paid) != _labels(now):
+        found.add("relabelled")
+        old, new = _as_before(old), _as_before(new)
     if not old or not new:
         if bool(old) is not bool(new) and not found:
             found.add("membership-changed")
@@ -236,6 +271,17 @@ def causes_of(paid: Trace, now: Trace) -> list[str]:
 def _steps_of(trace: Trace) -> list[Mapping[str, Any]]:
     """The inputs a trace used for its month."""
     return [step for step in trace["steps"] if trace["month"] in step["months"]]
+
+
+def _labels(trace: Trace) -> list[tuple[str, str]]:
+    return [(one["relabelling"], one["share"]) for one in trace.get("relabellings", ())]
+
+
+def _as_before(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps at the rates as they were before a part was relabelled, without what came from another stream."""
+    here = [step for step in steps if "relabelled" not in step]
+    parts = [step for step in steps if "relabelled" in step]
+    return here or [{**step, "rate": step["relabelled"]["rate"]} for step in parts]
 
 
 def _rates_by_practice(steps: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -30,6 +30,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
 
 WHY = {
     "due": "the first payment of the month",
+    "relabelled": "money of one stream was relabelled as another's after the month was paid",
     "rate-changed": "the rate was changed after the month was paid",
     "membership-changed": "the network's membership was changed after the month was paid",
     "population-restated": "a population was restated after the month was paid",

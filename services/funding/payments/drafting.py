@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.funding.entitlements.queries import last_traces, load_year
 from services.funding.lines.capitation import causes_of, circumstances, trace_of
 from services.funding.lines.words import NOT_CONFIRMED, Trace
-from services.funding.payments.engine import Held, Portion, differences
+from services.funding.payments.engine import Due, Held, Portion, Year, differences
 from services.funding.variances.model import FindingKind
 from shared.years import year_of
 
@@ -166,13 +166,13 @@ async def draft_year(
     drafted.covered.update(due.month for due in dues if due.month < month and due.month not in paid_before)
     counted: dict[int, dict[str, Any]] = {}
     noted: set[tuple[int, int]] = set()
-    unusual = bool(inputs.rules or inputs.withdrawn)
+    unusual = bool(inputs.rules or inputs.withdrawn or inputs.relabelled)
     for due in dues:
         trace = trace_of(due, counted)
         if unusual:
             trace.update(circumstances(inputs, due))
         paid = before.get((due.key, due.month))
-        causes = ["due"] if paid is None else causes_of(paid, trace)
+        causes = [_first_cause(inputs, due)] if paid is None else causes_of(paid, trace)
         if paid is not None:
             trace["causes"] = causes
         if due.portions:
@@ -195,6 +195,14 @@ async def draft_year(
         return
     for held in helds:
         _draft_held(drafted, held, payees)
+
+
+def _first_cause(year: Year, due: Due) -> str:
+    """Why a month of a stream is paid for the first time: it is due, or was paid as another stream before."""
+    for one in year.relabelled.get(due.month, ()):
+        if one["to"] == due.key.stream and due.month in year.paid.get(due.key._replace(stream=one["from"]), {}):
+            return "relabelled"
+    return "due"
 
 
 def _note(drafted: Drafted, last: Portion) -> None:

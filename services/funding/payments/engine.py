@@ -32,10 +32,19 @@ class Key(NamedTuple):
     stream: str
 
 
+class Relabelled(NamedTuple):
+    """A rate is `share` of the rate `value` of `stream`, by these relabellings."""
+
+    by: tuple[str, ...]
+    stream: str
+    share: Decimal
+    value: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """A rate in force in a month. `months` is the length of the window it was published for; `scope` is the local
-    variation it belongs to, empty for the whole country."""
+    variation it belongs to, empty for the whole country; `relabelled` says what it is a part of."""
 
     tariff: str
     stream: str
@@ -47,6 +56,12 @@ class Rate:
     confidence: str
     sources: tuple[str, ...] = ()
     scope: str = ""
+    relabelled: Relabelled | None = None
+
+    @property
+    def slot(self) -> tuple[str, str]:
+        """What a local rate stands in for: the stream, and the one it was before it was relabelled."""
+        return self.stream, self.stream if self.relabelled is None else self.relabelled.stream
 
     @property
     def parts(self) -> int:
@@ -62,7 +77,8 @@ class Year:
     those of local variations; `beds` the care-home beds by network and month; `paid` what issued runs paid by key and
     month, the month first paid first. `withdrawn` names the withdrawals of rights that touch a month of a network, or
     of one practice in it; `rules` how membership counts where it is not by the first of the month; `waiting` why
-    months of a network wait though they can be computed.
+    months of a network wait though they can be computed; `relabelled` by month which streams count as others, as
+    `rates` and `scoped` have it.
     """
 
     contract_year: str
@@ -79,6 +95,7 @@ class Year:
     )
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     waiting: Mapping[str, Mapping[str, Hold]] = field(default_factory=dict)
+    relabelled: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
 
 class Portion(NamedTuple):
@@ -215,22 +232,22 @@ def _rates_of(
         for rate in rates:
             yield rate, whom
         return
-    local = {scope: {rate.stream: rate for rate in year.scoped.get(scope, {}).get(month, ())} for scope in scopes}
-    national = {rate.stream: rate for rate in rates}
+    local = {scope: {rate.slot: rate for rate in year.scoped.get(scope, {}).get(month, ())} for scope in scopes}
+    national = {rate.slot: rate for rate in rates}
     agreed = {who.scope for who in whom if who.how == "member"}
-    for stream in dict.fromkeys([*national, *(name for scope in sorted(scopes) for name in local[scope])]):
+    for slot in dict.fromkeys([*national, *(name for scope in sorted(scopes) for name in local[scope])]):
         apart: dict[str, list[Serving]] = {}
-        of = {scope: local[scope][stream] for scope in scopes if stream in local[scope]}
-        if any(rate.basis == "beds" for rate in (*of.values(), *filter(None, [national.get(stream)]))):
+        of = {scope: local[scope][slot] for scope in scopes if slot in local[scope]}
+        if any(rate.basis == "beds" for rate in (*of.values(), *filter(None, [national.get(slot)]))):
             every = next(iter(agreed)) if len(agreed) == 1 else ""
-            chosen = of.get(every) or national.get(stream)
+            chosen = of.get(every) or national.get(slot)
             if chosen is not None:
                 yield chosen, whom
             continue
         for who in whom:
             apart.setdefault(who.scope if who.scope in of else "", []).append(who)
         for scope, some in apart.items():
-            rate_of = of.get(scope) or national.get(stream)
+            rate_of = of.get(scope) or national.get(slot)
             if rate_of is not None:
                 yield rate_of, tuple(some)
 

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.payments.engine import Rate
+from services.funding.relabellings.operations import relabellings_of
+from services.funding.relabellings.rules import Made, relabel
 from services.funding.tariffs.model import (
     NATIONAL,
     Basis,
@@ -24,7 +26,7 @@ from services.funding.tariffs.model import (
 from services.funding.tariffs.shipped import FILES, rows
 from shared.clock import london_day
 from shared.messaging import announce, announce_many
-from shared.years import first_day
+from shared.years import first_day, year_of
 
 SHIPPED_BY = "shipped with the service"
 LONDON = frozenset({"inner_london", "outer_london"})
@@ -95,7 +97,10 @@ async def rates_of(session: AsyncSession, months: Iterable[str], known_at: datet
 async def scoped_rates_of(
     session: AsyncSession, months: Iterable[str], known_at: datetime, scopes: Collection[str]
 ) -> dict[str, dict[str, tuple[Rate, ...]]]:
-    """By scope and month: the rate of every stream in force, as known at a moment; `national` is a scope."""
+    """By scope and month: the rate of every stream in force, as known at a moment; `national` is a scope.
+
+    A stream that is relabelled, or in part, is given under its new name; that may have a rate of its own beside it.
+    """
     months = tuple(months)
     if not months or not scopes:
         return {}
@@ -119,7 +124,11 @@ async def scoped_rates_of(
             chosen = (in_force(streams[code], first_day(month), london_day(known_at)) for code in sorted(streams))
             # one object per tariff: the engine tells "nothing changed since last month" by identity
             rates[scope][month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
-    return rates
+    relabelled = await relabellings_of(session, sorted({year_of(month) for month in months}), london_day(known_at))
+    if not relabelled:
+        return rates
+    parts: Made = {}
+    return {scope: relabel(by_month, relabelled, parts) for scope, by_month in rates.items()}
 
 
 async def role_maximum(

@@ -16,6 +16,7 @@ from services.funding.entitlements.queries import populations_of
 from services.funding.local_terms.operations import follow_consents
 from services.funding.networks.model import Commissioner, Membership, Practice
 from services.funding.payments.heads import Serving
+from services.funding.relabellings.operations import relabellings_of
 from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind, rate_from
 from services.funding.tariffs.operations import ceiling_at, rates_of, sums_of
 from services.funding.variations.model import (
@@ -151,7 +152,8 @@ async def totals_of(session: AsyncSession, variation: Variation, practices: Coll
     populations = await populations_of(
         session, snapshot_of(variation.contract_year), whom, {"": variation.commissioner}, None
     )
-    return compare(variation, practices, national, populations)
+    relabelled = await relabellings_of(session, [variation.contract_year], london_day(now))
+    return compare(variation, practices, national, populations, relabelled)
 
 
 async def _refuse_lower_ceilings(

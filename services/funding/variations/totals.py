@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
 from services.funding.money import EXACT, PARTS, to_pence
 from services.funding.payments.engine import Portion, Rate, product
 from services.funding.payments.heads import Headcount, Populations, Serving
+from services.funding.relabellings.model import Relabelling
+from services.funding.relabellings.rules import relabel
 from services.funding.tariffs.model import Tariff
 from services.funding.variations.model import BelowNationalTotal, NationalTotalUnknown, Totals, Variation
 
@@ -47,20 +49,23 @@ def compare(
     practices: Iterable[str],
     national: Mapping[str, tuple[Rate, ...]],
     populations: Populations,
+    relabelled: Sequence[Relabelling] = (),
 ) -> Totals:
     """Both totals over the months of the variation, for streams it replaces or adds and for sums of its own.
 
+    `national` are the rates with `relabelled` streams under their new names; the variation's are given theirs here.
     Beds belong to no practice and are left out of the totals: their rate alone may not be lower.
     Raises `NationalTotalUnknown` and `BelowNationalTotal`.
     """
     whom = tuple(Serving(practice, Decimal(1), "member") for practice in sorted(practices))
-    local = rates_in(variation, national)
+    own = tuple(rates_in(variation, national).values())
+    local = relabel(dict.fromkeys(national, own), relabelled, {})
     total, varied = Decimal(0), Decimal(0)
     with localcontext(EXACT):
         for month, rates in national.items():
-            here = {rate.stream: rate for rate in rates}
-            for stream, rate in local.items():
-                replaced = here.get(stream)
+            here = {rate.slot: rate for rate in rates}
+            for rate in local[month]:
+                replaced = here.get(rate.slot)
                 if rate.basis == "beds":
                     _refuse_cheaper_bed(month, rate, replaced)
                     continue

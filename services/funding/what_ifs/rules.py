@@ -106,14 +106,19 @@ def _came_over(served: Mapping[str, Mapping[str, tuple[Serving, ...]]], move: Mo
 
 def _rated(rates: Mapping[str, tuple[Rate, ...]], new: Sequence[NewRate]) -> dict[str, tuple[Rate, ...]]:
     # one object per rate and value: the engine tells "nothing changed since last month" by identity
-    made: dict[tuple[str, Decimal], Rate] = {}
+    made: dict[tuple[str, str, Decimal], Rate] = {}
 
     def of(rate: Rate, month: str) -> Rate:
+        # a part of a relabelled rate is the same part of the new one
+        part = rate.relabelled
+        stream, share = (rate.stream, Decimal(1)) if part is None else (part.stream, part.share)
         for change in new:
-            if change.stream == rate.stream and change.first <= month <= change.last:
-                key = (rate.tariff, change.value)
+            if change.stream == stream and change.first <= month <= change.last:
+                key = (rate.tariff, rate.stream, change.value)
                 if key not in made:
-                    made[key] = replace(rate, tariff=f"{rate.tariff} at {plain(change.value)}", value=change.value)
+                    made[key] = replace(
+                        rate, tariff=f"{rate.tariff} at {plain(change.value)}", value=change.value * share
+                    )
                 return made[key]
         return rate
 
