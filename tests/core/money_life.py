@@ -20,10 +20,23 @@ OTHER = "U54321"
 ELSEWHERE = "00N"
 PUBLIC = frozenset(
     f"{V1}/{path}"
-    for path in ("membership-rules", "indicators", "achievement-overrides", "achievement-overrides/{override_id}")
+    for path in (
+        *("membership-rules", "indicators", "achievement-overrides", "achievement-overrides/{override_id}", "duties"),
+        *("relabellings", "relabellings/{relabelling_id}"),
+    )
 )
 """Rules and decisions for all of England."""
 ASKED = {f"{V1}/achievements/standing": {"network": funding.NETWORK, "contract_year": "2021-22"}}
+RELABELLED = {
+    "from_stream": "extended_hours",
+    "to_stream": "surge_support",
+    "share": "0.5",
+    "first_month": "2022-04",
+    "last_month": "2022-09",
+    "known_from": "2022-06-01",
+    "sources": ["a circular"],
+    "note": "Half of it.",
+}
 RATIO = {"numerator": 7203, "denominator": 9900, "adjustments": 100}
 
 
@@ -93,11 +106,18 @@ async def things(app: Harness) -> dict[str, str]:
     override = {"contract_year": "2021-22", "indicator": "VI-03", "reason": "The extracts were wrong everywhere."}
     proposed = _made(await app.post(f"{V1}/achievement-overrides", override, app.token(Role.NATIONAL)))
     overrides = f"{V1}/achievement-overrides"
+    half = {**RELABELLED, "share": "0.25", "to_stream": "visits"}
+    relabelled = _made(await app.post(f"{V1}/relabellings", half, app.token(Role.NATIONAL)))
     by_two = {
         f"{V1}/debt-decisions/{{decision_id}}": f"{V1}/debt-decisions/debt-1",
         f"{V1}/payment-redirections/{{redirection_id}}": f"{V1}/payment-redirections/rdr-1",
     }
-    return {**found[funding.NETWORK], **by_two, f"{overrides}/{{override_id}}": f"{overrides}/{proposed}"}
+    return {
+        **found[funding.NETWORK],
+        **by_two,
+        f"{overrides}/{{override_id}}": f"{overrides}/{proposed}",
+        f"{V1}/relabellings/{{relabelling_id}}": f"{V1}/relabellings/{relabelled}",
+    }
 
 
 def bodies() -> dict[str, Any]:
@@ -112,8 +132,28 @@ def bodies() -> dict[str, Any]:
             "note": "As settled with the LMC.",
         },
         f"POST {V1}/variations": a_variation(
-            {"stream": "frailty_care", "payee": "network", "basis": "registered", "value": "2.4", "rate_period": "year"}
+            {
+                "stream": "frailty_care",
+                "payee": "network",
+                "basis": "registered",
+                "value": "2.4",
+                "rate_period": "year",
+            },
+            sums=[{"code": "all_roles", "value": "18.0", "rate_period": "year"}],
+            ceilings=[{"role": "care_coordinator", "zone": "national", "value": "40000.00"}],
+            caps=[{"role": "advanced_practitioner", "below_100000": "3", "from_100000": "5"}],
+            roles=[{"short": "frailty_nurse", "name": "Frailty nurse", "value": "60000.00"}],
+            duties=[
+                {
+                    "duty": "enhanced_access",
+                    "name": "Enhanced access",
+                    "description": "Evenings included.",
+                    "instead_of": None,
+                    "minutes": {"basis": "adjusted", "per_1000": "75", "rounded_to": 15},
+                }
+            ],
         ),
+        f"POST {V1}/relabellings": dict(RELABELLED),
         f"PUT {V1}/variations/{{variation_id}}/refusal": {"reason": "It is too dear."},
         f"POST {V1}/variations/{{variation_id}}/consents": {
             "practice": "A00001",
