@@ -147,7 +147,7 @@ async def test_nothing_stored_links_a_practice_with_its_vote(app: Harness) -> No
 
 BROKEN_BOX = """
 create function broken() returns trigger language plpgsql as $$ begin raise exception 'the box is stuck'; end $$;
-create trigger broken before update on ballot_boxes for each row execute function broken();
+create trigger broken before insert on ballot_boxes for each row execute function broken();
 """
 
 
@@ -177,11 +177,39 @@ async def test_the_box_is_one_row_written_anew_by_each_vote(registry_live: Harne
         voters = (
             (await session.execute(text("select xmin::text from election_voters order by practice"))).scalars().all()
         )
+        places = (await session.scalars(text("select ctid::text from ballot_boxes"))).all()
     assert len(boxes) == 1
+    assert places == ["(0,1)"], "nothing lies before it in the file: no box as it was one ballot ago"
     assert len(set(voters)) == 3
     assert [set(ballot) for ballot in boxes[0].ballots] == [{"receipt", "choices"}] * 3
     prints = [ballot["receipt"] for ballot in boxes[0].ballots]
     assert prints == sorted(prints)
+    clock(app, OPEN)
+    other = await called(app, "Z80011")
+    assert (await vote(app, other, "Z80011", "Z80011")).status_code == 200
+    await counted(app, election)
+    async with app.session() as session:
+        left = (await session.execute(text("select ctid::text, election, ballots from ballot_boxes"))).all()
+    assert [(place, id, len(ballots)) for place, id, ballots in left] == [("(0,1)", other["id"], 1)]
+    await counted(app, other)
+    async with app.session() as session:
+        assert await session.scalar(text("select pg_relation_size('ballot_boxes')")) == 0
+
+
+async def test_a_vote_and_the_end_of_its_election_wait_for_each_other(registry_live: Harness) -> None:
+    app = registry_live
+    await load_sample(app)
+    for _ in range(4):
+        election = await called(app, *MEMBERS)
+        path = f"{ELECTIONS}/{election['id']}"
+        tag = (await app.client.get(path, headers=network(app))).headers["etag"]
+        given_up, *votes = await asyncio.gather(
+            app.put(f"{path}/abandonment", {"reason": "The list was wrong."}, network(app), match=tag),
+            *(vote(app, election, who, MEMBERS[0]) for who in MEMBERS),
+        )
+        assert given_up.status_code == 200, given_up.text
+        refusals = {(409, "ElectionGivenUp"), (412, "PreconditionFailed")}
+        assert {said(one) for one in votes if one.status_code != 200} <= refusals
 
 
 async def test_two_ballots_of_one_practice_at_once_are_one(registry_live: Harness) -> None:

@@ -231,7 +231,8 @@ class Voter(Base):
 class BallotBox(Base):
     """All ballots of an election in one row, in the order of their receipts' fingerprints.
 
-    Each vote writes the whole box anew, so that no row, key, order, time or transaction belongs to one ballot.
+    Each vote writes all boxes into a new file of the table, so that no row, key, order, time or transaction belongs to
+    one ballot, and no box as it was before one is left on the disk.
     """
 
     __tablename__ = "ballot_boxes"

@@ -3,12 +3,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Date, cast, delete, func, insert, select, update
+from sqlalchemy import Date, cast, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -43,11 +43,18 @@ async def require_onlooker(session: AsyncSession, code: str, caller: Caller, day
         raise ElectionNotFound(f"No election of {code}.")
 
 
-async def find_election(session: AsyncSession, code: str, id: str, *, lock: bool = False) -> Election:
-    """Raises `ElectionNotFound`."""
+async def find_election(
+    session: AsyncSession, code: str, id: str, *, lock: bool = False, kept: bool = False
+) -> Election:
+    """An election: locked for a change of it, or `kept` as it is while others may use it too.
+
+    Raises `ElectionNotFound`.
+    """
     statement = select(Election).where(Election.id == id, Election.network == code)
     statement = statement.options(selectinload(Election.candidates)).execution_options(populate_existing=True)
-    found = await session.scalar(statement.with_for_update() if lock else statement)
+    if lock or kept:
+        statement = statement.with_for_update(read=kept, key_share=kept)
+    found = await session.scalar(statement)
     if found is None:
         raise ElectionNotFound(f"No election {id} of {code}.")
     return found
@@ -140,45 +147,59 @@ async def cast_ballot(
     `ElectionNotFound`, `NotEntitledToVote`, `VotedAlready` and what `Election.require_ballot` raises.
     """
     await require_onlooker(session, code, caller, london_day(now))
-    election = await find_election(session, code, id)
+    # whoever gives up or counts the election waits for this ballot, and not the two for each other
+    election = await find_election(session, code, id, kept=True)
     require_match(election, if_match)
     if practice not in caller.organisations:
         raise NotEntitledToVote(f"The ballot of {practice} is not yours to cast.")
     if not await _is_member(session, code, practice, london_day(now)):
         raise NotEntitledToVote(f"{practice} is no member of {code} today.")
     election.require_ballot(choices, now)
-    # the box before the roll: those who vote at once wait for each other here
-    held = select(BallotBox.ballots).where(BallotBox.election == id).with_for_update()
-    ballots: list[dict[str, Any]] | None = await session.scalar(held)
-    if ballots is None:
+    # the boxes before the roll: those who vote at once wait for each other here
+    boxes = await _take_out(session)
+    if id not in boxes:
         raise VotingNotOpen("The ballots are being counted.")
     async with refused_by(session, "pk_election_voters", VotedAlready(f"{practice} has voted.")):
         session.add(Voter(election=id, practice=practice, network=code))
     receipt = secrets.token_urlsafe(24)
     cast = {"receipt": hashlib.sha256(receipt.encode()).hexdigest(), "choices": list(choices)}
-    whole = sorted([*ballots, cast], key=lambda ballot: str(ballot["receipt"]))
-    # not through the ORM: the audit trail would say who put in what
-    await session.execute(
-        update(BallotBox)
-        .where(BallotBox.election == id)
-        .values(ballots=whole)
-        .execution_options(synchronize_session=False)
-    )
+    boxes[id] = sorted([*boxes[id], cast], key=lambda ballot: str(ballot["receipt"]))
+    await _put_back(session, boxes)
     return election, receipt
+
+
+async def _take_out(session: AsyncSession) -> dict[str, list[dict[str, Any]]]:
+    """The ballots of every open box, by election; nobody else puts one in until this transaction ends."""
+    await session.execute(text("LOCK TABLE ballot_boxes IN ACCESS EXCLUSIVE MODE"))
+    return dict((await session.execute(select(BallotBox.election, BallotBox.ballots))).all())
+
+
+async def _put_back(session: AsyncSession, boxes: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+    """Write the boxes into a new file of the table.
+
+    An update would leave the box as it was before in the old one, with its transaction, and so whose ballot came next.
+    """
+    await session.execute(text("TRUNCATE ballot_boxes"))
+    # not through the ORM: the audit trail would say who put in what
+    if boxes:
+        rows = [{"election": election, "ballots": ballots} for election, ballots in sorted(boxes.items())]
+        await session.execute(insert(BallotBox), rows)
 
 
 async def count_ballots(session: AsyncSession, election: Election, *, by: str, now: datetime) -> None:
     """Open the box, count, publish, and throw the box away: all that was in it stands in the tally."""
-    held = select(BallotBox.ballots).where(BallotBox.election == election.id).with_for_update()
-    election.count(await session.scalar(held) or [], by=by, now=now)
-    await session.execute(delete(BallotBox).where(BallotBox.election == election.id))
+    boxes = await _take_out(session)
+    election.count(boxes.pop(election.id, []), by=by, now=now)
+    await _put_back(session, boxes)
     await session.flush()
 
 
 async def abandon_election(session: AsyncSession, election: Election, reason: str) -> None:
     """Raises `ElectionGivenUp`, `CountedAlready`."""
     election.abandon(reason)
-    await session.execute(delete(BallotBox).where(BallotBox.election == election.id))
+    boxes = await _take_out(session)
+    boxes.pop(election.id, None)
+    await _put_back(session, boxes)
     await session.flush()
 
 
