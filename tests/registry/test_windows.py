@@ -10,7 +10,7 @@ from services.registry.windows.model import NoticeTooShort, Window
 from shared.facts import days
 from shared.identity import ANY_ROLE, Role
 from tests.harness import Harness
-from tests.registry.builders import V1, commissioner, depart, load_sample, national, open_window
+from tests.registry.builders import V1, codes, commissioner, depart, load_sample, national, open_window
 from tests.registry.test_rules import DAY
 
 MEMBER = "U90001/members/Z80011/2019-10-01"
@@ -100,6 +100,14 @@ async def test_notice_in_the_window_of_october_2022_is_enough_and_of_november_is
     late = await depart(registry_app, MEMBER, notified_on="2022-11-01", last_day="2022-11-30")
     assert (late.status_code, late.json()["code"]) == (409, "OutsideWindow")
     assert (await depart(registry_app, MEMBER, notified_on="2022-10-31", last_day="2022-10-31")).status_code == 200
+
+
+async def test_notice_is_not_recorded_before_it_is_given(registry_app: Harness) -> None:
+    await load_sample(registry_app)
+    days = {"contract_year": "2098-99", "opens_on": "2098-04-01", "closes_on": "2098-04-30"}
+    await open_window(registry_app, **days)
+    answer = await depart(registry_app, MEMBER, notified_on="2098-04-10", last_day="2098-06-30")
+    assert (answer.status_code, codes(answer)) == (422, ["in_the_future"])
 
 
 async def test_a_withdrawn_window_allows_nothing(registry_app: Harness) -> None:

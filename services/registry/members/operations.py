@@ -184,6 +184,9 @@ async def end_membership(
     require_match(held, if_match)
     if held.valid_to is not None and last_day >= held.valid_to:
         raise MembershipEnded(f"The membership ends on {held.valid_to} already.")
+    if notified_on is not None and notified_on > london_day(now):
+        fault = Fault("notified_on", "in_the_future", f"{notified_on} has not come yet.")
+        raise Invalid("Notice is given before it is recorded.", errors=[fault])
     if agreement is None:
         await require_window(session, notified_on or london_day(now), last_day)
     return await end_on(session, held, last_day, reason=reason, by=caller.subject, now=now)
