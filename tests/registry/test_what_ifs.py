@@ -295,3 +295,54 @@ async def test_who_does_not_decide_the_area_applies_without_its_allocations(app:
     assert applied.status_code == 201, applied.text
     assert applied.json()["allocations"] == []
     assert [left["code"] for left in applied.json()["allocations_left"]] == ["NotYoursToDecide"]
+
+
+async def test_a_practice_of_a_neighbours_network_is_said_to_need_its_lead(app: Harness) -> None:
+    """As the application would be told when it is handed in."""
+    body = proposal(group("Coast and hills", "Z80001", *EAST), commissioner="SA1")
+    found = (await asked(app, body, commissioner(app))).json()["answer"]
+    broken = {breach["code"]: breach["message"] for breach in found["groups"][0]["breaches"]}
+    assert "SB2 records that it leaves" in broken["NetworkLedElsewhere"]
+    assert found["breaks_rules"]
+    own = await answer(app, group("East", *EAST))
+    assert "NetworkLedElsewhere" not in [breach["code"] for breach in own["groups"][0]["breaches"]]
+
+
+async def test_a_list_served_by_a_network_that_would_end_is_left_out_on_paper_and_in_the_round(app: Harness) -> None:
+    headers, patients = commissioner(app, "SB2"), await lists(app)
+    left = {"valid_from": "2021-04-01", "valid_to": "2022-03-31", "reason": "It left."}
+    gone = await app.put(f"{V1}/networks/U90003/members/Z80020/2021-04-01/correction", left, headers)
+    served = {"practice": "Z80020", "network": "U90002", "valid_from": "2022-04-01", "reason": "It stays out."}
+    allocated = await app.post(f"{V1}/allocations", served, headers)
+    assert (gone.status_code, allocated.status_code) == (200, 201), allocated.text
+    groups = [group(name, *who, size_waiver_reason="Moors") for name, who in (("East", EAST), ("West", WEST))]
+    made = await asked(app, proposal(*groups))
+    found = made.json()["answer"]
+    assert [(one["practice"], one["uncovered"]) for one in found["left_out"]] == [("Z80020", str(patients["Z80020"]))]
+    ended = await answer(app, group("East", *EAST), ends=["U90002"])
+    assert {one["practice"] for one in ended["left_out"]} == {*WEST, "Z80020"}
+
+    round = await open_round(app, commissioner="SB2")
+    why = {"reform_reason": "size", "reform_explanation": "It grew too large."}
+    applied = await app.post(f"{V1}/what-ifs/{made.json()['id']}/applications", {"round": round, **why}, headers)
+    for id, who in zip(applied.json()["applications"], (EAST, WEST), strict=True):
+        path = f"{V1}/applications/{id}"
+        rest = {
+            "clinical_director": {"name": "Dr R", "practice": who[0]},
+            "payee": who[0],
+            "agreement_signed_by": list(who),
+            "area_description": "A side of the brook",
+            "area": square(0, 0, 10, 10) if who is EAST else square(10, 0, 20, 10),
+            "bank_details_given": True,
+        }
+        tag = (await app.client.get(path, headers=headers)).headers["etag"]
+        changed = await app.client.patch(path, json=rest, headers={**headers, "If-Match": tag})
+        assert changed.status_code == 200, changed.text
+        handed_in = await app.put(f"{path}/submission", {"received_on": "2022-02-14"}, headers)
+        assert handed_in.status_code == 200, handed_in.text
+    held = await decide(app, round, headers)
+    assert (held.json()["code"], [e["field"] for e in held.json()["errors"]]) == ("CoverageIncomplete", ["Z80020"])
+    path = f"{V1}/allocations/{allocated.json()['id']}/correction"
+    elsewhere = {"network": "U90001", "valid_from": "2022-04-01", "reason": "U90002 is divided."}
+    assert (await app.put(path, elsewhere, headers)).status_code == 200
+    assert (await decide(app, round, headers)).status_code == 200

@@ -139,24 +139,28 @@ async def _covered(
     for application in applications:
         for line in application.practices:
             covered[line.practice].append((line.share, "application", application.id))
-    wanted = literal(list(codes), ARRAY(Text))
-    members = select(Membership.practice, Membership.network, Membership.portion).where(
-        as_at(Membership, day or round.starts_on, known_at), Membership.practice == any_(wanted)
-    )
-    for practice, network, portion in await session.execute(members):
-        share = (portion.upper or Decimal(1)) - (portion.lower or Decimal(0))
-        goes_on = network not in again and (practice, network) not in leaving
-        if goes_on and (practice not in applying or share < 1):
-            covered[practice].append((share, "network", network))
+
+    def stays(held: Membership) -> bool:
+        goes_on = held.network not in again and (held.practice, held.network) not in leaving
+        return goes_on and (held.practice not in applying or held.share < 1)
+
+    wanted = any_(literal(list(codes), ARRAY(Text)))
+    on_the_day = as_at(Membership, day or round.starts_on, known_at)
+    for held in await session.scalars(select(Membership).where(on_the_day, Membership.practice == wanted)):
+        if stays(held):
+            covered[held.practice].append((held.share, "network", held.network))
     allocations = select(Allocation.practice, Allocation.network, Allocation.application).where(
-        believed(Allocation, known_at),
-        Allocation.valid.contains(_spell(round, day)),
-        Allocation.practice == any_(wanted),
+        believed(Allocation, known_at), Allocation.valid.contains(_spell(round, day)), Allocation.practice == wanted
     )
+    allocated = (await session.execute(allocations)).all()
+    # a network whose every member leaves by these applications ends, and serves nobody's list any more
+    serving = {network for _, network, _ in allocated if network is not None} - again
+    theirs = (await session.scalars(select(Membership).where(on_the_day, Membership.network.in_(serving)))).all()
+    ends = {held.network for held in theirs} - {held.network for held in theirs if stays(held)}
     served = {application.id for application in applications}
-    for practice, serving, application_id in await session.execute(allocations):
-        if serving is not None or application_id in served:
-            covered[practice].append((Decimal(1), "allocation", serving or application_id or ""))
+    for practice, network, application_id in allocated:
+        if application_id in served if network is None else network not in ends:
+            covered[practice].append((Decimal(1), "allocation", network or application_id or ""))
     return covered
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.applications.form import ApplicationKind, ApplicationPractice, KnownPractice
@@ -20,9 +19,11 @@ from services.registry.practices.queries import went_over
 from services.registry.rounds.covering import coverage_of
 from services.registry.rounds.findings import findings_in
 from services.registry.rounds.model import Round
+from services.registry.rounds.overtaken import against_networks
 from services.registry.rounds.queries import known_practices
 from services.registry.size_rules.model import SizeRule
 from services.registry.size_rules.queries import rule_on
+from services.registry.what_ifs.past import history_of
 from services.registry.what_ifs.shapes import (
     Answer,
     Came,
@@ -30,15 +31,13 @@ from services.registry.what_ifs.shapes import (
     LeftOut,
     NetworkAnswer,
     Outcome,
-    Past,
     SizeClass,
-    Stay,
     Totals,
     WhatIfIn,
 )
-from shared.errors import Fault
-from shared.facts import as_at, currently_known
-from shared.years import months_before, year_of_day
+from shared.errors import Fault, Refused
+from shared.facts import as_at
+from shared.years import year_of_day
 
 NOBODY = Decimal(0)
 
@@ -70,11 +69,12 @@ async def evaluate(session: AsyncSession, wanted: WhatIfIn, snapshot: date) -> A
     known = await known_practices(session, everybody | {a.practice for a in wanted.allocations}, round)
     rule = await rule_on(session, wanted.starts_on)
     found = await findings_in(session, round, forms, forms)
+    against = await against_networks(session, round, _as_applied_for(forms, standing))
     groups = []
     for form in forms:
         others = [other for other in forms if other is not form]
         findings = [FindingOut.model_validate(finding) for finding in found[form.id]]
-        groups.append(_group(form, others, known, standing, rule, findings))
+        groups.append(_group(form, others, known, standing, rule, findings, against[form.id]))
     networks = [_network(code, wanted, forms, known, standing, rule) for code in sorted(standing.members)]
     left_out, twice = await _coverage(session, round, wanted, forms, known, standing)
     return Answer(
@@ -84,7 +84,7 @@ async def evaluate(session: AsyncSession, wanted: WhatIfIn, snapshot: date) -> A
         left_out=left_out,
         patients_left_out=sum((left.uncovered for left in left_out), NOBODY),
         covered_twice=twice,
-        history=await _history(session, wanted, named, standing),
+        history=await history_of(session, wanted, named, standing.of),
         totals=_totals(groups, networks, rule),
     )
 
@@ -138,6 +138,24 @@ def forms_of(wanted: WhatIfIn, standing: Standing) -> list[Application]:
     return forms
 
 
+def _as_applied_for(forms: Sequence[Application], standing: Standing) -> list[Application]:
+    """What each group would say of networks when applied for: practices leave theirs, what is wholly divided ends."""
+    placed = {code for form in forms for code in form.practice_codes}
+    whole = {network for network, members in standing.members.items() if members and members.keys() <= placed}
+    made = []
+    for form in forms:
+        applied = Application(id=form.id, network=form.network, reforms=[n for n in form.reforms if n in whole])
+        applied.practices = [
+            ApplicationPractice(
+                practice=line.practice,
+                leaves=line.leaves or next((n for n in standing.of(line.practice) if n != form.network), None),
+            )
+            for line in form.practices
+        ]
+        made.append(applied)
+    return made
+
+
 def _said(faults: Iterable[Fault]) -> list[WarningOut]:
     return [WarningOut(field=fault.field, code=fault.code, message=fault.message) for fault in faults]
 
@@ -149,9 +167,11 @@ def _group(
     standing: Standing,
     rule: SizeRule,
     findings: list[FindingOut],
+    against: Sequence[Refused],
 ) -> GroupAnswer:
     size = form.size(known)
-    refusals = [Fault("practices", refusal.code, str(refusal)) for refusal in form.refusals(known, others, rule)]
+    broken = [*form.refusals(known, others, rule), *against]
+    refusals = [Fault("practices", refusal.code, str(refusal)) for refusal in broken]
     brought = {line.practice: _patients(known, line.practice) * line.share for line in form.practices}
     commissioners: dict[str, Decimal] = defaultdict(Decimal)
     for code, patients in brought.items():
@@ -252,6 +272,7 @@ async def _coverage(
     for cover in coverage.practices:
         code, serves = cover.practice, heirs.get(cover.practice, cover.practice)
         share = cover.share - ended.get(serves, NOBODY)
+        share -= sum(kind == "allocation" and by in wanted.ends for kind, by in cover.by)
         uncovered = NOBODY if cover.dispersed is not None else cover.patients * (1 - min(share, Decimal(1)))
         line = LeftOut(practice=code, name=cover.name, patients=cover.patients, uncovered=uncovered)
         if uncovered and serves not in served:
@@ -263,33 +284,6 @@ async def _coverage(
         patients, name = _patients(known, code), known[code].name if code in known else code
         left[code] = LeftOut(practice=code, name=name, patients=patients, uncovered=patients * ended[code])
     return [left[code] for code in sorted(left)], [twice[code] for code in sorted(twice)]
-
-
-async def _history(session: AsyncSession, wanted: WhatIfIn, named: Iterable[str], standing: Standing) -> list[Past]:
-    """Where each practice named has been in the years looked at, in order."""
-    since = months_before(wanted.starts_on, 12 * wanted.history_years)
-    statement = (
-        select(Membership)
-        .where(
-            currently_known(Membership),
-            Membership.practice.in_(list(named)),
-            func.lower(Membership.valid) < wanted.starts_on,
-            func.coalesce(func.upper(Membership.valid), wanted.starts_on) > since,
-        )
-        .order_by(Membership.practice, func.lower(Membership.valid), Membership.network)
-    )
-    stays: dict[str, list[Stay]] = defaultdict(list)
-    for held in await session.scalars(statement):
-        stays[held.practice].append(Stay(network=held.network, valid_from=held.valid_from, valid_to=held.valid_to))
-    going = {line.practice: group.network for group in wanted.groups for line in group.practices}
-    found = []
-    for code in sorted(stays):
-        path: list[str | None] = [stay.network for stay in stays[code]]
-        if standing.of(code) != [going[code]]:
-            path.append(going[code])
-        moves = sum(one != other for one, other in pairwise(path))
-        found.append(Past(practice=code, stays=stays[code], moves=moves))
-    return found
 
 
 def _totals(groups: Sequence[GroupAnswer], networks: Sequence[NetworkAnswer], rule: SizeRule) -> Totals:
