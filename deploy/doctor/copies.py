@@ -35,6 +35,13 @@ _WENT_OVER: LiteralString = (
     "AND upper_inf(e.known)), datemultirange()) AS days FROM practice_successions s WHERE upper_inf(s.known) "
     "GROUP BY 1, 2) gone WHERE NOT isempty(days)"
 )
+# likewise a dispersal
+_DISPERSED: LiteralString = (
+    "SELECT practice, CAST(days AS text) AS valid FROM (SELECT d.practice, range_agg(d.valid) "
+    "- coalesce((SELECT range_agg(e.valid) FROM practice_entries e WHERE e.practice = d.practice "
+    "AND upper_inf(e.known)), datemultirange()) AS days FROM practice_dispersals d WHERE upper_inf(d.known) "
+    "GROUP BY 1) gone WHERE NOT isempty(days)"
+)
 _CLAIMS: LiteralString = (
     "SELECT id, network, post, month, role, salary + employer_ni + employer_pension + supplier_fee AS total FROM claims"
 )
@@ -85,6 +92,12 @@ COPIES: tuple[Copy, ...] = (
         "reporting",
         "SELECT practice, successor, CAST(range_agg(daterange(succeeded_on, valid_to, '[]')) AS text) AS valid "
         "FROM practice_successions GROUP BY 1, 2",
+    ),
+    Copy(
+        "dispersals", "registry", _DISPERSED,
+        "reporting",
+        "SELECT practice, CAST(range_agg(daterange(valid_from, valid_to, '[]')) AS text) AS valid "
+        "FROM practice_dispersals GROUP BY 1",
     ),
     Copy(
         "populations", "registry",

@@ -44,6 +44,7 @@ def practices(
     closed: date | None = None,
     commissioned: Spells | None = None,
     went_over: list[registry.WentOver] | None = None,
+    dispersed: list[registry.Dispersed] | None = None,
 ) -> registry.PracticesPublished:
     return registry.PracticesPublished(
         commissioner=area,
@@ -60,6 +61,7 @@ def practices(
                     for by, first, last in commissioned or []
                 ],
                 went_over=went_over,
+                dispersed=dispersed,
             )
             for c in codes
         ],

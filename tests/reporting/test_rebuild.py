@@ -15,6 +15,7 @@ from sqlalchemy import text
 from services.reporting.base import Base
 from services.reporting.rebuild import clear_projections
 from shared.events import Envelope, Event, funding, registry, workforce
+from shared.facts import ONE_DAY
 from tests.harness import Harness
 from tests.reporting.builders import (
     claims_and_queries,
@@ -80,12 +81,13 @@ REDIRECTED = funding.PaymentRedirected(
     decided_on=date(2022, 5, 4),
 )
 
+GONE = practices("BB2", "B80009", closed=date(2021, 3, 31), dispersed=[registry.Dispersed(valid_from=date(2021, 4, 1))])
+
 
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
-    envelopes = [
-        app.envelope(event) for event in (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, *taken_over())
-    ]
+    told = (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, *taken_over(), GONE)
+    envelopes = [app.envelope(event) for event in told]
     await app.receive(*envelopes)
     before = await everything(app)
     assert all(before[name] for name in before), [name for name in before if not before[name]]
@@ -203,6 +205,7 @@ def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
     """Coverage of a day per practice, counted from the events with none of the service's code."""
     sizes: dict[str, dict[date, Decimal]] = defaultdict(dict)
     closed: dict[str, date | None] = {}
+    gone: dict[str, list[registry.Dispersed]] = {}
     shares: dict[str, dict[str, list[registry.Member]]] = defaultdict(dict)
     served: dict[tuple[str, str, date], date | None] = {}
     ended = {event.network: event.closed_on for event in events if isinstance(event, registry.NetworkClosed)}
@@ -219,13 +222,15 @@ def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
         elif isinstance(event, registry.PracticesPublished):
             for fact in event.practices:
                 closed[fact.practice] = fact.closed_on
+                gone[fact.practice] = fact.dispersed or []
+    counts = {snapshot for snapshots in sizes.values() for snapshot in snapshots}
     found: dict[str, tuple[Decimal, ...]] = {}
     for practice, snapshots in sizes.items():
         counted = [s for s in snapshots if s <= day]
         if not counted or not snapshots[max(counted)]:
             continue
         end = closed.get(practice)
-        if end is not None and end < day and max(counted) <= end:
+        if end is not None and max(counted) <= end and any(end < count <= day for count in counts):
             continue
         patients = snapshots[max(counted)]
         members = itertools.chain.from_iterable(m["all"] for m in shares.values())
@@ -242,12 +247,14 @@ def by_hand(events: list[Event], day: date) -> dict[str, tuple[Decimal, ...]]:
             for (p, n, f), t in served.items()
         )
         rest = patients * (1 - min(share, Decimal(1)))
+        elsewhere = any(max(counted) < d.valid_from <= day <= (d.valid_to or day) for d in gone.get(practice, []))
         twice = patients if helped and share >= 1 else patients * max(share - 1, Decimal(0))
         found[practice] = (
             patients,
             patients * min(share, Decimal(1)),
             rest if helped else Decimal(0),
-            Decimal(0) if helped else rest,
+            rest if elsewhere and not helped else Decimal(0),
+            Decimal(0) if elsewhere or helped else rest,
             twice,
         )
     return found
@@ -266,8 +273,8 @@ async def test_any_history_is_counted_as_by_hand(reporting_app: Harness, seed: i
         for day in days:
             rows = await session.execute(
                 text(
-                    "SELECT practice, registered, covered, allocated, uncovered, twice FROM practice_coverage "
-                    "WHERE first <= :day AND (until IS NULL OR until > :day)"
+                    "SELECT practice, registered, covered, allocated, dispersed, uncovered, twice "
+                    "FROM practice_coverage WHERE first <= :day AND (until IS NULL OR until > :day)"
                 ),
                 {"day": day},
             )
@@ -276,14 +283,16 @@ async def test_any_history_is_counted_as_by_hand(reporting_app: Harness, seed: i
             total = (
                 await session.execute(
                     text(
-                        "SELECT sum(registered), sum(uncovered), sum(practices) FROM coverage_changes WHERE day <= :day"
+                        "SELECT sum(registered), sum(uncovered), sum(practices), sum(dispersed) FROM coverage_changes "
+                        "WHERE day <= :day"
                     ),
                     {"day": day},
                 )
             ).one()
             assert (total[0] or 0) == sum(v[0] for v in held.values())
-            assert (total[1] or 0) == sum(v[3] for v in held.values())
+            assert (total[1] or 0) == sum(v[4] for v in held.values())
             assert (total[2] or 0) == len(held)
+            assert (total[3] or 0) == sum(v[3] for v in held.values())
 
 
 def random_history(seed: int) -> list[Event]:
@@ -317,7 +326,10 @@ def random_history(seed: int) -> list[Event]:
                 valid_to=last,
             )
         )
-    events.append(practices("AA1", turns.choice(codes), closed=turns.choice([None, day()])))
+    closing_on = turns.choice([None, day()])
+    left = None if closing_on is None else registry.Dispersed(valid_from=max(closing_on + ONE_DAY, day()))
+    said = [left] if left is not None and turns.random() < 0.7 else []
+    events.append(practices("AA1", turns.choice(codes), closed=closing_on, dispersed=said))
     turns.shuffle(events)
     closing = registry.NetworkClosed(network="U00001", commissioner="AA1", closed_on=day())
     place = next(n for n, e in enumerate(events) if isinstance(e, registry.NetworkApproved) and e.network == "U00001")

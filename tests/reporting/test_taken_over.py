@@ -82,9 +82,13 @@ async def test_a_succession_of_practices_taken_back_is_as_if_it_had_not_been(app
     await app.deliver(practices("CC3", "A80003", commissioned=again))
     one = by_key(await report(app, "coverage", as_at=AFTER))["CC3"]
     assert (one["practices"], one["registered"]) == (3, "31000")
+    # closed with nobody to take them over, its patients are counted until there is a new list
     await app.deliver(practices("CC3", "A80003", closed=date(2022, 5, 31)))
     one = by_key(await report(app, "coverage", as_at=AFTER))["CC3"]
-    assert (one["practices"], one["registered"]) == (2, "22000")
+    assert (one["practices"], one["registered"]) == (3, "31000")
+    await app.deliver(lists("CC3", {"A80001": 15_000, "A80002": 12_100}, date(2022, 10, 1)))
+    days = [by_key(await report(app, "coverage", as_at=day))["CC3"] for day in ("2022-09-30", "2022-10-01")]
+    assert [(one["practices"], one["registered"]) for one in days] == [(3, "31000"), (2, "27100")]
 
 
 async def test_a_merger_ends_where_the_practice_opens_anew(app: Harness) -> None:

@@ -68,6 +68,16 @@ class PracticeSuccession(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
 
 
+class PracticeDispersal(Base):
+    """The patients of a closed practice's list are registered elsewhere from a day on; `valid_to` is the last."""
+
+    __tablename__ = "practice_dispersals"
+
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    valid_to: Mapped[date | None]
+
+
 class Succession(Base):
     """A commissioner that took over from another, wholly or in part; after an enlargement it is its own heir too."""
 

@@ -81,6 +81,19 @@ async def note_practices(session: AsyncSession, practices: list[registry.Practic
             },
         )
         recount(session, {code for row in moved for code in row if code is not None})
+    closed = [p for p in taken if facts[p].dispersed is not None]
+    if closed:
+        elsewhere = [(practice, spell) for practice in closed for spell in facts[practice].dispersed or ()]
+        dispersed = await session.scalars(
+            _DISPERSED,
+            {
+                "named": closed,
+                "practices": [practice for practice, _ in elsewhere],
+                "firsts": [spell.valid_from for _, spell in elsewhere],
+                "lasts": [spell.valid_to for _, spell in elsewhere],
+            },
+        )
+        recount(session, dispersed)
     dated = [facts[practice] for practice in taken if facts[practice].commissioned]
     if dated:
         spells = [(fact.practice, spell) for fact in dated for spell in fact.commissioned]
@@ -116,6 +129,25 @@ _WENT_OVER = text(
         RETURNING new.practice, new.successor, old.successor AS before
     )
     SELECT practice, successor, NULL FROM gone UNION SELECT practice, successor, before FROM kept
+    """
+)
+
+_DISPERSED = text(
+    """
+    WITH told AS (
+        SELECT * FROM unnest(CAST(:practices AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[]))
+            AS told (practice, valid_from, valid_to)
+    ), gone AS (
+        DELETE FROM practice_dispersals WHERE practice = ANY(CAST(:named AS text[]))
+            AND (practice, valid_from) NOT IN (SELECT practice, valid_from FROM told)
+        RETURNING practice
+    ), kept AS (
+        INSERT INTO practice_dispersals AS held (practice, valid_from, valid_to) SELECT * FROM told
+        ON CONFLICT (practice, valid_from) DO UPDATE SET valid_to = excluded.valid_to
+        WHERE held.valid_to IS DISTINCT FROM excluded.valid_to
+        RETURNING practice
+    )
+    SELECT practice FROM gone UNION SELECT practice FROM kept
     """
 )
 

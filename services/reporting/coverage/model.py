@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.reporting.base import Base
@@ -23,6 +24,14 @@ class ListSize(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
 
 
+class ListSnapshot(Base):
+    """A day on which registered patients were counted, somewhere."""
+
+    __tablename__ = "list_snapshots"
+
+    snapshot: Mapped[date] = mapped_column(primary_key=True)
+
+
 class Allocation(Base):
     """The list of a practice outside every network, served by one; `valid_to` is the last day."""
 
@@ -36,7 +45,10 @@ class Allocation(Base):
 
 
 class PracticeCoverage(Base):
-    """How the patients of one practice are covered from a day up to, not including, another."""
+    """How the patients of one practice are covered from a day up to, not including, another.
+
+    `merged` are the practices that went over into it and are counted with it.
+    """
 
     __tablename__ = "practice_coverage"
     __table_args__ = (
@@ -44,7 +56,7 @@ class PracticeCoverage(Base):
         # the rare states, which would else be looked for among every practice of the country
         *(
             Index(f"ix_practice_coverage_{state}", "practice", postgresql_where=text(f"{state} > 0"))
-            for state in ("allocated", "uncovered", "twice")
+            for state in ("allocated", "dispersed", "uncovered", "twice")
         ),
     )
 
@@ -55,8 +67,10 @@ class PracticeCoverage(Base):
     registered: Mapped[Headcount]
     covered: Mapped[Headcount]
     allocated: Mapped[Headcount]
+    dispersed: Mapped[Headcount]
     uncovered: Mapped[Headcount]
     twice: Mapped[Headcount]
+    merged: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
 class CoverageChange(Base):
@@ -69,6 +83,7 @@ class CoverageChange(Base):
     registered: Mapped[Headcount]
     covered: Mapped[Headcount]
     allocated: Mapped[Headcount]
+    dispersed: Mapped[Headcount]
     uncovered: Mapped[Headcount]
     twice: Mapped[Headcount]
     practices: Mapped[int]

@@ -1,10 +1,11 @@
 """Count again how practices are covered whenever a list, a membership, an allocation or a closing changes.
 
-A practice counts with its newest list by the day, until it closes (or a list counted after its closing says otherwise),
-and with those of the practices that went over into it since it was counted. It counts in the area its list was
-published for, or in that of whoever took it over after the list was counted.
-What networks hold of it is covered, for as long as they last; what an allocation serves of the rest is allocated; what
-is left is not covered. Shares above the whole, and an allocation beside a whole membership, are covered twice.
+A practice counts with its newest list by the day, and with those of the practices that went over into it since it was
+counted; one that has closed until patients are next counted (or longer, where that list still has it). It counts in the
+area its list was published for, or in that of whoever took it over after the list was counted.
+What networks hold of it is covered, for as long as they last; what an allocation serves of the rest is allocated; of a
+closed one that dispersed the rest is registered elsewhere; what is left is not covered. Shares above the whole, and an
+allocation beside a whole membership, are covered twice.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from shared.events import registry
 
 _ADD_UP = """
     INSERT INTO coverage_changes AS held (
-        commissioner, day, registered, covered, allocated, uncovered, twice, practices, practices_uncovered
+        commissioner, day, registered, covered, allocated, dispersed, uncovered, twice, practices, practices_uncovered
     )
     SELECT commissioner, day, sum(sign * registered), sum(sign * covered), sum(sign * allocated),
-           sum(sign * uncovered), sum(sign * twice), sum(sign), sum(sign * CAST(uncovered > 0 AS int))
+           sum(sign * dispersed), sum(sign * uncovered), sum(sign * twice), sum(sign),
+           sum(sign * CAST(uncovered > 0 AS int))
     FROM changes GROUP BY commissioner, day
     ON CONFLICT (commissioner, day) DO UPDATE SET
         registered = held.registered + excluded.registered,
         covered = held.covered + excluded.covered,
         allocated = held.allocated + excluded.allocated,
+        dispersed = held.dispersed + excluded.dispersed,
         uncovered = held.uncovered + excluded.uncovered,
         twice = held.twice + excluded.twice,
         practices = held.practices + excluded.practices,
@@ -67,7 +70,7 @@ _PUT_IN = text(
                 AND (line.back IS NULL OR l.snapshot <= line.back)
         )
     ), taken_over AS (
-        SELECT line.practice, line.since, line.valid_to, last.patients, last.commissioner
+        SELECT line.practice, line.origin, line.since, line.valid_to, last.patients, last.commissioner
         FROM line JOIN practices p ON p.practice = line.origin AND (p.closed_on < line.went OR line.back IS NOT NULL)
         CROSS JOIN LATERAL (
             SELECT l.patients, l.commissioner, l.snapshot FROM list_sizes l
@@ -77,7 +80,7 @@ _PUT_IN = text(
         WHERE last.snapshot < line.went
     ), away AS (
         SELECT s.practice, s.succeeded_on, s.valid_to
-        FROM practice_successions s JOIN touched USING (practice) WHERE s.valid_to IS NOT NULL
+        FROM practice_successions s JOIN touched USING (practice)
     ), joined AS (
         SELECT m.practice, m.valid_from, m.share, least(m.valid_to, n.closed_on) AS valid_to
         FROM memberships m JOIN touched USING (practice) LEFT JOIN networks n USING (network)
@@ -91,10 +94,16 @@ _PUT_IN = text(
         UNION SELECT practice, valid_from FROM helped
         UNION SELECT practice, valid_to + 1 FROM helped WHERE valid_to IS NOT NULL
         UNION SELECT practice, closed_on + 1 FROM practices JOIN touched USING (practice) WHERE closed_on IS NOT NULL
+        UNION SELECT practice, next.day FROM practices JOIN touched USING (practice) CROSS JOIN LATERAL (
+            SELECT min(snapshot) AS day FROM list_snapshots WHERE snapshot > closed_on
+        ) AS next WHERE next.day IS NOT NULL
+        UNION SELECT practice, valid_from FROM practice_dispersals JOIN touched USING (practice)
+        UNION SELECT practice, valid_to + 1 FROM practice_dispersals JOIN touched USING (practice)
+            WHERE valid_to IS NOT NULL
         UNION SELECT practice, since FROM taken_over
         UNION SELECT practice, valid_to + 1 FROM taken_over WHERE valid_to IS NOT NULL
         UNION SELECT practice, succeeded_on FROM away
-        UNION SELECT practice, valid_to + 1 FROM away
+        UNION SELECT practice, valid_to + 1 FROM away WHERE valid_to IS NOT NULL
         UNION SELECT practice, valid_from FROM practice_commissioners JOIN touched USING (practice)
     ), stretches AS (
         SELECT practice, day AS first, lead(day) OVER (PARTITION BY practice ORDER BY day) AS until FROM turns
@@ -110,14 +119,21 @@ _PUT_IN = text(
     ), counted AS (
         SELECT s.practice, s.first, s.until, coalesce(moved.commissioner, list.commissioner, more.commissioner)
                    AS commissioner, coalesce(list.patients, 0) + coalesce(more.patients, 0) AS patients,
-               coalesce(shares.share, 0) AS share, serving.practice IS NOT NULL AS served
+               coalesce(shares.share, 0) AS share, serving.practice IS NOT NULL AS served,
+               coalesce(more.merged, '{}') AS merged, EXISTS (
+                   SELECT FROM practice_dispersals d WHERE d.practice = s.practice AND d.valid_from <= s.first
+                       AND (d.valid_to IS NULL OR d.valid_to >= s.first)
+                       AND coalesce(list.snapshot < d.valid_from, TRUE)
+               ) AS gone
         FROM stretches s
         LEFT JOIN LATERAL (
             SELECT l.commissioner, l.patients, l.snapshot FROM list_sizes l
             WHERE l.practice = s.practice AND l.snapshot <= s.first ORDER BY l.snapshot DESC LIMIT 1
         ) AS list ON TRUE
         LEFT JOIN LATERAL (
-            SELECT sum(t.patients) AS patients, min(t.commissioner) AS commissioner FROM taken_over t
+            SELECT sum(t.patients) AS patients, min(t.commissioner) AS commissioner,
+                   array_agg(DISTINCT t.origin ORDER BY t.origin) AS merged
+            FROM taken_over t
             WHERE t.practice = s.practice AND t.since <= s.first AND (t.valid_to IS NULL OR t.valid_to >= s.first)
                   AND (list.snapshot IS NULL OR list.snapshot < t.since)
         ) AS more ON TRUE
@@ -132,20 +148,25 @@ _PUT_IN = text(
         LEFT JOIN shares ON shares.practice = s.practice AND shares.first = s.first
         LEFT JOIN serving ON serving.practice = s.practice AND serving.first = s.first
         WHERE coalesce(list.patients, 0) + coalesce(more.patients, 0) > 0
-              AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on)
+              AND (p.closed_on IS NULL OR p.closed_on >= s.first OR list.snapshot > p.closed_on OR NOT EXISTS (
+                  SELECT FROM list_snapshots n WHERE n.snapshot > p.closed_on AND n.snapshot <= s.first
+              ))
               AND NOT EXISTS (
-                  SELECT FROM away WHERE away.practice = s.practice AND s.first BETWEEN away.succeeded_on
-                      AND away.valid_to AND coalesce(list.snapshot < away.succeeded_on, TRUE)
+                  SELECT FROM away WHERE away.practice = s.practice AND s.first >= away.succeeded_on
+                      AND (away.valid_to IS NULL OR s.first <= away.valid_to)
+                      AND coalesce(list.snapshot < away.succeeded_on, TRUE)
               )
     ), new AS (
         INSERT INTO practice_coverage (
-            practice, first, until, commissioner, registered, covered, allocated, uncovered, twice
+            practice, first, until, commissioner, registered, covered, allocated, dispersed, uncovered, twice, merged
         )
         SELECT practice, first, until, commissioner, patients,
                patients * least(share, 1),
                CASE WHEN served THEN patients * (1 - least(share, 1)) ELSE 0 END,
-               CASE WHEN served THEN 0 ELSE patients * (1 - least(share, 1)) END,
-               CASE WHEN served AND share >= 1 THEN patients ELSE patients * greatest(share - 1, 0) END
+               CASE WHEN gone AND NOT served THEN patients * (1 - least(share, 1)) ELSE 0 END,
+               CASE WHEN gone OR served THEN 0 ELSE patients * (1 - least(share, 1)) END,
+               CASE WHEN served AND share >= 1 THEN patients ELSE patients * greatest(share - 1, 0) END,
+               merged
         FROM counted
         RETURNING *
     ), changes AS (
@@ -163,7 +184,7 @@ _TIDY = text(
     """
     DELETE FROM coverage_changes
     WHERE commissioner = ANY(CAST(:commissioners AS text[])) AND practices = 0 AND practices_uncovered = 0
-      AND registered = 0 AND covered = 0 AND allocated = 0 AND uncovered = 0 AND twice = 0
+      AND registered = 0 AND covered = 0 AND allocated = 0 AND dispersed = 0 AND uncovered = 0 AND twice = 0
     """
 )
 
@@ -191,6 +212,18 @@ _LISTS = text(
 )
 
 
+# those that had closed by the day of a count are counted no longer from then on
+_COUNTED_ANEW = text(
+    """
+    WITH fresh AS (
+        INSERT INTO list_snapshots (snapshot) VALUES (:snapshot) ON CONFLICT DO NOTHING RETURNING snapshot
+    )
+    SELECT DISTINCT c.practice FROM fresh
+    JOIN practices p ON p.closed_on < fresh.snapshot
+    JOIN practice_coverage c ON c.practice = p.practice AND (c.until IS NULL OR c.until > fresh.snapshot)
+    """
+)
+
 _TOUCHED = "coverage.touched"
 
 
@@ -217,6 +250,7 @@ async def note_list_sizes(session: AsyncSession, event: registry.ListSizesPublis
     if event.basis != "registered" or not event.sizes:
         return
     sizes = {size.practice: size.value for size in event.sizes}
+    recount(session, await session.scalars(_COUNTED_ANEW, {"snapshot": event.snapshot}))
     touched = await session.scalars(
         _LISTS,
         {
@@ -236,7 +270,6 @@ _ALLOCATION = text(
     ON CONFLICT (practice, network, valid_from) DO UPDATE SET valid_to = excluded.valid_to
     """
 )
-
 
 _ALLOCATION_ENDED = text(
     """

@@ -19,13 +19,17 @@ Reader = Annotated[Caller, allow(Role.COMMISSIONER, Role.SYSTEM, Role.NATIONAL, 
 
 
 class CoverageOut(Out):
-    """An area's patients: `registered` is `covered` + `allocated` + `not_covered`; `twice_covered` is beside them."""
+    """An area's patients: `registered` is `covered` + `allocated` + `dispersed` + `not_covered`.
+
+    `dispersed` were counted with a practice that closed, and are registered elsewhere; `twice_covered` stands beside.
+    """
 
     key: str
     name: str | None
     registered: Number
     covered: Number
     allocated: Number
+    dispersed: Number
     not_covered: Number
     twice_covered: Number
     practices: int
@@ -40,7 +44,10 @@ class CoverageReport(BaseModel):
 
 
 class PracticeOut(Out):
-    """A practice and how many of its patients are in the state asked about, since when."""
+    """A practice and how many of its patients are in the state asked about, since when.
+
+    `merged`: practices that went over into it, whose lists are counted with its own.
+    """
 
     practice: str
     name: str | None
@@ -49,6 +56,7 @@ class PracticeOut(Out):
     patients: Number
     since: date
     networks: list[str]
+    merged: list[str]
 
 
 @router.get("/coverage")
@@ -62,7 +70,7 @@ async def coverage(
     map_of: AsAt = None,
     commissioner: str | None = None,
 ) -> CoverageReport:
-    """Every patient on a day: covered, allocated, not covered, covered twice. `map_of` draws another day's map."""
+    """Every patient on a day: covered, allocated, dispersed, not covered, twice covered. `map_of` draws another map."""
     day = as_at or today
     scope = await scope_of(session, caller, today)
     found = queries.coverage(by, scope, as_at=day, map_of=map_of or day, commissioner=commissioner)
@@ -95,6 +103,7 @@ async def practices(
                 patients=row.patients,
                 since=row.since,
                 networks=(row.networks or "").split(",") if row.networks else [],
+                merged=row.merged,
             )
             for row in rows
         ],
