@@ -94,9 +94,14 @@ async def open_network_account(session: AsyncSession, event: NetworkApproved, ar
     position, now = arrival.envelope.position, arrival.now
     if not await networks.approve_network(session, event, position, now):
         return
-    await heirs.keep_tenure(session, event.network, event.commissioner, event.valid_from, london_day(now))
+    if event.entries:
+        await heirs.keep_tenures(session, event.network, event.entries)
+    else:
+        await heirs.keep_tenure(session, event.network, event.commissioner, event.valid_from, london_day(now))
     await open_account(session, event.network, on=event.approved_on, now=now)
-    if event.payee is not None:
+    if event.payees is not None:
+        await replace_payees(session, event.network, event.payees, position=position, now=now)
+    elif event.payee is not None:
         await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
     _ask_for_budgets(session, [event.network], {event.contract_year})
 
@@ -106,6 +111,7 @@ async def restate_network(session: AsyncSession, event: NetworkRestated, arrival
     position, now = arrival.envelope.position, arrival.now
     if not await networks.restate_network(session, event, position, now):
         return
+    await heirs.keep_tenures(session, event.network, event.entries)
     await open_account(session, event.network, on=event.valid_from, now=now)
     await replace_payees(session, event.network, event.payees, position=position, now=now)
     _ask_for_budgets(session, [event.network], set())

@@ -241,12 +241,22 @@ class Entry(Fact):
     valid_to: date | None = None
 
 
+class Appointment(Fact):
+    """Who receives a network's money, by ODS code, on which days."""
+
+    payee: str
+    valid_from: date
+    valid_to: date | None = None
+
+
 @catalogued
 class NetworkApproved(RegistryEvent):
     """A network may receive funding: decided in a round, or on the register already when it was loaded.
 
     `members` is the whole membership history as known now and replaces what a reader held of it; `entries` likewise say
-    what it was called and who led it, where they are given.
+    what it was called and who led it on which days, and `payees` who received its money, where they are given: whoever
+    keeps days goes by these. `commissioner` and `network_name` are those of the last entry, which may be still to come;
+    `payee` is paid from the day it was approved for.
     """
 
     noun: ClassVar[str] = "networks"
@@ -265,17 +275,10 @@ class NetworkApproved(RegistryEvent):
     round: str | None = None
     application: str | None = None
     entries: list[Entry] = []
+    payees: list[Appointment] | None = None
 
     def subject(self) -> str:
         return self.network
-
-
-class Appointment(Fact):
-    """Who receives a network's money, by ODS code, on which days."""
-
-    payee: str
-    valid_from: date
-    valid_to: date | None = None
 
 
 @catalogued

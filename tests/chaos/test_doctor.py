@@ -138,6 +138,10 @@ BREACHES: dict[str, tuple[str, set[str], list[str]]] = {
         ["INSERT INTO practice_successions (practice, successor, succeeded_on, valid_to, sequence) "
          "SELECT max(practice), min(practice), '2022-07-01', '2022-08-31', 1 FROM practices"],
     ),
+    "a list that dispersed for reporting alone": (
+        "reporting", {"projections-reporting", "dispersals-registry-reporting"},
+        ["INSERT INTO practice_dispersals (practice, valid_from) SELECT max(practice), '2022-07-01' FROM practices"],
+    ),
     "a reported penny too much": (
         "reporting", {"projections-reporting", "payment-lines-funding-reporting"},
         ["UPDATE spend SET amount = amount + 0.01 WHERE ctid = (SELECT min(ctid) FROM spend)"],

@@ -6,14 +6,18 @@ from datetime import date, datetime
 from typing import Literal
 
 import pytest
+from sqlalchemy import select
 
-from services.funding.heirs.model import Succession, holders, who_decides
+from services.funding.accounts.operations import payees_on
+from services.funding.heirs.model import Succession, Tenure, holders, who_decides
+from services.funding.heirs.operations import deciders
 from shared.clock import LONDON
-from shared.events.registry import CommissionerSucceeded, Heir
+from shared.events.registry import Appointment, CommissionerSucceeded, Entry, Heir
 from shared.http import _now
 from shared.identity import Role
 from tests.funding.builders import (
     COMMISSIONER,
+    NETWORK,
     a_claim,
     a_commissioner,
     an_approved_network,
@@ -197,3 +201,38 @@ def test_a_commissioner_enlarged_goes_on_and_decides_for_what_it_kept() -> None:
     assert holders("QNQ", grown, date(2026, 4, 2)) == {"QRL", "S0E4D"}
     assert who_decides({"QRL", "S0E4D"}, {"S0E4D"}) == {"S0E4D"}
     assert who_decides({"QRL"}, set()) == {"QRL"}
+
+
+async def test_who_leads_a_network_is_held_by_days_those_to_come_included(funding_app: Harness) -> None:
+    """An heir named months ahead decides from its day on, and not before."""
+    handed_over = date(2026, 4, 1)
+    entries = [
+        Entry(network_name="Old", commissioner="AA1", valid_from=date(2019, 7, 1), valid_to=date(2022, 3, 31)),
+        Entry(network_name="New", commissioner="AA1", valid_from=date(2022, 4, 1), valid_to=date(2026, 3, 31)),
+        Entry(network_name="New", commissioner="S9Z1X", valid_from=handed_over),
+    ]
+    told = an_approved_network(commissioner="S9Z1X", entries=entries)
+    await funding_app.deliver(told)
+    async with funding_app.session() as session:
+        assert await deciders(session, NETWORK, date(2026, 3, 31)) == {"AA1"}
+        assert await deciders(session, NETWORK, handed_over) == {"S9Z1X"}
+        spells = await session.execute(
+            select(Tenure.commissioner, Tenure.valid_from, Tenure.valid_to).order_by(Tenure.valid_from)
+        )
+        assert [tuple(spell) for spell in spells] == [
+            ("AA1", date(2019, 7, 1), date(2026, 3, 31)),
+            ("S9Z1X", handed_over, None),
+        ]
+    await funding_app.deliver(told.model_copy(update={"entries": entries[1:]}), told)
+    async with funding_app.session() as session:
+        assert await deciders(session, NETWORK, date(2026, 3, 31)) == {"AA1"}
+
+
+async def test_a_network_approved_again_keeps_who_was_paid_before(funding_app: Harness) -> None:
+    before = Appointment(payee="A80001", valid_from=date(2019, 7, 1), valid_to=date(2022, 3, 31))
+    since = Appointment(payee="A80002", valid_from=date(2022, 4, 1))
+    await funding_app.deliver(an_approved_network(payee="A80001"))
+    await funding_app.deliver(an_approved_network(payee="A80002", payees=[before, since]))
+    async with funding_app.session() as session:
+        paid = [(await payees_on(session, day)).get(NETWORK) for day in (date(2022, 3, 31), date(2022, 4, 1))]
+    assert paid == ["A80001", "A80002"]

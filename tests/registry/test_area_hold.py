@@ -29,12 +29,20 @@ from tests.registry.builders import (
 NAMES = ("Invented Harbour PCN", "Invented Vale PCN", "Invented Fells PCN")
 OUTSIDE = "Z80010"
 
+LIVES: dict[str, tuple[str, dict[str, str]]] = {
+    "close": ("closure", {"closed_on": "2022-02-28"}),
+    "disperse": ("dispersal", {"dispersed_from": "2022-03-10"}),
+    "gather": ("dispersal/withdrawal", {}),
+    "open again": ("closure/withdrawal", {}),
+}
+
 number = st.integers(min_value=0, max_value=len(NAMES) - 1)
 step = st.one_of(
     st.tuples(st.just("submit"), number),
     st.tuples(st.sampled_from(["return", "refusal", "approval"]), number),
     st.tuples(st.just("allocate"), number),
     st.tuples(st.sampled_from(["ending", "withdrawal"]), st.just(0)),
+    st.tuples(st.sampled_from(["close", "disperse", "gather", "open again"]), st.just(0)),
     st.tuples(st.just("decide"), st.integers(min_value=0, max_value=4)),
 )
 
@@ -49,6 +57,10 @@ async def left_out(app: Harness) -> set[str]:
     lists = await items("list-sizes?snapshot=2022-01-01&basis=registered&commissioner=SA1")
     people = {one["practice"] for one in lists if Decimal(one["value"]) > 0}
     served = {one["practice"] for one in await items("allocations?as_at=2022-04-01") if one["network"]}
+    for code in sorted(people):
+        history = (await app.client.get(f"{V1}/practices/{code}/history", headers=national(app))).json()
+        gone = [one for one in history["dispersals"] if one["valid_from"] <= "2022-04-01" and not one["valid_to"]]
+        served |= {code} if gone else set()
     shares: dict[str, Decimal] = {}
     for network in await items("networks?as_at=2022-04-01"):
         for member in await items(f"networks/{network['code']}/members?as_at=2022-04-01"):
@@ -85,6 +97,11 @@ class Area:
         elif what in ("ending", "withdrawal") and self.allocation:
             body = {"reason": "As it happens.", **({"ends_on": "2022-04-01"} if what == "ending" else {})}
             await self.put(f"allocations/{self.allocation}/{what}", body, headers)
+        elif what in LIVES:
+            noun, body = LIVES[what]
+            known = await self.app.client.get(f"{V1}/practices/{OUTSIDE}", headers=headers)
+            why = {"reason": "As it happens.", **body}
+            await self.put(f"practices/{OUTSIDE}/{noun}", why, headers, match=known.headers["ETag"])
         elif what == "decide":
             roles = (
                 headers,
@@ -95,8 +112,10 @@ class Area:
             )
             await self.put(f"rounds/{self.round}/decision", {"decided_on": "2022-03-28"}, roles[which])
 
-    async def put(self, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> None:
-        answer = await self.app.put(f"{V1}/{path}", body, headers)
+    async def put(
+        self, path: str, body: dict[str, Any] | None, headers: dict[str, str], match: str | None = None
+    ) -> None:
+        answer = await self.app.put(f"{V1}/{path}", body, headers, match=match)
         assert answer.status_code < 500, answer.text
 
 
@@ -118,6 +137,10 @@ async def app(registry_app: Harness) -> Harness:
         ("decide", 0),
     ]
 )
+@example([("close", 0), *(("submit", n) for n in range(3)), ("disperse", 0), ("open again", 0), ("decide", 0)])
+@example([("close", 0), *(("submit", n) for n in range(3)), ("disperse", 0), ("gather", 0), ("decide", 1)])
+@example([("close", 0), *(("submit", n) for n in range(3)), ("allocate", 1), ("open again", 0), ("decide", 0)])
+@example([("close", 0), *(("submit", n) for n in range(3)), ("disperse", 0), ("decide", 0)])
 @given(st.lists(step, min_size=4, max_size=10))
 async def test_no_order_of_calls_approves_an_area_that_leaves_anybody_out(
     app: Harness, steps: list[tuple[str, int]]

@@ -11,6 +11,8 @@ import pytest
 from tests.harness import Harness
 from tests.registry.builders import V1, commissioner, join, load_sample, national
 
+TOWN = ["Z80011", "Z80012", "Z80013"]
+
 
 @pytest.fixture
 async def app(registry_app: Harness) -> Harness:
@@ -166,3 +168,32 @@ async def test_nobody_shrinks_by_a_merger_before_the_lists_are_counted_anew(app:
     assert await size(app, "2022-08-31") == ("within", "36615", "2022-01-01")
     state, _, since = await size(app, "2022-09-02")
     assert (state, since) == ("under_smallest", "2022-09-01"), "its patients are its own again"
+
+
+async def test_lists_that_went_over_one_after_another_count_wherever_a_network_is_measured(app: Harness) -> None:
+    """The size, the localities and what an exception is given for are measured by the same lists."""
+    headers = commissioner(app, "SB2")
+    placed = {"valid_from": "2022-01-01", "reason": "Two sides.", "localities": [{"name": "All", "practices": TOWN}]}
+    assert (await app.put(f"{V1}/networks/U90001/localities", placed, headers)).status_code == 200
+    for gone, into, day in (("Z80018", "Z80019", "2022-03-01"), ("Z80019", "Z80011", "2022-04-01")):
+        merged = {"successor": into, "succeeded_on": day, "reason": "The partners retired."}
+        answer = await app.put(f"{V1}/practices/{gone}/succession", merged, headers)
+        assert answer.status_code == 200, answer.text
+    lists = (await read(app, "list-sizes", snapshot="2022-01-01", basis="registered", limit="100"))["items"]
+    people = {one["practice"]: int(one["value"]) for one in lists}
+    whole = str(sum(people[code] for code in (*TOWN, "Z80018", "Z80019")))
+    assert (await size(app, "2022-03-31"))[1] == "36615"
+    assert (await size(app, "2022-04-01"))[1] == whole
+    for day, patients in (("2022-03-31", "36615"), ("2022-04-01", whole)):
+        (locality,) = (await read(app, "networks/U90001/localities", as_at=day))["items"]
+        assert (locality["practices"], locality["patients"]) == (TOWN, patients)
+    assert (await read(app, "networks/U90003/size", as_at="2022-04-01"))["patients"] == str(people["Z80020"])
+    for code in ("Z80012", "Z80013"):
+        await leave(app, code, last="2022-03-31")
+    alone = sum(people[code] for code in ("Z80011", "Z80018", "Z80019"))
+    assert (await size(app, "2022-04-01"))[1] == str(alone)
+    # large enough with what came over to it, so that there is nothing to except
+    assert people["Z80011"] < 30_000 < alone
+    refused = await exception(app, valid_from="2022-04-01")
+    assert (refused.status_code, refused.json()["code"]) == (404, "FindingNotThere")
+    assert (await exception(app, valid_from="2022-02-01")).status_code == 404

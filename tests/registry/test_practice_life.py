@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from deploy.doctor.copies import COPIES
 from shared.events import registry as events
+from shared.facts import ONE_DAY
 from shared.identity import Role
 from tests.harness import Harness
 from tests.registry.builders import V1, allocate, commissioner, join, load_sample, members, national
@@ -358,3 +360,45 @@ async def test_a_network_is_renamed_and_led_by_another_from_a_day_on(app: Harnes
     assert (outside.status_code, outside.json()["code"]) == (409, "NetworkNotOpen")
     backwards = await app.put(f"{town}/name", {**body, "valid_to": "2018-08-01"}, national(app))
     assert backwards.status_code == 422
+
+
+@pytest.mark.parametrize("day", ["2022-12-01", "2023-06-01"])
+async def test_the_day_of_a_merger_is_put_right_to_a_later_or_an_earlier_one(
+    app: Harness, readers: dict[str, Harness], day: str
+) -> None:
+    """What it was believed to be stays answerable; the membership lasts as long as the practice did."""
+    assert (await change(app, "Z80011/succession", successor="Z80012", succeeded_on="2023-04-01")).status_code == 200
+    at = await agreed(app, readers, 0)
+    before = datetime.now(UTC).isoformat()
+    answer = await change(app, "Z80011/succession", successor="Z80012", succeeded_on=day, reason="The deed says so.")
+    assert answer.status_code == 200, answer.text
+    last_day = str(date.fromisoformat(day) - ONE_DAY)
+    assert await successions(app, "Z80011") == [("Z80012", day, None)]
+    assert await successions(app, "Z80011", known_at=before) == [("Z80012", "2023-04-01", None)]
+    assert (await seen(app, "Z80011", as_at="2024-01-01"))["closed_on"] == last_day
+    assert "Z80011" in await members(app, TOWN, as_at=last_day)
+    assert "Z80011" not in await members(app, TOWN, as_at=day)
+    at = await agreed(app, readers, at)
+    held = {
+        "funding": "SELECT successor, lower(valid), upper(valid) FROM practice_heirs WHERE upper_inf(known)",
+        "reporting": "SELECT successor, succeeded_on, valid_to FROM practice_successions",
+    }
+    for name, question in held.items():
+        assert await rows(readers[name], question) == [("Z80012", day, "None")], name
+    for copy in (copy for copy in COPIES if copy.what == "successions"):
+        assert sorted(await rows(app, copy.owned)) == sorted(await rows(readers[copy.holder], copy.held))
+    # another successor, and a later day yet
+    other = await change(app, "Z80011/succession", successor="Z80013", succeeded_on="2023-09-01")
+    assert other.status_code == 200, other.text
+    assert await successions(app, "Z80011") == [("Z80013", "2023-09-01", None)]
+    await agreed(app, readers, at)
+    for name, question in held.items():
+        assert await rows(readers[name], question) == [("Z80013", "2023-09-01", "None")], name
+
+
+async def test_a_practice_that_closed_by_itself_has_not_merged_later(app: Harness) -> None:
+    assert (await change(app, "Z80011/closure", closed_on="2023-03-31")).status_code == 200
+    later = await change(app, "Z80011/succession", successor="Z80012", succeeded_on="2023-09-01")
+    assert (later.status_code, later.json()["code"]) == (409, "PracticeNotOpen")
+    next_day = await change(app, "Z80011/succession", successor="Z80012", succeeded_on="2023-04-01")
+    assert next_day.status_code == 200, next_day.text

@@ -655,3 +655,14 @@ async def test_a_split_list_is_covered_by_both_and_stays_split_when_one_goes_on(
     decided = await decide(app, later, national(app), override_reason="Z80020 follows.")
     assert decided.status_code == 200, decided.text
     assert await shares() == split
+
+
+async def test_who_was_paid_before_is_told_with_the_approval_day_by_day(app: Harness) -> None:
+    payee = {"payee": "Z80019", "valid_from": "2020-04-01", "reason": "As the members agreed."}
+    assert (await app.put(f"{V1}/networks/U90003/payee", payee, commissioner(app, "SB2"))).status_code == 200
+    await go_on(app, await existing(app, "Z80018", "Z80019", "Z80020"))
+    told = [e for e in await app.announced() if isinstance(e, events.NetworkApproved) and e.network == "U90003"][-1]
+    assert [(p.payee, str(p.valid_from), p.valid_to and str(p.valid_to)) for p in told.payees or []] == [
+        ("Z80019", "2020-04-01", "2022-03-31"),
+        ("Z80018", "2022-04-01", None),
+    ]

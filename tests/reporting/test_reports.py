@@ -30,6 +30,7 @@ async def test_every_patient_is_covered_allocated_or_not(app: Harness) -> None:
         "registered": "31000",
         "covered": "31000",
         "allocated": "0",
+        "dispersed": "0",
         "not_covered": "0",
         "twice_covered": "0",
         "practices": 3,
@@ -72,10 +73,12 @@ async def test_a_practice_in_two_networks_whole_is_covered_twice(app: Harness) -
     assert found["items"][0]["networks"] == ["U00001", "U00003"]
 
 
-async def test_a_closed_practice_counts_until_it_closes(app: Harness) -> None:
+async def test_a_closed_practice_counts_until_patients_are_counted_anew(app: Harness) -> None:
     await app.deliver(practices("AA1", "A80003", closed=date(2022, 4, 30)))
-    assert by_key(await report(app, "coverage", as_at="2022-04-30"))["AA1"]["registered"] == "31000"
-    assert by_key(await report(app, "coverage", as_at="2022-05-01"))["AA1"]["registered"] == "22000"
+    await app.deliver(lists("AA1", {"A80001": 10_000, "A80002": 12_000}, date(2022, 7, 1)))
+    days = ("2022-04-30", "2022-05-01", "2022-06-30", "2022-07-01")
+    counted = [by_key(await report(app, "coverage", as_at=day))["AA1"]["registered"] for day in days]
+    assert counted == ["31000", "31000", "31000", "22000"]
 
 
 async def test_a_newer_list_takes_over_on_its_day_and_a_restated_one_at_once(app: Harness) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.heirs.model import Succession, SystemPlace, Tenure, holders, who_decides
 from services.funding.networks.model import Membership, Network, Practice
 from shared.errors import Forbidden
-from shared.events.registry import CommissionerRegistered, CommissionerSucceeded
-from shared.facts import as_at
+from shared.events.registry import CommissionerRegistered, CommissionerSucceeded, Entry
+from shared.facts import ONE_DAY, as_at
 from shared.identity import Caller, Role
 
 
@@ -91,12 +92,32 @@ async def keep_tenure(session: AsyncSession, network: str, commissioner: str, va
     await session.flush()
 
 
+async def keep_tenures(session: AsyncSession, network: str, entries: Sequence[Entry]) -> None:
+    """Hold exactly who commissioned a network on which days, as the register has it now, days to come included."""
+    spells: list[dict[str, Any]] = []
+    for entry in sorted(entries, key=lambda entry: entry.valid_from):
+        before = spells[-1] if spells else None
+        if before and before["commissioner"] == entry.commissioner and before["valid_to"] == entry.valid_from - ONE_DAY:
+            before["valid_to"] = entry.valid_to
+        else:
+            days = {"valid_from": entry.valid_from, "valid_to": entry.valid_to}
+            spells.append({"network": network, "commissioner": entry.commissioner, **days})
+    if spells:
+        await session.execute(delete(Tenure).where(Tenure.network == network))
+        await session.execute(insert(Tenure), spells)
+
+
 async def deciders(session: AsyncSession, network: str, today: date) -> frozenset[str]:
-    """The commissioners that decide for a network on a day: its own, or the heirs of its own.
+    """The commissioners that decide for a network on a day: its own of that day, or the heirs of its own.
 
     A practice outside every network stands for itself where its lines are paid.
     """
-    held = await session.scalar(select(Network.commissioner).where(Network.code == network))
+    on_the_day = select(Tenure.commissioner).where(
+        Tenure.network == network, Tenure.valid_from <= today, or_(Tenure.valid_to.is_(None), Tenure.valid_to >= today)
+    )
+    held = await session.scalar(on_the_day)
+    if held is None:
+        held = await session.scalar(select(Network.commissioner).where(Network.code == network))
     if held is None:
         held = await session.scalar(select(Practice.commissioner).where(Practice.code == network))
     if held is None:

@@ -4,18 +4,15 @@ from typing import Annotated, Any
 
 from fastapi import Response
 from pydantic import Field
-from sqlalchemy import func, select
 
 from services.registry.codes import Day, OrganisationCode
-from services.registry.list_sizes.model import Basis, ListSize
 from services.registry.localities import operations
-from services.registry.localities.model import LocalityPractice
 from services.registry.localities.operations import NotYoursToArrange
-from services.registry.networks.model import Membership, Network, NetworkNotFound
+from services.registry.localities.queries import localities_on
+from services.registry.networks.model import Network, NetworkNotFound
 from services.registry.size_rules.queries import NoSizeRule, rule_on
 from shared.errors import Fault, Invalid
-from shared.facts import as_at as true_at
-from shared.facts import believed, days
+from shared.facts import days
 from shared.http import (
     AsAt,
     IfMatch,
@@ -28,12 +25,12 @@ from shared.http import (
     Reading,
     Today,
     Transaction,
-    page,
     refusals,
     service_router,
     tag,
 )
 from shared.identity import ANY_ROLE, Caller, Role, allow
+from shared.paging import paged
 
 router = service_router("registry", tags=["localities"])
 
@@ -85,45 +82,16 @@ async def list_localities(
     if await session.get(Network, code) is None:
         raise NetworkNotFound(f"No network {code}.")
     rule = await rule_on(session, day, known_at)
-    belief = believed(ListSize, known_at)
-    latest = (
-        select(func.max(func.lower(ListSize.valid)))
-        .where(ListSize.basis == Basis.REGISTERED, func.lower(ListSize.valid) <= day, belief)
-        .scalar_subquery()
-    )
-    share = func.upper(Membership.portion) - func.lower(Membership.portion)
-    placed = (
-        select(
-            LocalityPractice.locality.label("name"),
-            func.array_agg(LocalityPractice.practice.distinct()).label("practices"),
-            func.coalesce(func.sum(ListSize.value * share), 0).label("patients"),
-        )
-        .outerjoin(
-            ListSize,
-            (ListSize.practice == LocalityPractice.practice)
-            & (ListSize.basis == Basis.REGISTERED)
-            & belief
-            & (func.lower(ListSize.valid) == latest),
-        )
-        .outerjoin(
-            Membership,
-            (Membership.practice == LocalityPractice.practice)
-            & (Membership.network == code)
-            & true_at(Membership, day, known_at),
-        )
-        .where(LocalityPractice.network == code, true_at(LocalityPractice, day, known_at))
-        .group_by(LocalityPractice.locality)
-        .subquery()
-    )
-    rows, following = await page(session, select(placed), [placed.c.name], paging)
+    placed = await localities_on(session, code, day, known_at)
+    chosen, following = paged(placed, lambda locality: locality.name, paging)
     items = [
         {
-            "name": row.name,
-            "practices": sorted(row.practices),
-            "patients": row.patients,
-            "expected": rule.locality_smallest <= row.patients <= rule.locality_largest,
+            "name": locality.name,
+            "practices": locality.practices,
+            "patients": locality.patients,
+            "expected": rule.locality_smallest <= locality.patients <= rule.locality_largest,
         }
-        for row in rows
+        for locality in chosen
     ]
     return {"items": items, "next": following}
 

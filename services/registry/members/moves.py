@@ -12,10 +12,10 @@ from sqlalchemy import Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.registry.networks.model import Membership, NetworkEntry, Payee
-from services.registry.networks.queries import member_histories
+from services.registry.networks.model import Membership, NetworkEntry
+from services.registry.networks.queries import member_histories, payee_histories
 from shared.events import Event
-from shared.events.registry import Appointment, NetworkRestated, PracticeJoined, PracticeLeft
+from shared.events.registry import NetworkRestated, PracticeJoined, PracticeLeft
 from shared.facts import currently_known
 
 
@@ -128,13 +128,7 @@ async def restatements(session: AsyncSession, networks: Iterable[str]) -> list[N
     await session.flush()
     entries = await _leads(session, codes)
     members = await member_histories(session, codes)
-    payees: dict[str, list[Payee]] = defaultdict(list)
-    for payee in await session.scalars(
-        select(Payee)
-        .where(currently_known(Payee), Payee.network == any_(literal(codes, ARRAY(Text))))
-        .order_by(Payee.network, func.lower(Payee.valid))
-    ):
-        payees[payee.network].append(payee)
+    payees = await payee_histories(session, codes)
     return [
         NetworkRestated(
             network=code,
@@ -144,9 +138,7 @@ async def restatements(session: AsyncSession, networks: Iterable[str]) -> list[N
             valid_to=entries[code][-1].valid_to,
             entries=[entry.told() for entry in entries[code]],
             members=[membership.told() for membership in members.get(code, [])],
-            payees=[
-                Appointment(payee=p.payee, valid_from=p.valid_from, valid_to=p.valid_to) for p in payees.get(code, [])
-            ],
+            payees=[payee.told() for payee in payees[code]],
         )
         for code in codes
         if code in entries

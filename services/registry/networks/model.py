@@ -11,7 +11,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.registry.base import Base, Explained, Rooted, standing, standing_once, standing_within
 from shared.database import Code, Timestamp, Versioned, Words
 from shared.errors import Conflict, NotFound, Refused
-from shared.events.registry import Entry, Member, NetworkClosed, PayeeAppointed, PracticeJoined, PracticeLeft
+from shared.events.registry import (
+    Appointment,
+    Entry,
+    Member,
+    NetworkClosed,
+    PayeeAppointed,
+    PracticeJoined,
+    PracticeLeft,
+)
 from shared.facts import no_overlap
 
 WHOLE = Range(Decimal(0), Decimal(1))
@@ -199,3 +207,7 @@ class Payee(Explained, Rooted, Base):
 
     def concerns(self) -> Iterable[str]:
         return [self.network, self.payee]
+
+    def told(self) -> Appointment:
+        """The appointment as other services hear of it."""
+        return Appointment(payee=self.payee, valid_from=self.valid_from, valid_to=self.valid_to)

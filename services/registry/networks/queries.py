@@ -44,6 +44,19 @@ async def member_histories(session: AsyncSession, networks: Sequence[str]) -> di
     return histories
 
 
+async def payee_histories(session: AsyncSession, networks: Sequence[str]) -> dict[str, list[Payee]]:
+    """Everybody who received each network's money, as known now, in order of days."""
+    statement = (
+        select(Payee)
+        .where(currently_known(Payee), Payee.network == any_(literal(list(networks), ARRAY(Text))))
+        .order_by(Payee.network, func.lower(Payee.valid))
+    )
+    histories: dict[str, list[Payee]] = defaultdict(list)
+    for payee in await session.scalars(statement):
+        histories[payee.network].append(payee)
+    return histories
+
+
 async def payees_on(session: AsyncSession, networks: Sequence[str], day: date) -> dict[str, str]:
     """The payee of each network on a day, where one is appointed."""
     statement = select(Payee.network, Payee.payee).where(

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.applications.model import Application, ApplicationStatus
 from services.registry.networks.model import NetworkEntry
-from services.registry.networks.queries import member_histories, payees_on
+from services.registry.networks.queries import member_histories, payee_histories, payees_on
 from services.registry.ods.readers import Outcome, Source
 from services.registry.ods.reconcile import Key, Reconciled, Span
 from shared.events import Event
@@ -84,6 +84,7 @@ async def tell_networks(session: AsyncSession, codes: Sequence[str], day: date) 
     )
     decisions = {row.network: row for row in await session.execute(decided)}
     histories, payees = await member_histories(session, codes), await payees_on(session, codes, day)
+    paid = await payee_histories(session, codes)
     told: list[Event] = []
     for code in codes:
         pieces, decision = entries[code], decisions.get(code)
@@ -105,6 +106,7 @@ async def tell_networks(session: AsyncSession, codes: Sequence[str], day: date) 
                 round=decision.round if decision else None,
                 application=decision.id if decision else None,
                 entries=[piece.told() for piece in pieces],
+                payees=[payee.told() for payee in paid[code]],
             )
         )
     return told

@@ -159,6 +159,17 @@ async def _allocations_end(session: AsyncSession, code: str, closed_on: date) ->
     return [event for event in ended if event is not None]
 
 
+async def _last_seen_open(session: AsyncSession, code: str, last_day: date) -> date:
+    """The day by which it is told whether a practice was open to its merger: its last one as believed until now, where
+    a merger that was recorded too early is put right.
+    """
+    last: PracticeEntry | None = await last_entry(session, PracticeEntry, practice=code)
+    over: PracticeSuccession | None = await last_entry(session, PracticeSuccession, practice=code)
+    if last is None or over is None or last.valid_to is None or over.valid_from != last.valid_to + ONE_DAY:
+        return last_day
+    return min(last_day, last.valid_to)
+
+
 async def succeed_practice(
     session: AsyncSession,
     code: str,
@@ -172,13 +183,15 @@ async def succeed_practice(
 ) -> Practice:
     """A practice goes over into another, whose membership goes on; list sizes stay where they were counted.
 
+    What was recorded of its merger before is put right: another day, earlier or later, or another successor.
+
     Raises `PracticeNotFound`, `PracticeSucceedsItself`, `PracticeNotOpen`, `NotYoursToDecide`.
     """
     last_day = succeeded_on - ONE_DAY
     practice = await change_practice(session, code, caller, last_day, if_match, now)
     if successor == code:
         raise PracticeSucceedsItself(f"{code} cannot go over into itself.")
-    for who, day in ((successor, succeeded_on), (code, last_day)):
+    for who, day in ((successor, succeeded_on), (code, await _last_seen_open(session, code, last_day))):
         status = await session.scalar(
             select(PracticeEntry.status).where(PracticeEntry.practice == who, as_at(PracticeEntry, day))
         )
@@ -186,13 +199,13 @@ async def succeed_practice(
             raise PracticeNotFound(f"No practice {who}.")
         if status is None or status is PracticeStatus.PROPOSED:
             raise PracticeNotOpen(f"{who} is not open on {day}.")
-    await _ends(session, practice, last_day, Change(reason, caller.subject, now))
     succession = PracticeSuccession(
         practice=code, successor=successor, valid=days(succeeded_on), reason=reason, recorded_by=caller.subject
     )
     # those before it opened anew have ended, and stand
     await withdraw(session, PracticeSuccession, now=now, days=days(await _opened_last(session, code)), practice=code)
     await record(session, succession, key=["practice"], now=now)
+    await _ends(session, practice, last_day, Change(reason, caller.subject, now))
     announce(session, *await follow_lives(session, now, [code]))
     announce(session, succession.succeeded(await commissioner_of(session, code, last_day) or ""))
     await session.flush()

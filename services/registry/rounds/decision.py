@@ -28,7 +28,7 @@ from services.registry.networks.model import (
     PracticeAlreadyMember,
 )
 from services.registry.networks.operations import settle_register
-from services.registry.networks.queries import leads_of, member_histories, payees_on
+from services.registry.networks.queries import leads_of, member_histories, payee_histories, payees_on
 from services.registry.rounds.consequences import close_empty, require_wholly_divided, settle_forms
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of
@@ -67,6 +67,7 @@ async def put_into_effect(
     histories = await member_histories(session, list(codes.values()))
     lives = await _lives(session, codes.values())
     paid = await payees_on(session, list(codes.values()), round.starts_on)
+    paid_through = await payee_histories(session, list(codes.values()))
     told: list[Event] = []
     for application in approved:
         code = codes[application.id]
@@ -89,6 +90,7 @@ async def put_into_effect(
                 round=round.id,
                 application=application.id,
                 entries=[entry.told() for entry in entries],
+                payees=[payee.told() for payee in paid_through[code]],
             )
         )
     await announce_many(session, told)

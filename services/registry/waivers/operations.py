@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from services.registry.areas.findings import findings_of
 from services.registry.areas.geojson import shape_of
 from services.registry.areas.model import Finding, NetworkArea
 from services.registry.areas.queries import drawn_networks, located
-from services.registry.list_sizes.model import Basis, ListSize
+from services.registry.list_sizes.queries import patients_on
 from services.registry.networks.model import Membership, NetworkNotFound
 from services.registry.networks.queries import lead_of
 from services.registry.rounds.findings import findings_in
@@ -27,7 +27,7 @@ from shared.audit import audit
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, Invalid
-from shared.facts import as_at, currently_known, days, since, withdraw
+from shared.facts import as_at, days, since, withdraw
 from shared.http import one_fault, require_etag
 from shared.identity import Caller
 
@@ -126,19 +126,8 @@ async def findings_on(session: AsyncSession, code: str, day: date) -> list[Findi
         )
     ).all()
     members = [practice for practice, _ in portions]
-    latest = (
-        select(func.max(func.lower(ListSize.valid)))
-        .where(ListSize.basis == Basis.REGISTERED, func.lower(ListSize.valid) <= day, currently_known(ListSize))
-        .scalar_subquery()
-    )
-    lists = select(ListSize.practice, ListSize.value).where(
-        ListSize.basis == Basis.REGISTERED,
-        func.lower(ListSize.valid) == latest,
-        currently_known(ListSize),
-        ListSize.practice.in_(members),
-    )
-    patients = dict((await session.execute(lists)).all())
-    size = sum((patients.get(code, 0) * ((p.upper or 1) - (p.lower or 0)) for code, p in portions), start=0)
+    patients = await patients_on(session, members, day)
+    size = sum((patients[code] * ((p.upper or 1) - (p.lower or 0)) for code, p in portions), start=Decimal(0))
     found = []
     if size < rule.smallest:
         message = f"{size:.0f} registered patients, fewer than {rule.smallest:f}."

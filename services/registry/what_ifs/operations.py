@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.allocations.operations import allocate_patients
@@ -13,7 +13,7 @@ from services.registry.applications.form import ApplicationKind
 from services.registry.applications.operations import draft_application
 from services.registry.areas.geojson import read_area
 from services.registry.hierarchy.model import Commissioner, CommissionerNotFound
-from services.registry.list_sizes.model import Basis, ListSize
+from services.registry.list_sizes.queries import latest_snapshot
 from services.registry.networks.model import Membership, NetworkNotFound
 from services.registry.networks.queries import lead_of
 from services.registry.scope import acts_for, area_of
@@ -23,7 +23,7 @@ from services.registry.what_ifs.shapes import ApplyIn, GroupIn, WhatIfIn
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import DomainError, Fault, Invalid
-from shared.facts import as_at, currently_known
+from shared.facts import as_at
 from shared.identity import Caller, Role
 
 
@@ -59,7 +59,7 @@ async def ask(session: AsyncSession, wanted: WhatIfIn, *, caller: Caller, now: d
     if faults:
         raise Invalid("The groups do not fit together.", errors=faults)
     wanted = wanted.model_copy(update={"groups": [_drawn(number, g) for number, g in enumerate(wanted.groups)]})
-    snapshot = wanted.snapshot or await _latest_snapshot(session, wanted.starts_on)
+    snapshot = wanted.snapshot or await latest_snapshot(session, wanted.starts_on)
     if snapshot is None:
         fault = Fault("snapshot", "no_lists", f"No lists are known up to {wanted.starts_on}.")
         raise Invalid("There is nothing to measure by.", errors=[fault])
@@ -127,15 +127,6 @@ def _drawn(number: int, group: GroupIn) -> GroupIn:
         return group
     _, geometry = read_area(group.area, f"groups.{number}.area")
     return group.model_copy(update={"area": geometry})
-
-
-async def _latest_snapshot(session: AsyncSession, day: date) -> date | None:
-    latest: date | None = await session.scalar(
-        select(func.max(func.lower(ListSize.valid))).where(
-            ListSize.basis == Basis.REGISTERED, func.lower(ListSize.valid) <= day, currently_known(ListSize)
-        )
-    )
-    return latest
 
 
 async def apply_for(
