@@ -255,3 +255,19 @@ async def test_a_move_is_weighed_with_everybody_who_would_go_along(funding_app: 
             key = (network, stream, None)
             assert told[network, stream] == [f"{after.get(key, Decimal(0)) - before[network][key]:.2f}"]
     assert told[NETWORK, "core_registered"] == ["-56250.00"]  # 1.50 x 50,000 x 9/12
+
+
+async def test_the_list_of_a_practice_that_closed_is_paid_to_the_network_that_serves_it(funding_app: Harness) -> None:
+    """It is allocated from the day after its last; nobody takes part with it any more."""
+    await an_area(funding_app)
+    left, closed, _ = merged("A00002", "A00001")
+    await funding_app.deliver(left, closed)
+    run = await paid(funding_app, "2022-06")
+    assert (await amounts(funding_app, run, stream="core_registered"))["2022-06", "due"] == "3750.00"
+    served = PatientsAllocated(network=NETWORK, commissioner=COMMISSIONER, practice="A00002", valid_from=JUNE)
+    await funding_app.deliver(served)
+    run = await paid(funding_app, "2022-07")
+    found = await amounts(funding_app, run, stream="core_registered")
+    assert found == {("2022-06", "membership-changed"): "2500.00", ("2022-07", "due"): "6250.00"}
+    taking_part = await lines_of(funding_app, run, stream="network_participation")
+    assert {line["practice"] for line in taking_part} == {"A00001"}
