@@ -190,6 +190,21 @@ def replay(
 
 
 @app.command()
+def redeliver(
+    name: ServiceArgument,
+    publisher: Annotated[ServiceName, typer.Argument(help="The service whose log is read", show_choices=True)],
+    first: Annotated[int, typer.Option("--from", min=1, help="The position of the log to begin with")] = 1,
+) -> None:
+    """Hand a service's log to another once more: what never had its effect there has it now, the rest stays."""
+    from deploy.redelivering import redeliver as redelivered
+    from deploy.up import databases
+
+    with databases(Home.given()) as urls:
+        done = asyncio.run(redelivered(urls, name, publisher, first=first))
+    typer.echo(f"{done.read:,} events read, {done.effects:,} had their effect now, {done.parked:,} messages are parked")
+
+
+@app.command()
 def rebuild() -> None:
     """Empty reporting's projections and make them anew from the logs of the other services."""
     from rich.console import Console

@@ -31,7 +31,7 @@ async def rebuild(urls: Mapping[str, str], say: Callable[[str, int], None]) -> i
             await clear_projections(session)
         for name in SERVICES:
             if name != REBUILT:
-                async for batch in _log_of(name, urls[name]):
+                async for batch in log_of(name, urls[name]):
                     await runtime.receiver.receive(batch)
                     done += len(batch)
                     say(name, done)
@@ -40,10 +40,11 @@ async def rebuild(urls: Mapping[str, str], say: Callable[[str, int], None]) -> i
     return done
 
 
-async def _log_of(name: str, url: str) -> AsyncIterator[list[Envelope]]:
+async def log_of(name: str, url: str, *, first: int = 1) -> AsyncIterator[list[Envelope]]:
+    """The events of a service's log that have left, in order, from a position on."""
     engine = engine_for(url, pool_size=1)
     try:
-        position = 0
+        position = first - 1
         while True:
             async with sessions_for(engine)() as session:
                 rows = await _after(session, position)

@@ -33,6 +33,7 @@ __all__ = [
     "Idempotent",
     "IfMatch",
     "In",
+    "Instant",
     "KnownAt",
     "Moment",
     "MoneyIn",
@@ -249,6 +250,8 @@ def _instant(value: datetime | None) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+Instant = Annotated[datetime | None, AfterValidator(_instant)]
+"""A moment in what callers send, in UTC where no zone is said."""
 KnownAt = Annotated[
     datetime | None,
     Query(description="Answer with what was known then; what is known now unless given."),

@@ -134,6 +134,56 @@ def drop_plumbing(op: Operations | Any) -> None:
     op.execute(text(_NO_PLUMBING))
 
 
+_KEEP_STATE = """
+CREATE FUNCTION pcn_keep_state() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    until timestamptz := clock_timestamp();
+    since timestamptz;
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT coalesce(max(upper(known)), ($1).%I) FROM %I WHERE %s',
+                   TG_ARGV[0], TG_TABLE_NAME || '_before', TG_ARGV[1]) INTO since USING OLD;
+    EXECUTE format('INSERT INTO %I SELECT tstzrange(least($1, $2), $2), ($3).*', TG_TABLE_NAME || '_before')
+        USING since, until, OLD;
+    RETURN NULL;
+END $$;
+"""
+
+
+def keep_states(op: Operations | Any, table: str, *key: str, entered: str, index: tuple[str, ...] = ()) -> None:
+    """From now on every earlier state of the rows of a table is kept beside it; `key` is the table's primary key.
+
+    A column added to the table later is added to `TABLE_before` in the same migration, in the same order.
+    """
+    same = " AND ".join(f"{column} = ($1).{column}" for column in key)
+    op.execute(text(f"CREATE TABLE {table}_before (known tstzrange NOT NULL, LIKE {table})"))
+    op.execute(text(f"CREATE INDEX ix_{table}_before_key ON {table}_before ({', '.join(key)})"))
+    if index:
+        op.execute(text(f"CREATE INDEX ix_{table}_before_{index[0]} ON {table}_before ({', '.join(index)})"))
+    op.execute(
+        text(
+            f"CREATE TRIGGER {table}_state_kept AFTER UPDATE OR DELETE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION pcn_keep_state('{entered}', '{same}')"
+        )
+    )
+
+
+def keep_no_states(op: Operations | Any, table: str) -> None:
+    op.execute(text(f"DROP TRIGGER {table}_state_kept ON {table}"))
+    op.execute(text(f"DROP TABLE {table}_before"))
+
+
+def create_state_keeping(op: Operations | Any) -> None:
+    """The function behind `keep_states`, once in a service's history."""
+    op.execute(text(_KEEP_STATE.replace(":=", r"\:=").replace("::", r"\:\:")))
+
+
+def drop_state_keeping(op: Operations | Any) -> None:
+    op.execute(text("DROP FUNCTION pcn_keep_state()"))
+
+
 def config_for(service: str, url: str) -> Config:
     """Alembic's configuration of one service, made in code: there is no alembic.ini to keep in step."""
     config = Config()

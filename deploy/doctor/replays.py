@@ -23,7 +23,7 @@ from shared.messaging.tables import PlumbingBase
 
 BATCH = 500
 BOOKKEEPING = {"fact_id", "known", "position", "closing_position", "sequence"} | {
-    "outcome_sequence", "submitted_sequence", "state_sequence", "opened_at", "version"
+    "outcome_sequence", "submitted_sequence", "state_sequence", "opened_at", "entered_at", "version"
 }  # fmt: skip
 """When and by which event a row came to be; the same facts may have come in another order."""
 

@@ -115,6 +115,7 @@ async def _application(
 
 async def _payment(session: AsyncSession, event: funding.PaymentIssued, arrival: Arrival) -> None:
     await spend.note_payment(session, event)
+    await claims.note_paid_achievements(session, event, arrival.envelope.position)
 
 
 async def _settlement(
@@ -212,6 +213,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.ArrearsRejected: _outcome,
     funding.ArrearsPaid: _outcome,
     funding.ArrearsTakenBack: _outcome,
+    funding.PracticeClaimMade: _outcome,
     funding.PracticeClaimApproved: _outcome,
     funding.PracticeClaimReturned: _outcome,
     funding.PracticeClaimRejected: _outcome,

@@ -383,6 +383,17 @@ class PracticeClaimEvent(FundingEvent):
 
 
 @catalogued
+class PracticeClaimMade(PracticeClaimEvent):
+    """A practice handed a claim for a GP in, for the first time or put right; `claimed` is what it may count of the
+    cost."""
+
+    name: ClassVar[str] = "practice-claim-made"
+
+    claimed: Decimal
+    made_on: date
+
+
+@catalogued
 class PracticeClaimApproved(PracticeClaimEvent):
     """A practice's claim for a GP was accepted; `payable` says what of it, `limited_by` which limit bit."""
 

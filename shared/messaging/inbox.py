@@ -42,6 +42,8 @@ Handler = Callable[[AsyncSession, Any, Arrival], Awaitable[None]]
 Finish = Callable[[AsyncSession, datetime], Awaitable[None]]
 
 ATTEMPTS = 3
+DISMISSED = "Dismissed"
+"""The code of a parked message that an operator gave up for good."""
 
 
 _AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
@@ -194,7 +196,7 @@ class Receiver:
         if row is None:
             raise NotFound(f"No parked message {event_id}.")
         row.replayed_at = datetime.now(UTC)
-        row.code, row.reason = "Dismissed", f"{reason} (parked as {row.code}: {row.reason})"
+        row.code, row.reason = DISMISSED, f"{reason} (parked as {row.code}: {row.reason})"
         return row
 
     async def replay(self, source: str, subject: str) -> int:

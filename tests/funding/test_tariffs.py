@@ -161,6 +161,7 @@ async def test_a_rate_published_after_midnight_in_summer_is_known_that_day_and_p
         return [item["id"] for item in reply.json()["items"]]
 
     assert await in_force_at("2022-05-31T22:59:59Z") == ["core_registered.2223.20"]
-    assert await in_force_at("2022-05-31T23:00:00Z") == [made["id"]]
+    assert await in_force_at("2022-05-31T23:29:59Z") == ["core_registered.2223.20"], "nobody could know before"
+    assert await in_force_at("2022-05-31T23:30:00Z") == [made["id"]]
     run: Any = await calculated(funding_app, "2022-04")
     assert run["totals"]["core_registered"]["amount"] == "6666.67", run["totals"]  # 1.600 × 50,000 / 12

@@ -262,6 +262,24 @@ def england() -> list[Event]:
 PRACTICE_CLAIM: dict[str, Any] = {"claim": "pcl-1", "practice": "B80001", "month": "2022-05"}
 
 
+def practice_claim_made(**changed: Any) -> Event:
+    return funding.PracticeClaimMade(**{**PRACTICE_CLAIM, "made_on": date(2022, 6, 1), **changed})
+
+
+def achievements_paid() -> Event:
+    """A run pays 8,712.00 of what was achieved, and an answered query 10.00 more."""
+    lines = [
+        funding.PaidLine(
+            line=f"run-8-{number}", payee="U00001", stream="iif", month="2023-03", amount=Decimal(amount), cause=cause
+        )
+        for number, (amount, cause) in enumerate((("8712.00", "due"), ("10.00", "query")))
+    ]
+    return funding.PaymentIssued(
+        run="run-8", month="2023-05", contract_year="2023-24", network="U00001", commissioner="AA1",
+        issued_on=date(2023, 5, 31), lines=lines,
+    )  # fmt: skip
+
+
 def claims_and_queries() -> list[Event]:
     """Claims sent back, turned down and made again, arrears, a practice's claims, an achievement, and queries."""
     of_claim: dict[str, Any] = {"network": "U00001", "post": "post-1", "month": "2022-05"}
@@ -292,7 +310,15 @@ def claims_and_queries() -> list[Event]:
         workforce.ArrearsClaimed(**of_arrears, items=items, made_on=date(2022, 9, 1)),
         funding.ArrearsApproved(**of_arrears, claimed=Decimal("124.38"), payable=Decimal("120.00")),
         funding.ArrearsPaid(**of_arrears, run="run-7", amount=Decimal("120.00")),
+        practice_claim_made(claimed=Decimal("1800.00")),
+        funding.PracticeClaimReturned(**PRACTICE_CLAIM, code="no_contract", reason="Send the contract."),
+        practice_claim_made(claimed=Decimal("1700.00")),
         funding.PracticeClaimApproved(**PRACTICE_CLAIM, claimed=Decimal("1700.00"), payable=Decimal("1415.74")),
+        practice_claim_made(claim="pcl-3", claimed=Decimal("900.00")),
+        practice_claim_made(claim="pcl-4", claimed=Decimal("800.00")),
+        funding.PracticeClaimRejected(
+            **PRACTICE_CLAIM | {"claim": "pcl-4"}, code="not_reimbursed", reason="A partner."
+        ),
         funding.PracticeClaimApproved(
             **PRACTICE_CLAIM | {"claim": "pcl-2", "month": "2022-06"},
             claimed=Decimal("1700.00"),

@@ -9,7 +9,7 @@ import pytest
 
 from shared.identity import Role
 from tests.harness import Harness
-from tests.reporting.builders import at, by_key, claims_and_queries, england, report
+from tests.reporting.builders import achievements_paid, at, by_key, claims_and_queries, england, report
 
 
 @pytest.fixture
@@ -35,21 +35,27 @@ async def test_what_was_claimed_granted_and_paid_by_kind_claimant_and_area(app: 
     assert {kind: money(row) for kind, row in kinds.items()} == {
         "roles": (2, "7362.80", "7331.40", "3731.40"),
         "arrears": (1, "124.38", "120.00", "120.00"),
-        "practice-scheme": (1, "1700.00", "1415.74", "1415.74"),
+        "practice-scheme": (2, "2600.00", "1415.74", "1415.74"),
         "achievements": (0, "0.00", "17424.00", "0.00"),
     }
     claimants = by_key(await report(app, "claims", by="claimant", contract_year="2022-23"))
     assert {code: (row["name"], *money(row)) for code, row in claimants.items()} == {
-        "B80001": ("Practice B80001", 1, "1700.00", "1415.74", "1415.74"),
+        "B80001": ("Practice B80001", 2, "2600.00", "1415.74", "1415.74"),
         "U00001": ("Network U00001", 2, "7362.80", "24755.40", "3731.40"),
         "U00002": ("Network U00002", 1, "124.38", "120.00", "120.00"),
     }
     areas = by_key(await report(app, "claims", contract_year="2022-23"))
-    assert {code: row["claimed"] for code, row in areas.items()} == {"AA1": "7362.80", "BB2": "1824.38"}
+    assert {code: row["claimed"] for code, row in areas.items()} == {"AA1": "7362.80", "BB2": "2724.38"}
     months = by_key(await report(app, "claims", by="month", contract_year="2022-23", kind="roles"))
     assert {month: row["claimed"] for month, row in months.items()} == {"2022-04": "3731.40", "2022-05": "3631.40"}
     england_wide = by_key(await report(app, "claims", by="england", contract_year="2022-23"))
-    assert money(england_wide["England"]) == (4, "9187.18", "26291.14", "5267.14")
+    assert money(england_wide["England"]) == (5, "10087.18", "26291.14", "5267.14")
+
+
+async def test_what_achievements_were_paid_is_told_once_whatever_is_said_twice(app: Harness) -> None:
+    await app.deliver(achievements_paid(), achievements_paid())
+    told = by_key(await report(app, "claims", by="kind", contract_year="2022-23"))
+    assert money(told["achievements"]) == (0, "0.00", "17424.00", "8712.00")
 
 
 async def test_queries_stand_as_on_the_day_asked_about(app: Harness) -> None:

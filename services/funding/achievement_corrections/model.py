@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, NotFound, Refused
+from shared.history import kept
 
 CORRECTED = ("numerator", "denominator", "adjustments", "answer", "earned")
 CAUSE = "achievement-corrected"
@@ -42,6 +43,7 @@ class CorrectionStatus(StrEnum):
     REFUSED = "refused"
 
 
+@kept(entered="proposed_at")
 class AchievementCorrection(Base, Versioned):
     """What an approved achievement should have said. `before` is what it said when the correction was approved, and
     `difference` what a run pays for it or takes back; nothing where it comes to the same."""

@@ -23,6 +23,7 @@ from services.funding.heirs.operations import must_decide
 from services.funding.scope import network_codes_seen
 from shared.clock import london_day
 from shared.database import new_id
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 
@@ -63,12 +64,13 @@ async def propose_correction(
 
 
 async def correction_seen(
-    session: AsyncSession, correction_id: str, caller: Caller, *, lock: bool = False
+    session: AsyncSession, correction_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
 ) -> AchievementCorrection:
-    """A correction of an achievement the caller may see. Raises `CorrectionNotFound`."""
-    statement = select(AchievementCorrection).where(AchievementCorrection.id == correction_id)
+    """A correction of an achievement the caller may see, now or as it stood then. Raises `CorrectionNotFound`."""
+    stood = as_known(AchievementCorrection, known_at)
+    statement = select(stood).where(stood.id == correction_id)
     if not caller.everywhere:
-        statement = statement.where(AchievementCorrection.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise CorrectionNotFound(f"No correction {correction_id}.")

@@ -25,10 +25,12 @@ from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -114,19 +116,21 @@ async def list_corrections(
     achievement: Annotated[str | None, Query(max_length=64)] = None,
     network: Annotated[str | None, Query(max_length=32)] = None,
     status: CorrectionStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[AchievementCorrectionOut]:
     """Corrections proposed, approved and refused in the networks the caller may see, the oldest first."""
-    statement = select(AchievementCorrection)
+    stood = as_known(AchievementCorrection, known_at)
+    statement = select(stood)
     if not caller.everywhere:
-        statement = statement.where(AchievementCorrection.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     for column, wanted in (
-        (AchievementCorrection.achievement, achievement),
-        (AchievementCorrection.network, network),
-        (AchievementCorrection.status, status),
+        (stood.achievement, achievement),
+        (stood.network, network),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [AchievementCorrection.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[AchievementCorrectionOut.model_validate(row[0]) for row in found], next=following)
 
 
@@ -136,10 +140,14 @@ async def list_corrections(
     summary="One correction of an achievement",
 )
 async def read_correction(
-    session: Reading, response: Response, caller: Seen, correction_id: CorrectionId
+    session: Reading,
+    response: Response,
+    caller: Seen,
+    correction_id: CorrectionId,
+    known_at: KnownAt = None,
 ) -> AchievementCorrectionOut:
     """Who proposed and decided it, what was believed before, and what it pays."""
-    found = await operations.correction_seen(session, correction_id, caller)
+    found = await operations.correction_seen(session, correction_id, caller, known_at=known_at)
     tag(response, found)
     return AchievementCorrectionOut.model_validate(found)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, NotFound, Refused
+from shared.history import kept
 
 
 class OverrideNotFound(NotFound):
@@ -34,6 +35,7 @@ class OverrideStatus(StrEnum):
     IN_EFFECT = "in-effect"
 
 
+@kept(entered="proposed_at")
 class Override(Base, Versioned):
     """A national decision that everybody fully achieved an indicator of a year, whatever was measured."""
 

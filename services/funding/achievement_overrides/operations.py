@@ -17,6 +17,7 @@ from services.funding.indicators.operations import indicator_of, indicators_of
 from services.funding.relabellings.operations import relabellings_of
 from shared.clock import london_day
 from shared.database import new_id
+from shared.history import as_known
 from shared.http import require_match
 from shared.messaging import announce_many
 
@@ -45,9 +46,15 @@ async def propose_override(
     return override
 
 
-async def override_seen(session: AsyncSession, override_id: str, *, lock: bool = False) -> Override:
-    """An override. Raises `OverrideNotFound`."""
-    override = await session.get(Override, override_id, with_for_update=lock or None)
+async def override_seen(
+    session: AsyncSession, override_id: str, *, lock: bool = False, known_at: datetime | None = None
+) -> Override:
+    """An override, now or as it stood then. Raises `OverrideNotFound`."""
+    stood = as_known(Override, known_at)
+    statement = select(stood).where(stood.id == override_id)
+    override = await session.scalar(
+        statement.with_for_update().execution_options(populate_existing=True) if lock else statement
+    )
     if override is None:
         raise OverrideNotFound(f"No override {override_id}.")
     return override

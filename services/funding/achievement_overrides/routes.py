@@ -19,10 +19,12 @@ from services.funding.achievement_overrides.model import (
 from services.funding.achievements.routes import Seen
 from services.funding.indicators.model import IndicatorUnknown
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     Now,
     Out,
     Page,
@@ -81,16 +83,19 @@ async def propose(
 
 
 @router.get("/achievement-overrides", summary="National overrides")
-async def list_overrides(session: Reading, paging: Paging, caller: Seen) -> Page[OverrideOut]:
+async def list_overrides(session: Reading, paging: Paging, caller: Seen, known_at: KnownAt = None) -> Page[OverrideOut]:
     """Every override, proposed or in effect."""
-    found, following = await page(session, select(Override), [Override.id], paging)
+    stood = as_known(Override, known_at)
+    found, following = await page(session, select(stood), [stood.id], paging)
     return Page(items=[OverrideOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/achievement-overrides/{override_id}", responses=refusals(OverrideNotFound), summary="One override")
-async def read_override(session: Reading, response: Response, caller: Seen, override_id: OverrideId) -> OverrideOut:
+async def read_override(
+    session: Reading, response: Response, caller: Seen, override_id: OverrideId, known_at: KnownAt = None
+) -> OverrideOut:
     """A national decision, its reason and how many networks it reached."""
-    override = await operations.override_seen(session, override_id)
+    override = await operations.override_seen(session, override_id, known_at=known_at)
     tag(response, override)
     return OverrideOut.model_validate(override)
 

@@ -17,6 +17,7 @@ from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, NotFound, Refused
 from shared.events.funding import AchievementApproved
+from shared.history import Entered, kept
 
 
 class AchievementNotFound(NotFound):
@@ -77,7 +78,8 @@ class Declared(Protocol):
     def earned(self) -> Decimal | None: ...
 
 
-class Achievement(Base, Versioned):
+@kept("network")
+class Achievement(Base, Entered, Versioned):
     """What a network declared of one indicator of one year, and what that earns.
 
     `figures` is everything the assessment rests on, as text; `amount` is null while `holds` says what is missing.

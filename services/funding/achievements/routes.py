@@ -32,6 +32,7 @@ from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.indicators.model import IndicatorUnknown
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -100,20 +101,22 @@ async def list_achievements(
     contract_year: ContractYear | None = None,
     indicator: Annotated[str | None, Query(max_length=16)] = None,
     status: AchievementStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[AchievementOut]:
     """The achievements of the networks the caller may see."""
-    statement = select(Achievement)
+    stood = as_known(Achievement, known_at)
+    statement = select(stood)
     if not caller.everywhere:
-        statement = statement.where(Achievement.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     for column, wanted in (
-        (Achievement.network, network),
-        (Achievement.contract_year, contract_year),
-        (Achievement.indicator, indicator),
-        (Achievement.status, status),
+        (stood.network, network),
+        (stood.contract_year, contract_year),
+        (stood.indicator, indicator),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [Achievement.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[_out(row[0]) for row in found], next=following)
 
 

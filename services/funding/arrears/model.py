@@ -16,8 +16,10 @@ from services.funding.base import Base
 from services.funding.claims.decision import ClaimNotPayable, ClaimStatus, Decided, limit_named
 from shared.database import Code, Timestamp, Versioned
 from shared.events.funding import ArrearsApproved, ArrearsPaid, ArrearsRejected, ArrearsTakenBack
+from shared.history import kept
 
 
+@kept("contract_year", "network", entered="submitted_at")
 class ArrearsClaim(Base, Decided, Versioned):
     """The arrears of one contract year, claimed once. `items` are the months with their arrears, as claimed."""
 

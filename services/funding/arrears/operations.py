@@ -23,6 +23,7 @@ from shared.clock import london_day
 from shared.errors import Fault, NotFound
 from shared.events.funding import ArrearsApproved, ArrearsRejected
 from shared.events.workforce import ArrearsClaimed
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -139,11 +140,14 @@ async def _months(session: AsyncSession, claim: ArrearsClaim, now: datetime) -> 
     return months, faults
 
 
-async def arrears_seen(session: AsyncSession, arrears_id: str, caller: Caller) -> ArrearsClaim:
-    """A claim of arrears the caller may see. Raises `ArrearsNotFound`."""
-    statement = select(ArrearsClaim).where(ArrearsClaim.id == arrears_id)
+async def arrears_seen(
+    session: AsyncSession, arrears_id: str, caller: Caller, *, known_at: datetime | None = None
+) -> ArrearsClaim:
+    """A claim of arrears the caller may see, now or as it stood then. Raises `ArrearsNotFound`."""
+    stood = as_known(ArrearsClaim, known_at)
+    statement = select(stood).where(stood.id == arrears_id)
     if not caller.everywhere:
-        statement = statement.where(ArrearsClaim.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     claim = await session.scalar(statement)
     if claim is None:
         raise ArrearsNotFound(f"No claim of arrears {arrears_id}.")

@@ -13,8 +13,10 @@ from services.funding.claims.routes import Decides, RejectionIn, Seen
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     IfMatch,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -63,26 +65,30 @@ async def list_arrears(
     network: Annotated[str | None, Query(max_length=32)] = None,
     contract_year: ContractYear | None = None,
     status: ClaimStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[ArrearsClaimOut]:
     """The claims of arrears of the networks the caller may see."""
-    statement = select(ArrearsClaim)
+    stood = as_known(ArrearsClaim, known_at)
+    statement = select(stood)
     if not caller.everywhere:
-        statement = statement.where(ArrearsClaim.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     for column, wanted in (
-        (ArrearsClaim.network, network),
-        (ArrearsClaim.contract_year, contract_year),
-        (ArrearsClaim.status, status),
+        (stood.network, network),
+        (stood.contract_year, contract_year),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [ArrearsClaim.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[ArrearsClaimOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/arrears-claims/{arrears_id}", responses=refusals(ArrearsNotFound), summary="One claim of arrears")
-async def read_arrears(session: Reading, response: Response, caller: Seen, arrears_id: ArrearsId) -> ArrearsClaimOut:
+async def read_arrears(
+    session: Reading, response: Response, caller: Seen, arrears_id: ArrearsId, known_at: KnownAt = None
+) -> ArrearsClaimOut:
     """A claim of arrears with what was found when it was last checked."""
-    claim = await arrears_seen(session, arrears_id, caller)
+    claim = await arrears_seen(session, arrears_id, caller, known_at=known_at)
     tag(response, claim)
     return ArrearsClaimOut.model_validate(claim)
 

@@ -8,7 +8,20 @@ from sqlalchemy import select
 
 from services.funding.bank_holidays import operations
 from services.funding.bank_holidays.model import BankHoliday, HolidayKnown
-from shared.http import Idempotent, In, Now, Out, Page, Paging, Reading, Transaction, page, refusals, service_router
+from shared.http import (
+    Idempotent,
+    In,
+    KnownAt,
+    Now,
+    Out,
+    Page,
+    Paging,
+    Reading,
+    Transaction,
+    page,
+    refusals,
+    service_router,
+)
 from shared.identity import ANY_ROLE, Caller, Role, allow
 
 router = service_router("funding", tags=["calendar"])
@@ -28,10 +41,13 @@ class HolidayOut(Out):
 
 @router.get("/bank-holidays", summary="Bank holidays of England")
 async def list_holidays(
-    session: Reading, paging: Paging, caller: Annotated[Caller, allow(*ANY_ROLE)]
+    session: Reading, paging: Paging, caller: Annotated[Caller, allow(*ANY_ROLE)], known_at: KnownAt = None
 ) -> Page[HolidayOut]:
     """Days that are no working days although they may be weekdays."""
-    found, following = await page(session, select(BankHoliday), [BankHoliday.day], paging)
+    statement = select(BankHoliday)
+    if known_at is not None:
+        statement = statement.where(BankHoliday.added_at <= known_at)
+    found, following = await page(session, statement, [BankHoliday.day], paging)
     return Page(items=[HolidayOut.model_validate(row[0]) for row in found], next=following)
 
 

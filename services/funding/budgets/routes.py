@@ -5,17 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import computed_field
-from sqlalchemy import ColumnElement, FromClause, func, literal, or_, select, true
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, FromClause, func, literal, select, true
 
 from services.funding.arrears.model import ArrearsClaim
-from services.funding.budgets.model import Budget, BudgetVersion
+from services.funding.budgets.queries import sums_known
 from services.funding.budgets.words import arithmetic
 from services.funding.claims.decision import TAKES, ClaimStatus
 from services.funding.claims.model import Claim
 from services.funding.networks.model import Network
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.scope import networks_seen
+from shared.history import as_known
 from shared.http import KnownAt, MoneyOut, Out, Page, Paging, Reading, page, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear
@@ -47,16 +47,7 @@ class BudgetOut(Out):
         return arithmetic(self.trace, self.amount)
 
 
-def _held(known_at: datetime | None) -> FromClause:
-    """The sums as they stand, or as they had been set at a moment."""
-    if known_at is None:
-        return Budget.__table__
-    key = (BudgetVersion.network, BudgetVersion.contract_year, BudgetVersion.scope)
-    newest = select(BudgetVersion).where(BudgetVersion.set_at <= known_at).ext(distinct_on(*key))
-    return newest.order_by(*key, BudgetVersion.set_at.desc(), BudgetVersion.version_id.desc()).subquery()
-
-
-def _summed(model: type[Claim] | type[ArrearsClaim], held: FromClause, which: ColumnElement[bool]) -> Any:
+def _summed(model: Any, held: FromClause, which: ColumnElement[bool]) -> Any:
     return (
         select(func.coalesce(func.sum(model.payable), 0))
         .where(
@@ -68,17 +59,6 @@ def _summed(model: type[Claim] | type[ArrearsClaim], held: FromClause, which: Co
         .correlate(held)
         .scalar_subquery()
     )
-
-
-def _taken(held: FromClause, known_at: datetime | None) -> Any:
-    """What had been decided by then."""
-
-    def decided(model: type[Claim] | type[ArrearsClaim]) -> ColumnElement[bool]:
-        by_then = true() if known_at is None else model.decided_at <= known_at
-        return model.status.in_(TAKES) & by_then
-
-    taken = _summed(Claim, held, decided(Claim)) + _summed(ArrearsClaim, held, decided(ArrearsClaim))
-    return taken - _given_back(held, known_at)
 
 
 def _given_back(held: FromClause, known_at: datetime | None) -> Any:
@@ -106,17 +86,6 @@ def _given_back(held: FromClause, known_at: datetime | None) -> Any:
     )
 
 
-def _waiting(held: FromClause, known_at: datetime | None) -> Any:
-    """What was waiting to be decided then, at what it was worth when it was last checked."""
-
-    def undecided(model: type[Claim] | type[ArrearsClaim]) -> ColumnElement[bool]:
-        if known_at is None:
-            return model.status == ClaimStatus.SUBMITTED
-        return (model.submitted_at <= known_at) & or_(model.decided_at.is_(None), model.decided_at > known_at)
-
-    return _summed(Claim, held, undecided(Claim)) + _summed(ArrearsClaim, held, undecided(ArrearsClaim))
-
-
 @router.get("/budgets", summary="The most a network may be reimbursed for additional roles")
 async def list_budgets(
     session: Reading,
@@ -131,8 +100,12 @@ async def list_budgets(
 
     `held=true` gives those that cannot be computed.
     """
-    sums = _held(known_at)
-    taken = _taken(sums, known_at)
+    sums = sums_known(known_at)
+    claim, arrears = as_known(Claim, known_at), as_known(ArrearsClaim, known_at)
+    taken = _summed(claim, sums, claim.status.in_(TAKES)) + _summed(arrears, sums, arrears.status.in_(TAKES))
+    taken -= _given_back(sums, known_at)
+    asked = _summed(claim, sums, claim.status == ClaimStatus.SUBMITTED)
+    asked += _summed(arrears, sums, arrears.status == ClaimStatus.SUBMITTED)
     statement = (
         select(
             sums.c.network,
@@ -143,7 +116,7 @@ async def list_budgets(
             sums.c.held_code,
             sums.c.held_reason,
             taken.label("approved"),
-            _waiting(sums, known_at).label("waiting"),
+            asked.label("waiting"),
             func.greatest(taken - sums.c.amount, 0).label("over_committed"),
             sums.c.trace,
             sums.c.set_at,

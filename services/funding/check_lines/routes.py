@@ -11,7 +11,7 @@ from services.funding.checks import operations
 from services.funding.checks.model import Check, CheckLine, CheckNotFound, ComparisonNotFound
 from services.funding.checks.routes import CheckId, Seen
 from services.funding.comparisons.cases import Difference, Evidence
-from shared.http import MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
+from shared.http import KnownAt, MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
 from shared.identity import Caller
 
 router = service_router("funding", tags=["checks"])
@@ -72,9 +72,10 @@ async def list_lines(
     evidence: Evidence | None = None,
     practice: Annotated[str | None, Query(max_length=32)] = None,
     network: Annotated[str | None, Query(max_length=32)] = None,
+    known_at: KnownAt = None,
 ) -> Page[CheckLineOut]:
     """The lines the caller may see, with the facts that decided and the sums."""
-    check = await operations.check_seen(session, check_id, caller)
+    check = await operations.check_seen(session, check_id, caller, known_at=known_at)
     number = operations.comparison_asked(check, comparison)
     statement = _lines(check, caller, number, payment, difference, evidence)
     if practice is not None:
@@ -99,9 +100,10 @@ async def read_table(
     payment: Annotated[str | None, Query(max_length=64)] = None,
     difference: Difference | None = None,
     evidence: Evidence | None = None,
+    known_at: KnownAt = None,
 ) -> Response:
     """The same lines in one table."""
-    check = await operations.check_seen(session, check_id, caller)
+    check = await operations.check_seen(session, check_id, caller, known_at=known_at)
     number = operations.comparison_asked(check, comparison)
     statement = _lines(check, caller, number, payment, difference, evidence).order_by(CheckLine.id)
     names = [name for name in CheckLineOut.model_fields if name != "id"]

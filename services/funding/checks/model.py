@@ -17,6 +17,7 @@ from services.funding.checks.files import FileKind
 from services.funding.comparisons.cases import Difference, Evidence
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Forbidden, NotFound
+from shared.history import kept
 
 
 class CheckNotFound(NotFound):
@@ -44,6 +45,7 @@ class CheckStatus(StrEnum):
     COMPARED = "compared"
 
 
+@kept(entered="received_at")
 class Check(Base, Versioned):
     """A payment file and its newest comparison. `organisations` are whose file it is; a publication is everybody's.
 

@@ -34,6 +34,7 @@ from services.funding.scope import network_codes_seen, networks_seen, practices_
 from shared.audit import audit
 from shared.database import copy_rows, new_id
 from shared.facts import currently_known
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.years import months_of
@@ -190,11 +191,11 @@ def _line_values(check: str, number: int, compared: Comparison) -> Iterable[tupl
         )
 
 
-def checks_seen(caller: Caller) -> ColumnElement[bool]:
+def checks_seen(caller: Caller, check: Any = Check) -> ColumnElement[bool]:
     """True of the checks a caller may see: publications, and files of its own organisations."""
     if caller.everywhere:
         return true()
-    return or_(Check.kind == FileKind.PUBLISHED, Check.organisations.overlap(sorted(caller.organisations)))
+    return or_(check.kind == FileKind.PUBLISHED, check.organisations.overlap(sorted(caller.organisations)))
 
 
 def lines_seen(check: Check, caller: Caller) -> ColumnElement[bool]:
@@ -207,9 +208,12 @@ def lines_seen(check: Check, caller: Caller) -> ColumnElement[bool]:
     )
 
 
-async def check_seen(session: AsyncSession, check_id: str, caller: Caller, *, lock: bool = False) -> Check:
-    """A check the caller may see. Raises `CheckNotFound`."""
-    statement = select(Check).where(Check.id == check_id, checks_seen(caller))
+async def check_seen(
+    session: AsyncSession, check_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> Check:
+    """A check the caller may see, now or as it stood then. Raises `CheckNotFound`."""
+    stood = as_known(Check, known_at)
+    statement = select(stood).where(stood.id == check_id, checks_seen(caller, stood))
     check = await session.scalar(statement.with_for_update() if lock else statement)
     if check is None:
         raise CheckNotFound(f"No check {check_id}.")

@@ -25,10 +25,12 @@ from services.funding.checks.model import (
 )
 from services.funding.comparisons.cases import Difference, Evidence
 from shared.errors import Fault, Invalid, PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -240,20 +242,27 @@ async def receive_file(
 
 @router.get("/checks", summary="Payment files received")
 async def list_checks(
-    session: Reading, paging: Paging, caller: Seen, contract_year: ContractYear | None = None
+    session: Reading,
+    paging: Paging,
+    caller: Seen,
+    contract_year: ContractYear | None = None,
+    known_at: KnownAt = None,
 ) -> Page[CheckBrief]:
     """Publications, and the files of the caller's own organisations."""
-    statement = select(Check).where(operations.checks_seen(caller))
+    stood = as_known(Check, known_at)
+    statement = select(stood).where(operations.checks_seen(caller, stood))
     if contract_year is not None:
-        statement = statement.where(Check.contract_year == contract_year)
-    found, following = await page(session, statement, [Check.id], paging)
+        statement = statement.where(stood.contract_year == contract_year)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[CheckBrief.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/checks/{check_id}", responses=refusals(CheckNotFound), summary="A check: totals, ratio and classes")
-async def read_check(session: Reading, response: Response, caller: Seen, check_id: CheckId) -> CheckOut:
+async def read_check(
+    session: Reading, response: Response, caller: Seen, check_id: CheckId, known_at: KnownAt = None
+) -> CheckOut:
     """Totals and classes of the newest comparison, over what the caller may see of it."""
-    check = await operations.check_seen(session, check_id, caller)
+    check = await operations.check_seen(session, check_id, caller, known_at=known_at)
     tag(response, check)
     return await _out(session, check, caller)
 

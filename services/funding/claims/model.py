@@ -24,11 +24,13 @@ from services.funding.claims.rules import Check, Cost
 from shared.database import Code, Money, Timestamp, Versioned
 from shared.events.funding import ClaimApproved, ClaimPaid, ClaimRejected, ClaimReturned, ClaimTakenBack
 from shared.events.workforce import ClaimMade, Standing
+from shared.history import kept
 from shared.years import year_of
 
 __all__ = ["Claim", "ClaimDecided", "ClaimNotPayable", "ClaimStatus", "scope_of"]
 
 
+@kept("contract_year", "network", entered="submitted_at")
 class Claim(Base, Decided, Versioned):
     """What one post cost in one month, claimed by its network.
 

@@ -21,6 +21,7 @@ from shared.clock import london_day
 from shared.errors import DomainError, NotFound
 from shared.events.funding import ClaimApproved, ClaimRejected, ClaimReturned
 from shared.events.workforce import ClaimMade
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -72,11 +73,14 @@ async def submit_claim(session: AsyncSession, event: ClaimMade, position: int, n
     return claim
 
 
-async def claim_seen(session: AsyncSession, claim_id: str, caller: Caller, *, lock: bool = False) -> Claim:
-    """A claim the caller may see. Raises `ClaimNotFound`."""
-    statement = select(Claim).where(Claim.id == claim_id)
+async def claim_seen(
+    session: AsyncSession, claim_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> Claim:
+    """A claim the caller may see, now or as it stood then. Raises `ClaimNotFound`."""
+    stood = as_known(Claim, known_at)
+    statement = select(stood).where(stood.id == claim_id)
     if not caller.everywhere:
-        statement = statement.where(Claim.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     claim = await session.scalar(statement.with_for_update() if lock else statement)
     if claim is None:
         raise ClaimNotFound(f"No claim {claim_id}.")

@@ -15,10 +15,12 @@ from services.funding.claims.operations import Answer, ClaimNotFound, Decision, 
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.scope import network_codes_seen
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -156,27 +158,31 @@ async def list_claims(
     month: Month | None = None,
     contract_year: ContractYear | None = None,
     status: ClaimStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[ClaimOut]:
     """The claims of the networks the caller may see."""
-    statement = select(Claim)
+    stood = as_known(Claim, known_at)
+    statement = select(stood)
     if not caller.everywhere:
-        statement = statement.where(Claim.network.in_(network_codes_seen(caller)))
+        statement = statement.where(stood.network.in_(network_codes_seen(caller)))
     for column, wanted in (
-        (Claim.network, network),
-        (Claim.month, month),
-        (Claim.contract_year, contract_year),
-        (Claim.status, status),
+        (stood.network, network),
+        (stood.month, month),
+        (stood.contract_year, contract_year),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [Claim.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[ClaimOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/claims/{claim_id}", responses=refusals(ClaimNotFound), summary="One claim and its check")
-async def read_claim(session: Reading, response: Response, caller: Seen, claim_id: ClaimId) -> ClaimOut:
+async def read_claim(
+    session: Reading, response: Response, caller: Seen, claim_id: ClaimId, known_at: KnownAt = None
+) -> ClaimOut:
     """A claim with what was found when it was last checked."""
-    claim = await operations.claim_seen(session, claim_id, caller)
+    claim = await operations.claim_seen(session, claim_id, caller, known_at=known_at)
     tag(response, claim)
     return ClaimOut.model_validate(claim)
 

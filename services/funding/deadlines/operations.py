@@ -55,8 +55,8 @@ async def publish_deadline(
     return deadline
 
 
-async def deadline_of(session: AsyncSession, month: str) -> ClaimDeadline | None:
-    """What is known now of the deadline of a month."""
+async def deadline_of(session: AsyncSession, month: str, known_at: datetime | None = None) -> ClaimDeadline | None:
+    """What is known of the deadline of a month, now or as it was then."""
     return await session.scalar(
-        select(ClaimDeadline).where(ClaimDeadline.stream == ARRS, as_at(ClaimDeadline, first_day(month)))
+        select(ClaimDeadline).where(ClaimDeadline.stream == ARRS, as_at(ClaimDeadline, first_day(month), known_at))
     )

@@ -15,6 +15,7 @@ from shared.clock import london_day
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, NotFound, Refused
 from shared.events.funding import DebtSettled, SettledPart
+from shared.history import kept
 
 
 class DebtNotFound(NotFound):
@@ -39,6 +40,7 @@ class DebtStatus(StrEnum):
     REFUSED = "refused"
 
 
+@kept("payee", entered="proposed_at")
 class DebtDecision(Base, Versioned):
     """What becomes of an amount a payee owes: given up (`written-off`), or had back some other way (`recovered`, on
     `settled_on`, by `reference`). `amount` is what is owed, above nothing."""

@@ -15,6 +15,7 @@ from services.funding.instructions.model import DebtOutcome
 from services.funding.instructions.operations import instruction_seen
 from shared.clock import london_day
 from shared.database import new_id
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -61,9 +62,12 @@ async def propose_decision(session: AsyncSession, proposal: Proposal, *, caller:
     return decision
 
 
-async def decision_seen(session: AsyncSession, decision_id: str, caller: Caller, *, lock: bool = False) -> DebtDecision:
-    """A decision on a debt of a payee the caller acts for. Raises `DebtNotFound`."""
-    statement = select(DebtDecision).where(DebtDecision.id == decision_id, payees_seen(caller, DebtDecision.payee))
+async def decision_seen(
+    session: AsyncSession, decision_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> DebtDecision:
+    """A decision on a debt of a payee the caller acts for, now or as it stood then. Raises `DebtNotFound`."""
+    stood = as_known(DebtDecision, known_at)
+    statement = select(stood).where(stood.id == decision_id, payees_seen(caller, stood.payee))
     found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise DebtNotFound(f"No decision {decision_id}.")

@@ -21,10 +21,12 @@ from services.funding.debts.model import (
 from services.funding.instructions.model import DebtOutcome, NothingOwed
 from services.funding.instructions.operations import InstructionNotFound
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -115,20 +117,24 @@ async def list_decisions(
     caller: Sees,
     payee: Annotated[str | None, Query(max_length=32)] = None,
     status: DebtStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[DebtDecisionOut]:
     """What was proposed and decided of debts of payees the caller acts for, the oldest first."""
-    statement = select(DebtDecision).where(payees_seen(caller, DebtDecision.payee))
-    for column, wanted in ((DebtDecision.payee, payee), (DebtDecision.status, status)):
+    stood = as_known(DebtDecision, known_at)
+    statement = select(stood).where(payees_seen(caller, stood.payee))
+    for column, wanted in ((stood.payee, payee), (stood.status, status)):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [DebtDecision.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[DebtDecisionOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/debt-decisions/{decision_id}", responses=refusals(DebtNotFound), summary="One decision on a debt")
-async def read_decision(session: Reading, response: Response, caller: Sees, decision_id: DecisionId) -> DebtDecisionOut:
+async def read_decision(
+    session: Reading, response: Response, caller: Sees, decision_id: DecisionId, known_at: KnownAt = None
+) -> DebtDecisionOut:
     """Who proposed and decided it, and why."""
-    found = await operations.decision_seen(session, decision_id, caller)
+    found = await operations.decision_seen(session, decision_id, caller, known_at=known_at)
     tag(response, found)
     return DebtDecisionOut.model_validate(found)
 

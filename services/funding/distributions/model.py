@@ -16,6 +16,7 @@ from services.funding.distributions.sharing import HUNDRED, Method, OverDistribu
 from shared.database import Code, Headcount, Money, Timestamp, Words, text_enum
 from shared.errors import Conflict, Refused
 from shared.facts import Dated, no_overlap
+from shared.history import Entered, kept
 
 
 class NoRuleAgreed(Refused):
@@ -141,7 +142,8 @@ class DistributionPart(Base):
     amount: Mapped[Money]
 
 
-class AgreedTerms(Base):
+@kept()
+class AgreedTerms(Base, Entered):
     """The finance schedule of a version of a network's agreement; the newest word on a version counts.
 
     Its end may be heard of first: then the rest is still empty.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from services.funding.distributions.model import (
     PopulationMissing,
 )
 from services.funding.distributions.sharing import Method, split
+from services.funding.networks.mergers import mergers_on
 from services.funding.networks.model import Membership, Network
 from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.populations.model import Population
@@ -155,25 +157,34 @@ async def _weights(
         select(Membership.practice, Membership.share).where(Membership.network == rule.network, as_at(Membership, day))
     )
     members: dict[str, Decimal] = {practice: share for practice, share in rows}  # noqa: C416
+    mergers = await mergers_on(session, day)
     if rule.method in GIVEN:
-        strangers = sorted(rule.parts.keys() - members.keys())
+        given: dict[str, Decimal] = defaultdict(Decimal)
+        for practice, part in rule.parts.items():
+            # what was agreed for a practice is its heir's once it went over into another member
+            given[practice if practice in members else mergers.heir_of(practice)] += Decimal(part)
+        strangers = sorted(given.keys() - members.keys())
         if strangers:
             faults = [Fault(f"parts.{code}", "not_a_member", f"{code} is no member on {day}.") for code in strangers]
             raise NotMembers("The rule gives to practices that are not members.", errors=faults)
-        return {practice: Decimal(part) for practice, part in rule.parts.items()}
+        return dict(given)
     if snapshot is None:
         return dict.fromkeys(members, Decimal(1))
+    families = {code: {code, *(mergers.family_of(code) - members.keys())} for code in members}
     found = await session.execute(
         select(Population.practice, Population.value).where(
-            Population.practice.in_(members),
+            Population.practice.in_({code for family in families.values() for code in family}),
             Population.basis == BASES[rule.method],
             Population.snapshot == snapshot,
             func.upper_inf(Population.known),
         )
     )
     heads: dict[str, Decimal] = {practice: value for practice, value in found}  # noqa: C416
-    missing = sorted(members.keys() - heads.keys())
+    missing = sorted(code for code in members if not families[code] & heads.keys())
     if missing:
         faults = [Fault(f"members.{code}", "population_missing", f"{code} has no figure.") for code in missing]
         raise PopulationMissing(f"Patients at {snapshot} are not known of every member.", errors=faults)
-    return {practice: share * heads[practice] for practice, share in members.items()}
+    return {
+        practice: share * sum((heads.get(code, Decimal(0)) for code in families[practice]), Decimal(0))
+        for practice, share in members.items()
+    }

@@ -37,6 +37,7 @@ from services.funding.lines.words import pounds
 from services.funding.money import plain
 from shared.facts import as_at as held_at
 from shared.facts import days
+from shared.history import as_known
 from shared.http import (
     AsAt,
     Idempotent,
@@ -241,18 +242,20 @@ async def list_suggestions(
     today: Today,
     network: Annotated[str | None, Query(max_length=32)] = None,
     as_at: AsAt = None,
+    known_at: KnownAt = None,
 ) -> Page[SuggestionOut]:
     """The finance schedules of agreements in force on the day `as_at`, as rules a network may agree to."""
+    stood = as_known(AgreedTerms, known_at)
     day = as_at or today
-    statement = select(AgreedTerms).where(
-        AgreedTerms.method.is_not(None),
-        AgreedTerms.in_force_from <= day,
-        or_(AgreedTerms.last_day.is_(None), AgreedTerms.last_day >= day),
-        rules_seen(caller, AgreedTerms.network),
+    statement = select(stood).where(
+        stood.method.is_not(None),
+        stood.in_force_from <= day,
+        or_(stood.last_day.is_(None), stood.last_day >= day),
+        rules_seen(caller, stood.network),
     )
     if network is not None:
-        statement = statement.where(AgreedTerms.network == network)
-    found, following = await page(session, statement, [AgreedTerms.network, AgreedTerms.agreement_version], paging)
+        statement = statement.where(stood.network == network)
+    found, following = await page(session, statement, [stood.network, stood.agreement_version], paging)
     return Page(items=[SuggestionOut.model_validate(row[0]) for row in found], next=following)
 
 
@@ -289,6 +292,7 @@ async def list_distributions(
     network: Annotated[str | None, Query(max_length=32)] = None,
     run: Annotated[str | None, Query(max_length=64)] = None,
     month: Month | None = None,
+    known_at: KnownAt = None,
 ) -> Page[DistributionOut]:
     """What was divided of the caller's payments, the oldest first, each member's part with its arithmetic."""
     statement = select(Distribution).where(distributions_seen(caller))
@@ -299,6 +303,8 @@ async def list_distributions(
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
+    if known_at is not None:
+        statement = statement.where(Distribution.made_at <= known_at)
     found, following = await page(session, statement, [Distribution.id], paging)
     made = [row[0] for row in found]
     parts = await _parts(session, made)
@@ -307,13 +313,17 @@ async def list_distributions(
 
 @router.get("/distributions/{distribution_id}", responses=refusals(DistributionNotFound), summary="One payment divided")
 async def read_distribution(
-    session: Reading, response: Response, caller: Sees, distribution_id: Annotated[str, Path(max_length=64)]
+    session: Reading,
+    response: Response,
+    caller: Sees,
+    distribution_id: Annotated[str, Path(max_length=64)],
+    known_at: KnownAt = None,
 ) -> DistributionOut:
     """A payment divided, with the arithmetic of each part the caller may see."""
     made = await session.scalar(
         select(Distribution).where(Distribution.id == distribution_id, distributions_seen(caller))
     )
-    if made is None:
+    if made is None or (known_at is not None and made.made_at > known_at):
         raise DistributionNotFound(f"No distribution {distribution_id}.")
     response.headers["ETag"] = f'"{made.id}"'
     return _out(made, (await _parts(session, [made]))[made.id], caller)

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from services.funding.money import to_pence
 from shared.database import Code
+from shared.history import Entered, kept
 
 NOTHING = Decimal("0.00")
 
 
-class Post(Base):
+@kept("network")
+class Post(Base, Entered):
     """A post of a network. Its end may be heard of before its beginning: then only that is known."""
 
     __tablename__ = "posts"

@@ -12,18 +12,22 @@ from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from functools import cache
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.claims.model import GP_YEAR, scope_of
+from services.funding.arrears.model import ArrearsClaim
+from services.funding.claims.model import GP_YEAR, Claim, scope_of
 from services.funding.deadlines.operations import deadline_of
-from services.funding.forecasts.model import Figures
-from services.funding.networks.model import Network
-from services.funding.scope import networks_seen
+from services.funding.forecasts.model import Figures, Post
+from services.funding.heirs.model import SystemPlace, Tenure
+from services.funding.networks.model import Commissioner, Network
+from services.funding.queries.model import PaymentQuery
+from services.funding.scope import network_codes_seen
 from services.funding.tariffs.model import Tariff, TariffKind, in_force
 from shared.clock import london_day
+from shared.history import as_known, relation_as_known
 from shared.identity import Caller
 from shared.years import first_day, last_day, months_of, year_end, year_start
 
@@ -46,7 +50,7 @@ WITH open_months AS (
 ), made AS (
     SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.taken_back, c.counted,
            c.salary + c.employer_ni + c.employer_pension + c.supplier_fee AS cost
-    FROM claims AS c
+    FROM {claims} AS c
     WHERE c.contract_year = :year AND c.network = ANY(:networks) AND c.status IN ('submitted', 'approved', 'paid')
 ), means AS (
     SELECT post, sum(payable) / sum(counted) AS a_day FROM made WHERE payable IS NOT NULL AND counted > 0 GROUP BY post
@@ -56,17 +60,17 @@ WITH open_months AS (
                 ELSE 'all_roles' END AS scope,
            p.wte * (least(m.last, p.ended_on) - greatest(m.first, p.started_on) + 1) AS days,
            extract(day FROM m.last) AS of_days, coalesce(l.value, c.value, a.ceiling) AS value, means.a_day
-    FROM posts AS p
+    FROM {posts} AS p
     JOIN open_months AS m ON p.started_on <= m.last AND (p.ended_on IS NULL OR p.ended_on >= m.first)
     LEFT JOIN ceilings AS c
       ON c.role = p.role AND c.zone = p.zone AND c.month = m.month AND c.variation = 'national'
     LEFT JOIN local_terms AS t
-      ON t.network = p.network AND t.every_member AND upper_inf(t.known) AND t.valid @> m.first
+      ON t.network = p.network AND t.every_member AND {terms} AND t.valid @> m.first
     LEFT JOIN ceilings AS l
       ON l.role = p.role AND l.month = m.month AND l.variation = t.variation
      AND (l.zone = p.zone OR starts_with(l.role, 'local_'))
     LEFT JOIN agreed_roles AS a
-      ON a.network = p.network AND a.role = p.role AND upper_inf(a.known) AND a.valid @> greatest(m.first, p.started_on)
+      ON a.network = p.network AND a.role = p.role AND {agreed} AND a.valid @> greatest(m.first, p.started_on)
     LEFT JOIN means ON means.post = p.id
     WHERE p.network = ANY(:networks) AND p.additional
       AND NOT EXISTS (SELECT FROM made WHERE made.post = p.id AND made.month = m.month)
@@ -82,14 +86,14 @@ WITH open_months AS (
            NULL::numeric AS arrears, NULL::numeric AS expected, 0 AS unknown
     FROM made
     UNION ALL
-    SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable - taken_back, NULL, 0 FROM arrears_claims
+    SELECT network, scope, '', '', NULL, NULL, NULL, NULL, payable - taken_back, NULL, 0 FROM {arrears} AS a
     WHERE contract_year = :year AND network = ANY(:networks) AND status IN ('approved', 'paid')
     UNION ALL
     SELECT q.network, coalesce(c.scope, a.scope), coalesce(c.role, ''), coalesce(c.month, ''), NULL, NULL, NULL,
            CASE WHEN c.id IS NOT NULL THEN q.adjustment END, CASE WHEN c.id IS NULL THEN q.adjustment END, NULL, 0
-    FROM payment_queries AS q JOIN payment_lines AS l ON l.id = q.line
-    LEFT JOIN claims AS c ON l.reference = 'claims/' || c.id
-    LEFT JOIN arrears_claims AS a ON l.reference = 'arrears/' || a.id
+    FROM {queries} AS q JOIN payment_lines AS l ON l.id = q.line
+    LEFT JOIN {claims} AS c ON l.reference = 'claims/' || c.id
+    LEFT JOIN {arrears} AS a ON l.reference = 'arrears/' || a.id
     WHERE q.contract_year = :year AND q.network = ANY(:networks) AND q.state = 'answered'
       AND q.adjustment IS NOT NULL AND coalesce(c.id, a.id) IS NOT NULL
     UNION ALL
@@ -101,64 +105,91 @@ SELECT {by}, sum(claimed) AS claimed, sum(waiting) AS waiting, sum(approved) AS 
        sum(arrears) AS arrears, sum(CASE WHEN unknown = 0 THEN expected END) AS expected, sum(unknown) AS unknown
 FROM parts GROUP BY {by} ORDER BY {by}
 """
-_BY_SUM = text(_FIGURES.format(by="network, scope"))
-_BY_MONTH = text(_FIGURES.format(by="network, scope, role, month"))
-
-_MAP = text("""
+_MAP = """
 SELECT n.code AS network, coalesce(t.commissioner, n.commissioner) AS commissioner,
        coalesce(s.system, c.system, '') AS system
-FROM networks AS n
-LEFT JOIN tenures AS t ON t.network = n.code AND t.valid_from <= :day AND (t.valid_to IS NULL OR t.valid_to >= :day)
+FROM {networks} AS n
+LEFT JOIN {tenures} AS t ON t.network = n.code AND t.valid_from <= :day AND (t.valid_to IS NULL OR t.valid_to >= :day)
 LEFT JOIN LATERAL (
-    SELECT p.system FROM system_places AS p
+    SELECT p.system FROM {places} AS p
     WHERE p.commissioner = coalesce(t.commissioner, n.commissioner) AND p.valid_from <= :day
       AND (p.valid_to IS NULL OR p.valid_to >= :day)
     ORDER BY p.valid_from DESC LIMIT 1
 ) AS s ON true
-LEFT JOIN commissioners AS c ON c.code = coalesce(t.commissioner, n.commissioner)
+LEFT JOIN {commissioners} AS c ON c.code = coalesce(t.commissioner, n.commissioner)
 WHERE n.code = ANY(:networks)
-""")
+"""
 
 
-async def codes_seen(session: AsyncSession, caller: Caller, contract_year: str) -> list[str]:
-    """The networks of a year a caller may see."""
+def _believed(fact: str, *, then: bool) -> str:
+    return f"{fact}.known @> CAST(:known_at AS timestamptz)" if then else f"upper_inf({fact}.known)"
+
+
+@cache
+def _figures(by: str, *, then: bool) -> TextClause:
+    """The statement of the figures, now or (with `known_at` among its values) as they were then."""
+    return text(
+        _FIGURES.format(
+            by=by,
+            agreed=_believed("a", then=then),
+            terms=_believed("t", then=then),
+            claims=relation_as_known(Claim, then=then),
+            arrears=relation_as_known(ArrearsClaim, then=then),
+            queries=relation_as_known(PaymentQuery, then=then),
+            posts=relation_as_known(Post, then=then),
+        )
+    )
+
+
+async def codes_seen(
+    session: AsyncSession, caller: Caller, contract_year: str, known_at: datetime | None = None
+) -> list[str]:
+    """The networks of a year, as known now or then, that a caller may see."""
+    network = as_known(Network, known_at)
     found = await session.scalars(
-        select(Network.code).where(
-            networks_seen(caller),
-            Network.approved_on.is_not(None),
-            Network.valid_from <= year_end(contract_year),
-            Network.valid_to.is_(None) | (Network.valid_to >= year_start(contract_year)),
+        select(network.code).where(
+            network.code.in_(network_codes_seen(caller)),
+            network.approved_on.is_not(None),
+            network.valid_from <= year_end(contract_year),
+            network.valid_to.is_(None) | (network.valid_to >= year_start(contract_year)),
         )
     )
     return sorted(found.all())
 
 
 async def figures_of(
-    session: AsyncSession, networks: Collection[str], contract_year: str, now: datetime
+    session: AsyncSession, networks: Collection[str], contract_year: str, now: datetime, known_at: datetime | None
 ) -> dict[tuple[str, str], Figures]:
-    """The figures of each network and sum of a year."""
-    rows = await _rows(session, _BY_SUM, networks, contract_year, now)
+    """The figures of each network and sum of a year, now or as they were foretold at `known_at`."""
+    rows = await _rows(session, "network, scope", networks, contract_year, now, known_at)
     return {(row["network"], row["scope"]): figures_from(row) for row in rows}
 
 
 async def months_expected(
-    session: AsyncSession, network: str, contract_year: str, now: datetime
+    session: AsyncSession, network: str, contract_year: str, now: datetime, known_at: datetime | None
 ) -> list[tuple[str, str, str, Figures]]:
     """The figures of a network's sums by role and month."""
-    rows = await _rows(session, _BY_MONTH, [network], contract_year, now)
+    rows = await _rows(session, "network, scope, role, month", [network], contract_year, now, known_at)
     return [(row["scope"], row["role"], row["month"], figures_from(row)) for row in rows]
 
 
 async def _rows(
-    session: AsyncSession, statement: Any, networks: Collection[str], contract_year: str, now: datetime
+    session: AsyncSession,
+    by: str,
+    networks: Collection[str],
+    contract_year: str,
+    now: datetime,
+    known_at: datetime | None,
 ) -> list[RowMapping]:
-    ceilings = await _ceilings(session, contract_year, london_day(now))
+    day = london_day(known_at or now)
+    ceilings = await _ceilings(session, contract_year, day, known_at)
     found = await session.execute(
-        statement,
+        _figures(by, then=known_at is not None),
         {
+            **({} if known_at is None else {"known_at": known_at}),
             "year": contract_year,
             "networks": list(networks),
-            "open": await months_open(session, contract_year, london_day(now)),
+            "open": await months_open(session, contract_year, day, known_at),
             "split": contract_year == GP_YEAR,
             "roles": [role for role, _, _, _ in ceilings],
             "zones": [zone for _, zone, _, _ in ceilings],
@@ -170,9 +201,11 @@ async def _rows(
     return list(found.mappings())
 
 
-async def months_open(session: AsyncSession, contract_year: str, today: date) -> list[str]:
+async def months_open(
+    session: AsyncSession, contract_year: str, today: date, known_at: datetime | None = None
+) -> list[str]:
     """The months of a year that may still be claimed, those to come among them."""
-    deadline = await deadline_of(session, months_of(contract_year)[0])
+    deadline = await deadline_of(session, months_of(contract_year)[0], known_at)
     untils = {month: None if deadline is None else deadline.last_day_of(month) for month in months_of(contract_year)}
     return [
         m for m, until in untils.items() if last_day(m) >= first_day("2019-07") and (until is None or today <= until)
@@ -180,7 +213,7 @@ async def months_open(session: AsyncSession, contract_year: str, today: date) ->
 
 
 async def _ceilings(
-    session: AsyncSession, contract_year: str, known_on: date
+    session: AsyncSession, contract_year: str, known_on: date, known_at: datetime | None
 ) -> dict[tuple[str, str, str, str], Decimal]:
     """The ceiling of every role, zone and month of a year, national and of each variation, as known on a day; parts of
     London fall back on all of it."""
@@ -197,7 +230,7 @@ async def _ceilings(
     values: dict[tuple[str, str, str, str], Decimal] = {}
     for (role, zone, scope), held in sorted(rates.items(), key=lambda item: item[0][1] != "london"):
         for month in months_of(contract_year):
-            rate = in_force(held, first_day(month), known_on)
+            rate = in_force(held, first_day(month), known_on, known_at)
             if rate is not None and rate.value is not None:
                 for place in ("london", "inner_london", "outer_london") if zone == "london" else (zone,):
                     values[role, place, month, scope] = rate.value
@@ -209,9 +242,24 @@ def figures_from(row: RowMapping) -> Figures:
     return Figures(**{name: row[name] or Decimal("0.00") for name in names}, unknown=int(row["unknown"]))
 
 
-async def on_the_map(session: AsyncSession, networks: Collection[str], day: date) -> dict[str, tuple[str, str]]:
+@cache
+def _map(*, then: bool) -> TextClause:
+    return text(
+        _MAP.format(
+            networks=relation_as_known(Network, then=then),
+            tenures=relation_as_known(Tenure, then=then),
+            places=relation_as_known(SystemPlace, then=then),
+            commissioners=relation_as_known(Commissioner, then=then),
+        )
+    )
+
+
+async def on_the_map(
+    session: AsyncSession, networks: Collection[str], day: date, known_at: datetime | None = None
+) -> dict[str, tuple[str, str]]:
     """The commissioner and the system of each network on a day."""
-    rows = await session.execute(_MAP, {"networks": list(networks), "day": day})
+    values = {"networks": list(networks), "day": day} | ({} if known_at is None else {"known_at": known_at})
+    rows = await session.execute(_map(then=known_at is not None), values)
     return {row.network: (row.commissioner, row.system) for row in rows}
 
 

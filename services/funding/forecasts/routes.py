@@ -11,7 +11,7 @@ from fastapi import Path, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.budgets.model import Budget
+from services.funding.budgets.queries import sums_known
 from services.funding.forecasts.model import Figures, Forecast
 from services.funding.forecasts.queries import (
     Pool,
@@ -26,7 +26,7 @@ from services.funding.networks.model import Network
 from services.funding.scope import networks_seen
 from shared.clock import london_day
 from shared.errors import NotFound
-from shared.http import AsAt, Moment, MoneyOut, Now, Out, Page, Paging, page, refusals, service_router
+from shared.http import AsAt, KnownAt, Moment, MoneyOut, Now, Out, Page, Paging, page, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear, year_end
 
@@ -116,17 +116,18 @@ def _plain(figures: Figures) -> dict[str, Decimal | int]:
 
 
 async def _forecasts(
-    session: AsyncSession, networks: Collection[str], contract_year: str, now: datetime
+    session: AsyncSession, networks: Collection[str], contract_year: str, now: datetime, known_at: datetime | None
 ) -> list[ForecastOut]:
     """The sums of networks with their figures, in the order of networks; a network without a sum is not among them."""
+    held = sums_known(known_at).c
     sums = (
         await session.execute(
-            select(Budget.network, Budget.scope, Budget.commissioner, Budget.amount, Budget.held_reason)
-            .where(Budget.network.in_(networks), Budget.contract_year == contract_year)
-            .order_by(Budget.network, Budget.scope)
+            select(held.network, held.scope, held.commissioner, held.amount, held.held_reason)
+            .where(held.network.in_(networks), held.contract_year == contract_year)
+            .order_by(held.network, held.scope)
         )
     ).all()
-    figures = await figures_of(session, networks, contract_year, now)
+    figures = await figures_of(session, networks, contract_year, now, known_at)
     found = []
     for row in sums:
         one = Forecast(row.amount, figures.get((row.network, row.scope), Figures()))
@@ -149,21 +150,30 @@ async def _forecasts(
 
 @router.get("/forecasts", summary="What of each sum is claimed, committed and at risk")
 async def list_forecasts(
-    session: Moment, paging: Paging, caller: Seen, now: Now, contract_year: ContractYear
+    session: Moment,
+    paging: Paging,
+    caller: Seen,
+    now: Now,
+    contract_year: ContractYear,
+    known_at: KnownAt = None,
 ) -> Page[ForecastOut]:
-    """The sums of the networks the caller may see; a page is of so many networks."""
-    statement = select(Network.code).where(Network.code.in_(await codes_seen(session, caller, contract_year)))
+    """The sums of the networks the caller may see, now or as they were foretold then; a page is of so many networks."""
+    codes = await codes_seen(session, caller, contract_year, known_at)
+    statement = select(Network.code).where(Network.code.in_(codes))
     found, following = await page(session, statement, [Network.code], paging)
     return Page(
-        items=await _forecasts(session, [row[0] for row in found], contract_year, now),
+        items=await _forecasts(session, [row[0] for row in found], contract_year, now, known_at),
         next=following,
     )
 
 
 @router.get("/forecasts.csv", summary="Every forecast the caller may see, as a file")
-async def forecast_file(session: Moment, caller: Seen, now: Now, contract_year: ContractYear) -> Response:
+async def forecast_file(
+    session: Moment, caller: Seen, now: Now, contract_year: ContractYear, known_at: KnownAt = None
+) -> Response:
     """The rows of the list, all of them, one a sum; amounts in pounds with two decimals."""
-    rows = await _forecasts(session, await codes_seen(session, caller, contract_year), contract_year, now)
+    codes = await codes_seen(session, caller, contract_year, known_at)
+    rows = await _forecasts(session, codes, contract_year, now, known_at)
     written = StringIO()
     writer = csv.writer(written)
     names = list(ForecastOut.model_fields)
@@ -184,13 +194,14 @@ async def pool_forecasts(
     contract_year: ContractYear,
     by: Pool,
     as_at: AsAt = None,
+    known_at: KnownAt = None,
 ) -> PoolsOut:
     """Pools of the networks the caller may see, on the map of a day: today's, or that of the end of a year gone by."""
-    day = as_at or min(london_day(now), year_end(contract_year))
-    codes = await codes_seen(session, caller, contract_year)
-    places = await on_the_map(session, codes, day)
+    day = as_at or min(london_day(known_at or now), year_end(contract_year))
+    codes = await codes_seen(session, caller, contract_year, known_at)
+    places = await on_the_map(session, codes, day, known_at)
     pools: dict[str, list[ForecastOut]] = {}
-    for row in await _forecasts(session, codes, contract_year, now):
+    for row in await _forecasts(session, codes, contract_year, now, known_at):
         commissioner, system = places[row.network]
         pools.setdefault(commissioner if by is Pool.COMMISSIONER else system, []).append(row)
     return PoolsOut(
@@ -219,6 +230,7 @@ async def read_forecast(
     now: Now,
     network: Annotated[str, Path(max_length=32)],
     contract_year: ContractYear,
+    known_at: KnownAt = None,
 ) -> NetworkForecastOut:
     """Where each pound of a forecast comes from: every role and month, claimed or expected."""
     seen = await session.scalar(select(Network.code).where(Network.code == network, networks_seen(caller)))
@@ -227,10 +239,10 @@ async def read_forecast(
     return NetworkForecastOut(
         network=network,
         contract_year=contract_year,
-        sums=await _forecasts(session, [network], contract_year, now),
-        months_open=await months_open(session, contract_year, london_day(now)),
+        sums=await _forecasts(session, [network], contract_year, now, known_at),
+        months_open=await months_open(session, contract_year, london_day(known_at or now), known_at),
         months=[
             MonthExpectedOut(scope=scope, role=role, month=month, **_plain(figures))
-            for scope, role, month, figures in await months_expected(session, network, contract_year, now)
+            for scope, role, month, figures in await months_expected(session, network, contract_year, now, known_at)
         ],
     )

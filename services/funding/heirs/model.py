@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
 from shared.database import Code
+from shared.history import Entered, kept
 
 
 class Succession(Base):
@@ -25,7 +26,8 @@ class Succession(Base):
     position: Mapped[int] = mapped_column(BigInteger)
 
 
-class Tenure(Base):
+@kept()
+class Tenure(Base, Entered):
     """The days on which a commissioner commissions a network; `valid_to` is the last, `None` while it still does."""
 
     __tablename__ = "tenures"
@@ -37,7 +39,8 @@ class Tenure(Base):
     valid_to: Mapped[date | None]
 
 
-class SystemPlace(Base):
+@kept()
+class SystemPlace(Base, Entered):
     """The system a commissioner belongs to from a day on."""
 
     __tablename__ = "system_places"

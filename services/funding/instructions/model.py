@@ -16,6 +16,7 @@ from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Refused
 from shared.events.funding import PaymentConfirmed, PaymentReturned, RedirectedPart, SettledPart
+from shared.history import Entered, kept
 
 BACS_MOST = Decimal("20000000.00")
 """The most a single Bacs credit may carry."""
@@ -89,7 +90,8 @@ class TookUp(NamedTuple):
     redirections: tuple[RedirectedPart, ...] = ()
 
 
-class PaymentInstruction(Base, Versioned):
+@kept("run")
+class PaymentInstruction(Base, Entered, Versioned):
     """One net amount to one payee of a run. Only an amount above nothing is ever sent, in one payment file.
 
     `amount` is `of_run`, the payee's lines of the run, plus `brought_forward` from earlier instructions; `parts` is it

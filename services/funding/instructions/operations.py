@@ -34,6 +34,7 @@ from shared.database import copy_rows
 from shared.errors import Fault, NotFound
 from shared.events.funding import RedirectedPart
 from shared.facts import as_at
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -147,12 +148,11 @@ async def _redirected(session: AsyncSession) -> list[Open]:
 
 
 async def instruction_seen(
-    session: AsyncSession, instruction_id: str, caller: Caller, *, lock: bool = False
+    session: AsyncSession, instruction_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
 ) -> PaymentInstruction:
-    """An instruction the caller may see. Raises `InstructionNotFound`."""
-    statement = select(PaymentInstruction).where(
-        PaymentInstruction.id == instruction_id, payees_seen(caller, PaymentInstruction.payee)
-    )
+    """An instruction the caller may see, now or as it stood then. Raises `InstructionNotFound`."""
+    stood = as_known(PaymentInstruction, known_at)
+    statement = select(stood).where(stood.id == instruction_id, payees_seen(caller, stood.payee))
     found = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise InstructionNotFound(f"No payment instruction {instruction_id}.")
@@ -236,19 +236,15 @@ async def settle_cause(
     return found
 
 
-async def figures_of(session: AsyncSession, run: PaymentRun) -> dict[str, Decimal]:
+async def figures_of(session: AsyncSession, run: PaymentRun, known_at: datetime | None = None) -> dict[str, Decimal]:
     """What a run's instructions come to: issued and brought forward on one side, by state on the other; of what is
     carried, what was written off and what was recovered otherwise."""
+    stood = as_known(PaymentInstruction, known_at)
     rows = (
         await session.execute(
-            select(
-                PaymentInstruction.state,
-                PaymentInstruction.debt,
-                func.sum(PaymentInstruction.amount),
-                func.sum(PaymentInstruction.brought_forward),
-            )
-            .where(PaymentInstruction.run == run.id)
-            .group_by(PaymentInstruction.state, PaymentInstruction.debt)
+            select(stood.state, stood.debt, func.sum(stood.amount), func.sum(stood.brought_forward))
+            .where(stood.run == run.id)
+            .group_by(stood.state, stood.debt)
         )
     ).all()
     found = {state.value: NOTHING for state in InstructionState if state is not InstructionState.NIL}

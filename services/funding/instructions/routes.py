@@ -25,9 +25,11 @@ from services.funding.instructions.model import (
 from services.funding.instructions.operations import InstructionNotFound
 from services.funding.payments.operations import RunNotFound, run_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -132,18 +134,20 @@ async def list_instructions(
     payee: Annotated[str | None, Query(max_length=32)] = None,
     month: Month | None = None,
     state: InstructionState | None = None,
+    known_at: KnownAt = None,
 ) -> Page[InstructionOut]:
     """What the caller is or was sent, and what became of it."""
-    statement = select(PaymentInstruction).where(payees_seen(caller, PaymentInstruction.payee))
+    stood = as_known(PaymentInstruction, known_at)
+    statement = select(stood).where(payees_seen(caller, stood.payee))
     for column, wanted in (
-        (PaymentInstruction.run, run),
-        (PaymentInstruction.payee, payee),
-        (PaymentInstruction.month, month),
-        (PaymentInstruction.state, state),
+        (stood.run, run),
+        (stood.payee, payee),
+        (stood.month, month),
+        (stood.state, state),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [PaymentInstruction.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[InstructionOut.model_validate(row[0]) for row in found], next=following)
 
 
@@ -151,10 +155,14 @@ async def list_instructions(
     "/payment-instructions/{instruction_id}", responses=refusals(InstructionNotFound), summary="One payment instruction"
 )
 async def read_instruction(
-    session: Reading, response: Response, caller: Sees, instruction_id: InstructionId
+    session: Reading,
+    response: Response,
+    caller: Sees,
+    instruction_id: InstructionId,
+    known_at: KnownAt = None,
 ) -> InstructionOut:
     """One payee's amount of a run and what became of it."""
-    found = await operations.instruction_seen(session, instruction_id, caller)
+    found = await operations.instruction_seen(session, instruction_id, caller, known_at=known_at)
     tag(response, found)
     return InstructionOut.model_validate(found)
 
@@ -237,15 +245,19 @@ async def settle_cause(
 @router.get(
     "/payment-runs/{run_id}/confirmation", responses=refusals(RunNotFound), summary="Where a run's money stands"
 )
-async def read_confirmation(session: Reading, caller: Watches, run_id: RunId) -> RunConfirmationOut:
+async def read_confirmation(
+    session: Reading, caller: Watches, run_id: RunId, known_at: KnownAt = None
+) -> RunConfirmationOut:
     """What was issued and brought forward, and how much of it is due, held, sent, or settled in which way."""
-    run = await run_seen(session, run_id)
+    run = await run_seen(session, run_id, known_at=known_at)
     closed = await session.get(RunConfirmation, run_id)
+    if closed is not None and known_at is not None and closed.confirmed_at > known_at:
+        closed = None
     return RunConfirmationOut(
         run=run_id,
         confirmed_by=closed.confirmed_by if closed else None,
         confirmed_at=closed.confirmed_at if closed else None,
-        **await operations.figures_of(session, run),
+        **await operations.figures_of(session, run, known_at),
     )
 
 

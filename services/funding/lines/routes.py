@@ -12,7 +12,8 @@ from services.funding.payments.model import PaymentLine, PaymentRun, RunStatus
 from services.funding.payments.operations import RunNotFound, run_seen
 from services.funding.scope import lines_seen
 from shared.errors import NotFound
-from shared.http import MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
+from shared.history import as_known
+from shared.http import KnownAt, MoneyOut, Out, Page, Paging, Reading, page, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear, Month
 
@@ -77,8 +78,8 @@ class ExplanationOut(Out):
     trace: dict[str, Any]
 
 
-def _lines(caller: Caller) -> Select[*tuple[Any, ...]]:
-    """Lines a caller may see: of any run for national users, of issued ones for those they pay."""
+def _lines(caller: Caller, known_at: datetime | None) -> Select[*tuple[Any, ...]]:
+    """Lines a caller may see, or might see then: of any run for national users, of issued ones for those they pay."""
     statement = select(
         PaymentLine.id,
         PaymentLine.run,
@@ -97,7 +98,12 @@ def _lines(caller: Caller) -> Select[*tuple[Any, ...]]:
     ).where(lines_seen(caller, PaymentLine))
     if not caller.everywhere:
         issued = select(PaymentRun.id).where(PaymentRun.status == RunStatus.ISSUED)
+        if known_at is not None:
+            issued = issued.where(PaymentRun.issued_at <= known_at)
         statement = statement.where(PaymentLine.run.in_(issued))
+    elif known_at is not None:
+        calculated = select(PaymentRun.id).where(PaymentRun.calculated_at <= known_at)
+        statement = statement.where(PaymentLine.run.in_(calculated))
     return statement
 
 
@@ -112,12 +118,13 @@ async def list_lines(
     stream: Annotated[str | None, Query(max_length=64)] = None,
     cause: Annotated[str | None, Query(max_length=32)] = None,
     held: bool | None = None,
+    known_at: KnownAt = None,
 ) -> Page[LineOut]:
     """The lines of a run that concern the caller; `held=true` gives those that wait for something."""
-    run = await run_seen(session, run_id)
+    run = await run_seen(session, run_id, known_at=known_at)
     if run.status is not RunStatus.ISSUED and not caller.everywhere:
         raise RunNotFound(f"No payment run {run_id}.")
-    statement = _lines(caller).where(PaymentLine.run == run_id)
+    statement = _lines(caller, known_at).where(PaymentLine.run == run_id)
     for column, wanted in (
         (PaymentLine.network, network),
         (PaymentLine.practice, practice),
@@ -142,9 +149,10 @@ async def list_all_lines(
     stream: Annotated[str | None, Query(max_length=64)] = None,
     month: Month | None = None,
     contract_year: ContractYear | None = None,
+    known_at: KnownAt = None,
 ) -> Page[LineOut]:
     """Every line that concerns the caller, whichever run paid it; `month` is what it pays for."""
-    statement = _lines(caller)
+    statement = _lines(caller, known_at)
     for column, wanted in (
         (PaymentLine.network, network),
         (PaymentLine.practice, practice),
@@ -159,13 +167,17 @@ async def list_all_lines(
 
 
 @router.get("/lines/{line_id}/explanation", responses=refusals(LineNotFound), summary="A line explains itself")
-async def explain_line(session: Reading, caller: Seen, line_id: Annotated[str, Path(max_length=80)]) -> ExplanationOut:
-    """Rate, population, practices, months and arithmetic of a line, worked out again from what it remembers."""
-    statement = _lines(caller).add_columns(PaymentLine.trace, PaymentRun.status, PaymentRun.known_at)
+async def explain_line(
+    session: Reading, caller: Seen, line_id: Annotated[str, Path(max_length=80)], known_at: KnownAt = None
+) -> ExplanationOut:
+    """Rate, population, practices, months and arithmetic of a line, worked out again from what it remembers.
+
+    With `known_at` its run's `status` is the one of that moment.
+    """
+    run = as_known(PaymentRun, known_at)
+    statement = _lines(caller, known_at).add_columns(PaymentLine.trace, run.status, run.known_at)
     row = (
-        await session.execute(
-            statement.join(PaymentRun, PaymentRun.id == PaymentLine.run).where(PaymentLine.id == line_id)
-        )
+        await session.execute(statement.join(run, run.id == PaymentLine.run).where(PaymentLine.id == line_id))
     ).first()
     if row is None:
         raise LineNotFound(f"No line {line_id}.")

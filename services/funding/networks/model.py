@@ -13,9 +13,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Timestamp, Words
 from shared.facts import Dated, days, no_overlap
+from shared.history import Entered, kept
 
 
-class Commissioner(Base):
+@kept()
+class Commissioner(Base, Entered):
     """A commissioner and the system it belongs to. `position` is the event that said so: older ones are ignored."""
 
     __tablename__ = "commissioners"
@@ -54,7 +56,8 @@ class PracticeHeir(Base, Dated):
     position: Mapped[int] = mapped_column(BigInteger)
 
 
-class Network(Base):
+@kept()
+class Network(Base, Entered):
     """An approved network. `position` is the newest approval read, `closing_position` the newest closure.
 
     `by_application` is false where it was on the register: then nobody told whether it has an agreement.

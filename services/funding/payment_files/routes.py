@@ -28,6 +28,7 @@ from services.funding.settings import Settings
 from shared.http import (
     Idempotent,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -122,20 +123,30 @@ async def make_file(
 
 @router.get("/payment-files", summary="Payment files made")
 async def list_files(
-    session: Reading, paging: Paging, caller: Finance, run: Annotated[str | None, Query(max_length=64)] = None
+    session: Reading,
+    paging: Paging,
+    caller: Finance,
+    run: Annotated[str | None, Query(max_length=64)] = None,
+    known_at: KnownAt = None,
 ) -> Page[FileOut]:
     """Every payment file, the oldest first."""
     statement = select(PaymentFile)
     if run is not None:
         statement = statement.where(PaymentFile.run == run)
+    if known_at is not None:
+        statement = statement.where(PaymentFile.made_at <= known_at)
     found, following = await page(session, statement, [PaymentFile.id], paging)
     return Page(items=[FileOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/payment-files/{file_id}", responses=refusals(FileNotFound), summary="One payment file")
-async def read_file(session: Reading, response: Response, caller: Finance, file_id: FileId) -> FileOut:
+async def read_file(
+    session: Reading, response: Response, caller: Finance, file_id: FileId, known_at: KnownAt = None
+) -> FileOut:
     """A payment file's control totals."""
     file = await operations.file_seen(session, file_id)
+    if known_at is not None and file.made_at > known_at:
+        raise FileNotFound(f"No payment file {file_id}.")
     response.headers["ETag"] = f'"{file.id}"'
     return FileOut.model_validate(file)
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Refused
+from shared.history import kept
 
 PAYMENTS_LOCK = 5_201_907
 """Advisory lock held while a run is calculated or issued, so that no run is calculated on payments about to change."""
@@ -55,6 +56,7 @@ class RunStatus(StrEnum):
     ABANDONED = "abandoned"
 
 
+@kept(entered="calculated_at")
 class PaymentRun(Base, Versioned):
     """One month's payment. `totals` by stream, `held` by reason and `findings` by kind are fixed by its calculation.
 

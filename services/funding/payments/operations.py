@@ -40,6 +40,7 @@ from shared.database import copy_rows, new_id
 from shared.errors import NotFound
 from shared.events.base import Event
 from shared.events.funding import PaidLine, PaymentIssued
+from shared.history import as_known
 from shared.http import require_match
 from shared.messaging import announce_many
 from shared.years import first_day, year_of
@@ -138,9 +139,15 @@ async def _refuse_beside_another(session: AsyncSession, month: str) -> None:
         raise RunInProgress(f"{run_id} for {other} is {status.value}; issue or abandon it first.")
 
 
-async def run_seen(session: AsyncSession, run_id: str, *, lock: bool = False) -> PaymentRun:
-    """A payment run. Raises `RunNotFound`."""
-    run = await session.get(PaymentRun, run_id, with_for_update=lock or None)
+async def run_seen(
+    session: AsyncSession, run_id: str, *, lock: bool = False, known_at: datetime | None = None
+) -> PaymentRun:
+    """A payment run, now or as it stood then. Raises `RunNotFound`."""
+    stood = as_known(PaymentRun, known_at)
+    statement = select(stood).where(stood.id == run_id)
+    run = await session.scalar(
+        statement.with_for_update().execution_options(populate_existing=True) if lock else statement
+    )
     if run is None:
         raise RunNotFound(f"No payment run {run_id}.")
     return run

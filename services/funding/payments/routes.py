@@ -23,10 +23,12 @@ from services.funding.payments.operations import RunNotFound
 from services.funding.variances.model import FindingKind, FindingsNotAcknowledged
 from services.funding.variances.operations import Acknowledgement
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyOut,
     Now,
     Out,
@@ -135,24 +137,28 @@ async def list_runs(
     month: Month | None = None,
     contract_year: ContractYear | None = None,
     status: RunStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[RunOut]:
     """Every run, the oldest first."""
-    statement = select(PaymentRun)
+    stood = as_known(PaymentRun, known_at)
+    statement = select(stood)
     for column, wanted in (
-        (PaymentRun.month, month),
-        (PaymentRun.contract_year, contract_year),
-        (PaymentRun.status, status),
+        (stood.month, month),
+        (stood.contract_year, contract_year),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [PaymentRun.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[RunOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/payment-runs/{run_id}", responses=refusals(RunNotFound), summary="One run with its control totals")
-async def read_run(session: Reading, response: Response, caller: Watches, run_id: RunId) -> RunOut:
+async def read_run(
+    session: Reading, response: Response, caller: Watches, run_id: RunId, known_at: KnownAt = None
+) -> RunOut:
     """A run with its control totals and what it holds."""
-    run = await operations.run_seen(session, run_id)
+    run = await operations.run_seen(session, run_id, known_at=known_at)
     tag(response, run)
     return RunOut.model_validate(run)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from sqlalchemy import BigInteger, Date, DateTime, Numeric, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import london_day
 from shared.events.registry import ListSizesPublished
 
 _INCOMING = """
@@ -66,6 +67,10 @@ _ADD = text(_ADDED).bindparams(
 )
 
 
+def _morning(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
 async def keep_populations(session: AsyncSession, event: ListSizesPublished, position: int, now: datetime) -> list[str]:
     """Keep a publication's figures in place of older ones that differ; gives the practices whose figure is new.
 
@@ -84,7 +89,8 @@ async def keep_populations(session: AsyncSession, event: ListSizesPublished, pos
         "source": event.source[:200],
         "confidence": event.confidence,
         "published_on": event.known_from,
-        "known": datetime.combine(event.known_from, time.min, tzinfo=UTC),
+        # what is published today is known from the moment it is heard of, or an answer given this morning would change
+        "known": now if event.known_from == london_day(now) else _morning(event.known_from),
         "now": now,
         "position": position,
     }

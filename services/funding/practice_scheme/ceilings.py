@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -69,7 +69,7 @@ async def rate_of_year(session: AsyncSession, contract_year: str, known_at: date
             Tariff.contract_year == contract_year,
         )
     )
-    return in_force(found.all(), year_end(contract_year), london_day(known_at))
+    return in_force(found.all(), year_end(contract_year), london_day(known_at), known_at)
 
 
 def known_populations(contract_year: str, known_at: datetime | None) -> Sequence[ColumnElement[bool]]:
@@ -78,19 +78,27 @@ def known_populations(contract_year: str, known_at: datetime | None) -> Sequence
     return [Population.basis == Basis.ADJUSTED, Population.snapshot == snapshot_of(contract_year), known]
 
 
-async def practice_ceiling(session: AsyncSession, practice: str, contract_year: str, now: datetime) -> Ceiling:
-    """What is known now of one practice's ceiling."""
-    population = await session.scalar(
-        select(Population.value).where(Population.practice == practice, *known_populations(contract_year, None))
+async def practice_ceiling(
+    session: AsyncSession, family: Collection[str], contract_year: str, now: datetime
+) -> Ceiling:
+    """What is known now of the one ceiling of practices that are one: on the lists of all of them."""
+    figures = await session.scalars(
+        select(Population.value).where(Population.practice.in_(family), *known_populations(contract_year, None))
     )
-    return ceiling_of(practice, contract_year, await rate_of_year(session, contract_year, now), population)
+    population = together(figures.all())
+    return ceiling_of(min(family), contract_year, await rate_of_year(session, contract_year, now), population)
 
 
-async def granted_to(session: AsyncSession, practice: str, contract_year: str) -> Decimal:
-    """What approved and paid claims of a practice have taken of its ceiling."""
+def together(figures: Collection[Decimal]) -> Decimal | None:
+    """The patients of practices that are one; of a practice that has only just opened its predecessors' are known."""
+    return sum(figures, Decimal(0)) if figures else None
+
+
+async def granted_to(session: AsyncSession, family: Collection[str], contract_year: str) -> Decimal:
+    """What approved and paid claims of practices that are one have taken of their ceiling."""
     taken = await session.scalar(
         select(func.coalesce(func.sum(PracticeClaim.payable), 0)).where(
-            PracticeClaim.practice == practice,
+            PracticeClaim.practice.in_(family),
             PracticeClaim.contract_year == contract_year,
             PracticeClaim.status.in_(GRANTED),
         )

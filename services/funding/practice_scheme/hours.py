@@ -6,6 +6,7 @@ where the network's GP is employed by the claiming practice, or nobody said by w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.claims.decision import TAKES
 from services.funding.claims.model import Claim
+from services.funding.networks.mergers import mergers_on
 from services.funding.practice_scheme.model import GRANTED, PracticeClaim
 from services.funding.practice_scheme.rules import SESSIONS
 from shared.errors import Fault
@@ -29,17 +31,24 @@ async def lock_person(session: AsyncSession, person: str, month: str) -> None:
     )
 
 
-async def twice_here(session: AsyncSession, claim: PracticeClaim) -> list[Fault]:
-    """Why a practice's claim would pay hours again: those networks and other practices were paid for."""
+async def twice_here(session: AsyncSession, claim: PracticeClaim, family: Collection[str]) -> list[Fault]:
+    """Why a practice's claim would pay hours again: those networks and other practices were paid for on the same days.
+
+    Practices that are one now, `family`, are one employer.
+    """
     networks = (
         await session.execute(
             select(Claim.wte, Claim.employer).where(
-                Claim.person == claim.person, Claim.month == claim.month, Claim.status.in_(TAKES)
+                Claim.person == claim.person,
+                Claim.month == claim.month,
+                Claim.status.in_(TAKES),
+                Claim.worked_from <= claim.worked_to,
+                Claim.worked_to >= claim.worked_from,
             )
         )
     ).all()
     there = sum((wte * SESSIONS for wte, _ in networks), Decimal(0))
-    same_contract = sum((wte * SESSIONS for wte, at in networks if at in (None, claim.practice)), Decimal(0))
+    same_contract = sum((wte * SESSIONS for wte, at in networks if at is None or at in family), Decimal(0))
     others = await session.execute(
         select(PracticeClaim.practice, func.sum(PracticeClaim.sessions))
         .where(
@@ -47,11 +56,13 @@ async def twice_here(session: AsyncSession, claim: PracticeClaim) -> list[Fault]
             PracticeClaim.month == claim.month,
             PracticeClaim.status.in_(GRANTED),
             PracticeClaim.id != claim.id,
+            PracticeClaim.worked_from <= claim.worked_to,
+            PracticeClaim.worked_to >= claim.worked_from,
         )
         .group_by(PracticeClaim.practice)
     )
     claimed: dict[str, Decimal] = dict(others.all())
-    here = claimed.get(claim.practice, Decimal(0))
+    here = sum((claimed.get(code, Decimal(0)) for code in family), Decimal(0))
     everywhere = there + sum(claimed.values(), Decimal(0)) + claim.sessions
     if everywhere > SESSIONS:
         return [_twice(f"{everywhere} sessions a week are claimed in all, more than the {SESSIONS} of full time.")]
@@ -77,19 +88,28 @@ async def twice_there(session: AsyncSession, claim: Claim) -> list[Fault]:
                 PracticeClaim.person == claim.person,
                 PracticeClaim.month == claim.month,
                 PracticeClaim.status.in_(GRANTED),
+                PracticeClaim.worked_from <= claim.worked_to,
+                PracticeClaim.worked_to >= claim.worked_from,
             )
         )
     ).all()
     elsewhere = await session.scalar(
         select(func.coalesce(func.sum(Claim.wte), 0)).where(
-            Claim.person == claim.person, Claim.month == claim.month, Claim.status.in_(TAKES), Claim.id != claim.id
+            Claim.person == claim.person,
+            Claim.month == claim.month,
+            Claim.status.in_(TAKES),
+            Claim.id != claim.id,
+            Claim.worked_from <= claim.worked_to,
+            Claim.worked_to >= claim.worked_from,
         )
     )
     wanted = claim.wte * SESSIONS
     everywhere = wanted + Decimal(elsewhere or 0) * SESSIONS + sum((row.sessions for row in rows), Decimal(0))
     if everywhere > SESSIONS:
         return [_twice(f"{everywhere} sessions a week are claimed in all, more than the {SESSIONS} of full time.")]
-    same = [row for row in rows if claim.employer in (None, row.practice)]
+    mergers = await mergers_on(session, claim.worked_to)
+    employer = None if claim.employer is None else mergers.heir_of(claim.employer)
+    same = [row for row in rows if employer in (None, mergers.heir_of(row.practice))]
     here = wanted + sum((row.sessions for row in same), Decimal(0))
     if same and here > max(row.contracted_sessions for row in same):
         return [_twice(f"{here} sessions a week are claimed of a contract with {same[0].practice} for fewer.")]

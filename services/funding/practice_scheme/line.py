@@ -12,17 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.lines.words import Trace, doubts, pounds
 from services.funding.money import to_pence
+from services.funding.networks.mergers import mergers_on
 from services.funding.networks.model import Membership
 from services.funding.payments.payables import Payable, Source, ids_of
 from services.funding.practice_scheme.model import STREAM, PracticeClaim, Step
 from services.funding.practice_scheme.operations import KIND
 from services.funding.practice_scheme.rules import SESSIONS
+from shared.clock import london_day
 from shared.events.base import Event
 from shared.facts import currently_known
 
 
-async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
-    """Every approved claim of a practice that has not been paid, of this month or an earlier one."""
+async def unpaid(session: AsyncSession, month: str, now: datetime) -> list[Payable]:
+    """Every approved claim of a practice that has not been paid, of this month or an earlier one.
+
+    One that went over into another has no account any more: that one is paid.
+    """
     found = (
         await session.scalars(
             select(PracticeClaim)
@@ -30,14 +35,18 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
             .order_by(PracticeClaim.practice, PracticeClaim.decided_at, PracticeClaim.id)
         )
     ).all()
-    networks = await _networks(session, {claim.practice for claim in found}) if found else {}
+    if not found:
+        return []
+    mergers = await mergers_on(session, london_day(now))
+    heirs = {claim.practice: mergers.heir_of(claim.practice) for claim in found}
+    networks = await _networks(session, heirs.values())
     return [
         Payable(
             reference=f"{KIND}/{claim.id}",
             # a practice outside every network keeps its entitlement: its lines stand under its own code
-            network=networks.get(claim.practice, claim.practice),
-            practice=claim.practice,
-            payee=claim.practice,
+            network=networks.get(heirs[claim.practice], heirs[claim.practice]),
+            practice=heirs[claim.practice],
+            payee=heirs[claim.practice],
             stream=STREAM,
             month=claim.month,
             amount=claim.payable,

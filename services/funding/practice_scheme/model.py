@@ -37,11 +37,13 @@ from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Fault
 from shared.events.funding import (
     PracticeClaimApproved,
+    PracticeClaimMade,
     PracticeClaimPaid,
     PracticeClaimRejected,
     PracticeClaimReturned,
     PracticeClaimWithdrawn,
 )
+from shared.history import kept
 from shared.years import first_day, last_day
 
 STREAM = "gp_reimbursement_max"
@@ -86,6 +88,7 @@ class Content:
     evidence: tuple[str, ...]
 
 
+@kept("contract_year", "practice", entered="created_at")
 class PracticeClaim(Base, Versioned):
     """What one GP cost a practice in one month. `series` is the first of advance claims made together, by id.
 
@@ -192,7 +195,7 @@ class PracticeClaim(Base, Versioned):
             value = getattr(content, name)
             setattr(self, name, list(value) if isinstance(value, tuple) else value)
 
-    def submit(self, today: date) -> None:
+    def submit(self, today: date) -> PracticeClaimMade:
         """Hand the claim in. Raises `TooLateToClaim`, `TooEarlyToClaim` and `PracticeClaimNotOpen`."""
         self._must_be(Step.DRAFT, Step.RETURNED)
         day = self.submitted_on or today
@@ -202,6 +205,7 @@ class PracticeClaim(Base, Versioned):
             raise TooEarlyToClaim(f"{self.month} can be claimed from {first_submission(self.month)} on.")
         self.submitted_on, self.status = day, Step.SUBMITTED
         self.code = self.reason = self.decided_by = self.decided_at = None
+        return PracticeClaimMade(**self._named(), claimed=self.work.cost, made_on=today)
 
     def confirm_advance(self, by: str) -> None:
         """The commissioner confirms that this practice may claim ahead."""

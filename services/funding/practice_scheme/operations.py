@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.heirs.model import Succession, holders
 from services.funding.heirs.operations import NotYoursToDecide
-from services.funding.networks.model import Membership, Practice
+from services.funding.networks.mergers import mergers_on
+from services.funding.networks.model import Membership, Practice, PracticeHeir
 from services.funding.payments.model import PAYMENTS_LOCK, PaymentLine, PaymentRun, RunStatus
 from services.funding.practice_scheme.ceilings import granted_to, practice_ceiling
 from services.funding.practice_scheme.hours import lock_person, twice_here
@@ -31,7 +32,8 @@ from services.funding.scope import commissioned_by
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import Fault, NotFound
-from shared.facts import as_at
+from shared.facts import as_at, currently_known
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.messaging import announce
@@ -52,21 +54,40 @@ def practice_codes_seen(caller: Caller) -> Any:
     """A subquery of the practices whose claims a caller may see: its own, or those of its area."""
     ways = commissioned_by(caller, Practice.commissioner)
     if caller.has(Role.PRACTICE):
-        ways.append(Practice.code.in_(sorted(caller.organisations)))
+        ways.append(Practice.code.in_(_own_and_taken_over(caller)))
     return select(Practice.code).where(true() if caller.everywhere else or_(false(), *ways))
 
 
-def practice_claims_seen(caller: Caller) -> ColumnElement[bool]:
+def _own_and_taken_over(caller: Caller) -> Any:
+    """A subquery of the caller's practices and of those that went over into them, as known now."""
+    codes = sorted(caller.organisations)
+    taken = (
+        select(PracticeHeir.practice.label("code"))
+        .where(PracticeHeir.successor.in_(codes), currently_known(PracticeHeir))
+        .cte(recursive=True)
+    )
+    earlier = (
+        select(PracticeHeir.practice)
+        .join(taken, PracticeHeir.successor == taken.c.code)
+        .where(currently_known(PracticeHeir))
+    )
+    held = select(Practice.code.label("code")).where(Practice.code.in_(codes))
+    return select(held.union(select(taken.union(earlier).c.code)).subquery().c.code)
+
+
+def practice_claims_seen(caller: Caller, claim: Any = PracticeClaim) -> ColumnElement[bool]:
     """True of the claims a caller may see: drafts are their own practice's alone."""
-    own = PracticeClaim.practice.in_(sorted(caller.organisations))
-    return PracticeClaim.practice.in_(practice_codes_seen(caller)) & or_(PracticeClaim.status != Step.DRAFT, own)
+    own: ColumnElement[bool] = claim.practice.in_(_own_and_taken_over(caller))
+    seen: ColumnElement[bool] = claim.practice.in_(practice_codes_seen(caller))
+    return seen & or_(claim.status != Step.DRAFT, own)
 
 
 async def practice_claim_seen(
-    session: AsyncSession, claim_id: str, caller: Caller, *, lock: bool = False
+    session: AsyncSession, claim_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
 ) -> PracticeClaim:
-    """A practice's claim the caller may see. Raises `PracticeClaimNotFound`."""
-    statement = select(PracticeClaim).where(PracticeClaim.id == claim_id, practice_claims_seen(caller))
+    """A practice's claim the caller may see, now or as it stood then. Raises `PracticeClaimNotFound`."""
+    stood = as_known(PracticeClaim, known_at)
+    statement = select(stood).where(stood.id == claim_id, practice_claims_seen(caller, stood))
     claim = await session.scalar(statement.with_for_update() if lock else statement)
     if claim is None:
         raise PracticeClaimNotFound(f"No claim {claim_id}.")
@@ -76,12 +97,13 @@ async def practice_claim_seen(
 async def draft_claim(
     session: AsyncSession, practice: str, content: Content, continues: str | None, *, caller: Caller, now: datetime
 ) -> PracticeClaim:
-    """A practice drafts a claim for a month; `continues` names an earlier one of the same series.
+    """A practice, or the one it went over into, drafts a claim; `continues` names an earlier one of the same series.
 
     Raises `PracticeNotFound`, `PracticeClaimNotFound` and `PracticeClaimExists`.
     """
     known = await session.scalar(select(Practice.code).where(Practice.code == practice))
-    if known is None or practice not in caller.organisations:
+    heir = (await mergers_on(session, london_day(now))).heir_of(practice)
+    if known is None or not {practice, heir} & caller.organisations:
         raise PracticeNotFound(f"No practice {practice}.")
     claim = PracticeClaim(id=new_id("pcl"), practice=practice, status=Step.DRAFT, checked={}, created_at=now, version=1)
     claim.series = claim.id
@@ -127,7 +149,7 @@ async def submit_claim(
 ) -> PracticeClaim:
     """The practice hands a claim in. Raises `TooLateToClaim`, `TooEarlyToClaim` and `PracticeClaimNotOpen`."""
     claim = await _own(session, claim_id, if_match, caller)
-    claim.submit(london_day(now))
+    announce(session, claim.submit(london_day(now)))
     await check(session, claim, now)
     await session.flush()
     return claim
@@ -166,13 +188,14 @@ async def withdraw_claims(
     return claim
 
 
-async def in_payment_file(session: AsyncSession, claims: Sequence[str]) -> set[str]:
-    """Those of the claims that stand in a run calculated or approved and not yet issued."""
+async def in_payment_file(session: AsyncSession, claims: Sequence[str], known_at: datetime | None = None) -> set[str]:
+    """Those of the claims that stand, or stood then, in a run calculated or approved and not yet issued."""
+    run = as_known(PaymentRun, known_at)
     rows = await session.scalars(
         select(PaymentLine.reference)
-        .join(PaymentRun, PaymentRun.id == PaymentLine.run)
+        .join(run, run.id == PaymentLine.run)
         .where(
-            PaymentRun.status.in_((RunStatus.CALCULATED, RunStatus.APPROVED)),
+            run.status.in_((RunStatus.CALCULATED, RunStatus.APPROVED)),
             PaymentLine.reference.in_([f"{KIND}/{claim}" for claim in claims]),
         )
     )
@@ -195,7 +218,10 @@ async def _to_decide(
     claim = await practice_claim_seen(session, claim_id, caller)
     await must_decide_for_practice(session, caller, claim.practice, london_day(now))
     # two claims of one ceiling decided at once must not both take the same room
-    await session.execute(select(Practice.code).where(Practice.code == claim.practice).with_for_update())
+    family = (await mergers_on(session, london_day(now))).family_of(claim.practice)
+    await session.execute(
+        select(Practice.code).where(Practice.code.in_(family)).order_by(Practice.code).with_for_update()
+    )
     await session.refresh(claim, with_for_update=True)
     require_match(claim, if_match)
     return claim
@@ -247,11 +273,13 @@ async def close_claim(
 async def check(session: AsyncSession, claim: PracticeClaim, now: datetime) -> Outcome:
     """Check a claim as things stand and remember what was found."""
     maximum = maximum_of(claim.kind, claim.zone, first_day(claim.month), london_day(now))
-    ceiling = await practice_ceiling(session, claim.practice, claim.contract_year, now)
+    mergers = await mergers_on(session, london_day(now))
+    family = mergers.family_of(claim.practice)
+    ceiling = await practice_ceiling(session, family, claim.contract_year, now)
     room = None
     if ceiling.amount is not None:
-        room = ceiling.amount - await granted_to(session, claim.practice, claim.contract_year)
-    faults = await twice_here(session, claim)
+        room = ceiling.amount - await granted_to(session, family, claim.contract_year)
+    faults = [*await twice_here(session, claim, family), *await _of_an_open_practice(session, claim)]
     if ceiling.hold is not None:
         scheme_closed = ceiling.hold.code == "scheme-not-open"
         faults.append(
@@ -261,7 +289,7 @@ async def check(session: AsyncSession, claim: PracticeClaim, now: datetime) -> O
         )
     if claim.kind is Kind.CONTINUATION:
         faults += await _of_a_core_member(session, claim)
-    before, given = await _granted_before(session, claim)
+    before, given = await _granted_before(session, claim, family)
     outcome = assess(claim.work, maximum, before=before, given=given, room=room, faults=faults)
     claim.note(outcome, before, given)
     return outcome
@@ -280,11 +308,24 @@ async def _of_a_core_member(session: AsyncSession, claim: PracticeClaim) -> list
     return faults
 
 
-async def _granted_before(session: AsyncSession, claim: PracticeClaim) -> tuple[list[Fraction], Decimal]:
+async def _of_an_open_practice(session: AsyncSession, claim: PracticeClaim) -> list[Fault]:
+    """From the day a practice closes, or goes over into another, that one claims and not itself."""
+    heir = (await mergers_on(session, claim.worked_to)).into.get(claim.practice)
+    if heir is not None:
+        return [Fault("practice", "went_over", f"{claim.practice} is part of {heir} by {claim.worked_to}: it claims.")]
+    closed_on = await session.scalar(select(Practice.closed_on).where(Practice.code == claim.practice))
+    if closed_on is not None and claim.worked_to > closed_on:
+        return [Fault("practice", "practice_closed", f"{claim.practice} closed on {closed_on}.")]
+    return []
+
+
+async def _granted_before(
+    session: AsyncSession, claim: PracticeClaim, family: Collection[str]
+) -> tuple[list[Fraction], Decimal]:
     """The exact shares of this GP's maximum that were granted in the year, and what they came to in pence."""
     found = await session.scalars(
         select(PracticeClaim).where(
-            PracticeClaim.practice == claim.practice,
+            PracticeClaim.practice.in_(family),
             PracticeClaim.person == claim.person,
             PracticeClaim.kind == claim.kind,
             PracticeClaim.contract_year == claim.contract_year,

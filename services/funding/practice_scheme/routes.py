@@ -1,5 +1,8 @@
 """The practice scheme over HTTP: practices claim, their commissioner decides."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -7,6 +10,7 @@ from sqlalchemy import case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.heirs.operations import NotYoursToDecide
+from services.funding.networks.mergers import mergers_on
 from services.funding.populations.model import Population
 from services.funding.practice_scheme import operations
 from services.funding.practice_scheme.ceilings import ceiling_of, known_populations, rate_of_year
@@ -35,7 +39,9 @@ from services.funding.practice_scheme.shapes import (
     PracticeClaimOut,
     PracticeClaimReasonIn,
 )
+from shared.clock import london_day
 from shared.errors import DomainError, PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
@@ -64,9 +70,11 @@ _STALE: tuple[type[DomainError], ...] = (PracticeClaimNotFound, PreconditionFail
 _DECIDING: tuple[type[DomainError], ...] = (PracticeClaimNotOpen, NotYoursToDecide, *_STALE)
 
 
-async def _shown(session: AsyncSession, response: Response, claim: PracticeClaim) -> PracticeClaimOut:
+async def _shown(
+    session: AsyncSession, response: Response, claim: PracticeClaim, known_at: datetime | None = None
+) -> PracticeClaimOut:
     tag(response, claim)
-    waiting = await operations.in_payment_file(session, [claim.id])
+    waiting = await operations.in_payment_file(session, [claim.id], known_at)
     return PracticeClaimOut.model_validate(claim).model_copy(update={"in_payment_file": claim.id in waiting})
 
 
@@ -97,20 +105,22 @@ async def list_claims(
     contract_year: ContractYear | None = None,
     status: Step | None = None,
     kind: Kind | None = None,
+    known_at: KnownAt = None,
 ) -> Page[PracticeClaimOut]:
     """The claims of the practices the caller may see; drafts are shown to their own practice only."""
-    statement = select(PracticeClaim).where(practice_claims_seen(caller))
+    stood = as_known(PracticeClaim, known_at)
+    statement = select(stood).where(practice_claims_seen(caller, stood))
     for column, wanted in (
-        (PracticeClaim.practice, practice),
-        (PracticeClaim.month, month),
-        (PracticeClaim.contract_year, contract_year),
-        (PracticeClaim.status, status),
-        (PracticeClaim.kind, kind),
+        (stood.practice, practice),
+        (stood.month, month),
+        (stood.contract_year, contract_year),
+        (stood.status, status),
+        (stood.kind, kind),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [PracticeClaim.id], paging)
-    waiting = await operations.in_payment_file(session, [row[0].id for row in found])
+    found, following = await page(session, statement, [stood.id], paging)
+    waiting = await operations.in_payment_file(session, [row[0].id for row in found], known_at)
     return Page(
         items=[
             PracticeClaimOut.model_validate(row[0]).model_copy(update={"in_payment_file": row[0].id in waiting})
@@ -121,9 +131,12 @@ async def list_claims(
 
 
 @router.get("/practice-claims/{claim_id}", responses=refusals(PracticeClaimNotFound), summary="One claim of a practice")
-async def read_claim(session: Reading, response: Response, caller: Seen, claim_id: ClaimId) -> PracticeClaimOut:
+async def read_claim(
+    session: Reading, response: Response, caller: Seen, claim_id: ClaimId, known_at: KnownAt = None
+) -> PracticeClaimOut:
     """A practice's claim with what was found when it was last checked."""
-    return await _shown(session, response, await operations.practice_claim_seen(session, claim_id, caller))
+    claim = await operations.practice_claim_seen(session, claim_id, caller, known_at=known_at)
+    return await _shown(session, response, claim, known_at)
 
 
 @router.put(
@@ -237,6 +250,35 @@ async def reject(
     return await _shown(session, response, claim)
 
 
+async def _shared(
+    session: AsyncSession, families: Mapping[str, frozenset[str]], contract_year: str, known_at: datetime | None
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """By practice: the patients of practices that are one, and what their claims took of the ceiling together."""
+    merged = {code: family for code, family in families.items() if len(family) > 1}
+    members = {code for family in merged.values() for code in family}
+    if not members:
+        return {}
+    stood = as_known(PracticeClaim, known_at)
+    lists = await session.execute(
+        select(Population.practice, Population.value).where(
+            Population.practice.in_(members), *known_populations(contract_year, known_at)
+        )
+    )
+    granted = await session.execute(
+        select(stood.practice, func.sum(stood.payable))
+        .where(stood.practice.in_(members), stood.contract_year == contract_year, stood.status.in_(GRANTED))
+        .group_by(stood.practice)
+    )
+    heads, taken = dict(lists.all()), dict(granted.all())
+    nothing = Decimal(0)
+    return {
+        code: (sum((heads.get(one, nothing) for one in family), nothing),
+               sum((taken.get(one) or nothing for one in family), nothing))
+        for family in merged.values()
+        for code in family
+    }  # fmt: skip
+
+
 @router.get("/practice-ceilings", summary="The most practices may be reimbursed for GPs")
 async def list_ceilings(
     session: Reading,
@@ -247,15 +289,19 @@ async def list_ceilings(
     practice: Annotated[str | None, Query(max_length=32)] = None,
     known_at: KnownAt = None,
 ) -> Page[PracticeCeilingOut]:
-    """Ceilings of the practices with an adjusted population at the year's snapshot, and what claims took of them."""
+    """Ceilings of the practices with an adjusted population at the year's snapshot, and what claims took of them.
+
+    Practices that are one share the ceiling of the one they went over into, and each shows what is left of it.
+    """
+    stood = as_known(PracticeClaim, known_at)
     taken = {
-        name: func.coalesce(func.sum(case((PracticeClaim.status.in_(steps), PracticeClaim.payable))), literal(0))
+        name: func.coalesce(func.sum(case((stood.status.in_(steps), stood.payable))), literal(0))
         for name, steps in (("approved", GRANTED), ("paid", (Step.PAID,)), ("waiting", (Step.SUBMITTED,)))
     }
     sums = (
-        select(PracticeClaim.practice, *(column.label(name) for name, column in taken.items()))
-        .where(PracticeClaim.contract_year == contract_year)
-        .group_by(PracticeClaim.practice)
+        select(stood.practice, *(column.label(name) for name, column in taken.items()))
+        .where(stood.contract_year == contract_year)
+        .group_by(stood.practice)
         .subquery()
     )
     statement = (
@@ -267,9 +313,13 @@ async def list_ceilings(
         statement = statement.where(Population.practice == practice)
     tariff = await rate_of_year(session, contract_year, known_at or now)
     found, following = await page(session, statement, [Population.practice], paging)
+    mergers = await mergers_on(session, london_day(known_at or now), known_at)
+    families = {row.practice: mergers.family_of(row.practice) for row in found}
+    shared = await _shared(session, families, contract_year, known_at)
     items = []
     for row in found:
-        ceiling = ceiling_of(row.practice, contract_year, tariff, row.value)
+        lists, granted = shared.get(row.practice, (row.value, row.approved or 0))
+        ceiling = ceiling_of(row.practice, contract_year, tariff, lists)
         items.append(
             PracticeCeilingOut(
                 practice=ceiling.practice,
@@ -285,7 +335,8 @@ async def list_ceilings(
                 approved=row.approved or 0,
                 paid=row.paid or 0,
                 waiting=row.waiting or 0,
-                left=None if ceiling.amount is None else ceiling.amount - (row.approved or 0),
+                left=None if ceiling.amount is None else ceiling.amount - granted,
+                shared_with=sorted(families[row.practice] - {row.practice}),
             )
         )
     return Page(items=items, next=following)

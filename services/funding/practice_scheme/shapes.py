@@ -116,7 +116,10 @@ class PracticeClaimOut(Out):
 
 
 class PracticeCeilingOut(Out):
-    """The most a practice may be reimbursed in a year, and what of it is taken; `amount` is null while held."""
+    """The most a practice may be reimbursed in a year, and what of it is taken; `amount` is null while held.
+
+    Practices that are one have one ceiling: `shared_with` names the others, `population` and `left` are of all.
+    """
 
     practice: str
     contract_year: str
@@ -132,3 +135,4 @@ class PracticeCeilingOut(Out):
     paid: MoneyOut
     waiting: MoneyOut
     left: MoneyOut | None
+    shared_with: list[str] = []

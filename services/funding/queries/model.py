@@ -17,6 +17,7 @@ from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Conflict, Forbidden, Refused
 from shared.events.funding import LineQueried, QueryAnswered, QueryWithdrawn
 from shared.facts import Dated, no_overlap
+from shared.history import kept
 
 
 class LineQueriedAlready(Conflict):
@@ -88,6 +89,7 @@ class QueryClock(Base, Dated):
         return []
 
 
+@kept("contract_year", "network", entered="raised_at")
 class PaymentQuery(Base, Versioned):
     """A payee, network or practice asks about one line. `answer_by` is fixed when it is raised.
 

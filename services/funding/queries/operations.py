@@ -29,6 +29,7 @@ from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import NotFound
 from shared.facts import as_at, days, record, since
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller
 from shared.messaging import announce
@@ -93,9 +94,12 @@ async def raise_query(
     return query
 
 
-async def query_seen(session: AsyncSession, query_id: str, caller: Caller, *, lock: bool = False) -> PaymentQuery:
-    """A query the caller may see. Raises `QueryNotFound`."""
-    statement = select(PaymentQuery).where(PaymentQuery.id == query_id, lines_seen(caller, PaymentQuery))
+async def query_seen(
+    session: AsyncSession, query_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> PaymentQuery:
+    """A query the caller may see, now or as it stood then. Raises `QueryNotFound`."""
+    stood = as_known(PaymentQuery, known_at)
+    statement = select(stood).where(stood.id == query_id, lines_seen(caller, stood))
     query = await session.scalar(statement.with_for_update() if lock else statement)
     if query is None:
         raise QueryNotFound(f"No query {query_id}.")

@@ -26,9 +26,11 @@ from services.funding.queries.model import (
 from services.funding.queries.operations import LineNotFound, QueryNotFound
 from services.funding.queries.shapes import AnswerIn, ClockIn, ClockOut, QueryIn, QueryOut, QueryReasonIn
 from services.funding.scope import lines_seen
+from shared.clock import london_day
 from shared.errors import PreconditionFailed, PreconditionMissing
 from shared.facts import as_at as held_at
 from shared.facts import days
+from shared.history import as_known
 from shared.http import (
     AsAt,
     Idempotent,
@@ -89,32 +91,37 @@ async def list_queries(
     month: Month | None = None,
     state: QueryState | None = None,
     overdue: bool | None = None,
+    known_at: KnownAt = None,
 ) -> Page[QueryOut]:
     """Queries that concern the caller, the oldest first; `overdue=true` gives those whose time is up."""
-    statement = select(PaymentQuery).where(lines_seen(caller, PaymentQuery))
+    stood = as_known(PaymentQuery, known_at)
+    day = today if known_at is None else london_day(known_at)
+    statement = select(stood).where(lines_seen(caller, stood))
     for column, wanted in (
-        (PaymentQuery.network, network),
-        (PaymentQuery.practice, practice),
-        (PaymentQuery.payee, payee),
-        (PaymentQuery.line, line),
-        (PaymentQuery.month, month),
-        (PaymentQuery.state, state),
+        (stood.network, network),
+        (stood.practice, practice),
+        (stood.payee, payee),
+        (stood.line, line),
+        (stood.month, month),
+        (stood.state, state),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
     if overdue is not None:
-        late = PaymentQuery.state.in_(OPEN) & (PaymentQuery.answer_by < today)
+        late = stood.state.in_(OPEN) & (stood.answer_by < day)
         statement = statement.where(late if overdue else ~late)
-    found, following = await page(session, statement, [PaymentQuery.id], paging)
-    return Page(items=[query_out(row[0], today) for row in found], next=following)
+    found, following = await page(session, statement, [stood.id], paging)
+    return Page(items=[query_out(row[0], day) for row in found], next=following)
 
 
 @router.get("/queries/{query_id}", responses=refusals(QueryNotFound), summary="One query")
-async def read_query(session: Reading, response: Response, caller: Seen, today: Today, query_id: QueryId) -> QueryOut:
+async def read_query(
+    session: Reading, response: Response, caller: Seen, today: Today, query_id: QueryId, known_at: KnownAt = None
+) -> QueryOut:
     """A query, its clock and its answer."""
-    query = await operations.query_seen(session, query_id, caller)
+    query = await operations.query_seen(session, query_id, caller, known_at=known_at)
     tag(response, query)
-    return query_out(query, today)
+    return query_out(query, today if known_at is None else london_day(known_at))
 
 
 @router.put(

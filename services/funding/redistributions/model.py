@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.funding.base import Base
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Forbidden, Refused
+from shared.history import kept
 
 LAST_YEAR = "2023-24"
 """The last contract year in which unclaimed money could go to another network; from 2024/25 on it is lost."""
@@ -41,6 +42,7 @@ class RedistributionStep(StrEnum):
     REFUSED = "refused"
 
 
+@kept("contract_year", entered="created_at")
 class Redistribution(Base, Versioned):
     """One network gives up part of its sum for another of the same year; it counts from its approval on."""
 

@@ -19,6 +19,7 @@ from services.funding.scope import network_codes_seen
 from shared.clock import london_day
 from shared.database import new_id
 from shared.errors import NotFound
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller, Role
 
@@ -69,12 +70,18 @@ async def offer(
     return made
 
 
-async def redistribution_seen(session: AsyncSession, redistribution: str, caller: Caller) -> Redistribution:
-    """A redistribution the caller may see: as one of its networks, or above one. Raises `RedistributionNotFound`."""
-    statement = select(Redistribution).where(Redistribution.id == redistribution)
+async def redistribution_seen(
+    session: AsyncSession, redistribution: str, caller: Caller, *, known_at: datetime | None = None
+) -> Redistribution:
+    """A redistribution the caller may see: as one of its networks, or above one; now or as it stood then.
+
+    Raises `RedistributionNotFound`.
+    """
+    stood = as_known(Redistribution, known_at)
+    statement = select(stood).where(stood.id == redistribution)
     if not caller.everywhere:
         codes = network_codes_seen(caller)
-        statement = statement.where(or_(Redistribution.giver.in_(codes), Redistribution.receiver.in_(codes)))
+        statement = statement.where(or_(stood.giver.in_(codes), stood.receiver.in_(codes)))
     found = await session.scalar(statement)
     if found is None:
         raise RedistributionNotFound(f"No redistribution {redistribution}.")

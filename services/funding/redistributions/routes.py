@@ -21,10 +21,12 @@ from services.funding.redistributions.model import (
 from services.funding.redistributions.operations import RedistributionNotFound
 from services.funding.scope import network_codes_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
     In,
+    KnownAt,
     MoneyIn,
     MoneyOut,
     Now,
@@ -110,28 +112,34 @@ async def list_redistributions(
     contract_year: ContractYear | None = None,
     network: Annotated[str | None, Query(max_length=32)] = None,
     status: RedistributionStep | None = None,
+    known_at: KnownAt = None,
 ) -> Page[RedistributionOut]:
     """Those of the networks the caller may see, given or received."""
-    statement = select(Redistribution)
+    stood = as_known(Redistribution, known_at)
+    statement = select(stood)
     if not caller.everywhere:
         codes = network_codes_seen(caller)
-        statement = statement.where(or_(Redistribution.giver.in_(codes), Redistribution.receiver.in_(codes)))
+        statement = statement.where(or_(stood.giver.in_(codes), stood.receiver.in_(codes)))
     if contract_year is not None:
-        statement = statement.where(Redistribution.contract_year == contract_year)
+        statement = statement.where(stood.contract_year == contract_year)
     if network is not None:
-        statement = statement.where(or_(Redistribution.giver == network, Redistribution.receiver == network))
+        statement = statement.where(or_(stood.giver == network, stood.receiver == network))
     if status is not None:
-        statement = statement.where(Redistribution.status == status)
-    found, following = await page(session, statement, [Redistribution.id], paging)
+        statement = statement.where(stood.status == status)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[RedistributionOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/redistributions/{redistribution_id}", responses=refusals(RedistributionNotFound), summary="One of them")
 async def read_redistribution(
-    session: Reading, response: Response, caller: Seen, redistribution_id: RedistributionId
+    session: Reading,
+    response: Response,
+    caller: Seen,
+    redistribution_id: RedistributionId,
+    known_at: KnownAt = None,
 ) -> RedistributionOut:
     """Who gives what to whom, and how far it has come."""
-    return _shown(response, await operations.redistribution_seen(session, redistribution_id, caller))
+    return _shown(response, await operations.redistribution_seen(session, redistribution_id, caller, known_at=known_at))
 
 
 @router.put(

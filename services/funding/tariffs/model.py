@@ -14,6 +14,7 @@ from sqlalchemy.types import String
 
 from services.funding.base import Base
 from services.funding.payments.engine import Rate
+from shared.clock import london_day
 from shared.database import Code, Timestamp, Words, text_enum
 from shared.errors import Refused
 from shared.events.funding import TariffPublished
@@ -97,6 +98,10 @@ class Tariff(Base):
     published_by: Mapped[Words]
     published_at: Mapped[Timestamp]
 
+    def published_after(self, moment: datetime | None) -> bool:
+        """Whether it was published here on the day of that moment, but later."""
+        return moment is not None and self.published_at > moment and london_day(self.published_at) == london_day(moment)
+
     @property
     def known_on(self) -> date:
         """The day from which the rate counts as known: where it was not recorded, its first day."""
@@ -160,9 +165,16 @@ class Tariff(Base):
         )
 
 
-def in_force(tariffs: Iterable[Tariff], day: date, known_on: date) -> Tariff | None:
-    """The one rate of a kind, code and zone that holds on `day` as known on `known_on`; `None` if there is none."""
-    held = {t.id: t for t in tariffs if t.valid_from <= day <= t.valid_to and t.known_on <= known_on}
+def in_force(tariffs: Iterable[Tariff], day: date, known_on: date, known_at: datetime | None = None) -> Tariff | None:
+    """The one rate of a kind, code and zone that holds on `day` as known on `known_on`; `None` if there is none.
+
+    `known_at` is the moment of that day, where one is asked about: a rate published later on that day is not known yet.
+    """
+    held = {
+        t.id: t
+        for t in tariffs
+        if t.valid_from <= day <= t.valid_to and t.known_on <= known_on and not t.published_after(known_at)
+    }
     replaced = {t.supersedes for t in held.values() if t.supersedes}
     left = [t for t in held.values() if t.id not in replaced]
     return max(left, key=lambda t: (t.known_on, t.published_at, t.id), default=None)

@@ -121,7 +121,8 @@ async def scoped_rates_of(
     for scope, streams in by_scope.items():
         rates[scope] = {}
         for month in months:
-            chosen = (in_force(streams[code], first_day(month), london_day(known_at)) for code in sorted(streams))
+            day = first_day(month)
+            chosen = (in_force(streams[code], day, london_day(known_at), known_at) for code in sorted(streams))
             # one object per tariff: the engine tells "nothing changed since last month" by identity
             rates[scope][month] = tuple(made.setdefault(t.id, rate_from(t)) for t in chosen if t is not None)
     relabelled = await relabellings_of(session, sorted({year_of(month) for month in months}), london_day(known_at))

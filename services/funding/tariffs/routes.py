@@ -2,11 +2,11 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import AfterValidator, Field, model_validator
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Date, cast, func, select
 from sqlalchemy.orm import aliased
 
 from services.funding.budgets.operations import follow_tariff
@@ -146,6 +146,15 @@ async def publish_tariff(
     return TariffOut.model_validate(published)
 
 
+def _known(tariff: Any, known_at: datetime) -> ColumnElement[bool]:
+    """True of the rates known at a moment: from their day on, on the day they were published from that moment on."""
+    day = london_day(known_at)
+    published_on = cast(func.timezone("Europe/London", tariff.published_at), Date)
+    later_that_day: ColumnElement[bool] = (tariff.published_at > known_at) & (published_on == day)
+    known: ColumnElement[bool] = func.coalesce(tariff.known_from, tariff.valid_from) <= day
+    return known & ~later_that_day
+
+
 @router.get("/tariffs", summary="Rates, sums and ceilings")
 async def list_tariffs(
     session: Reading,
@@ -166,16 +175,15 @@ async def list_tariffs(
             statement = statement.where(column == wanted)
     if contract_year is not None:
         statement = statement.where(Tariff.contract_year == contract_year)
-    known_on = func.coalesce(Tariff.known_from, Tariff.valid_from)
     if known_at is not None:
-        statement = statement.where(known_on <= london_day(known_at))
+        statement = statement.where(_known(Tariff, known_at))
     if as_at is not None:
         later = aliased(Tariff)
         replacing = select(later.id).where(
             later.supersedes == Tariff.id, later.valid_from <= as_at, later.valid_to >= as_at
         )
         if known_at is not None:
-            replacing = replacing.where(func.coalesce(later.known_from, later.valid_from) <= london_day(known_at))
+            replacing = replacing.where(_known(later, known_at))
         statement = statement.where(Tariff.valid_from <= as_at, Tariff.valid_to >= as_at, ~replacing.exists())
     found, following = await page(session, statement, [Tariff.id], paging)
     return Page(items=[TariffOut.model_validate(row[0]) for row in found], next=following)

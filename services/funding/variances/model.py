@@ -13,6 +13,7 @@ from services.funding.base import Base
 from shared.database import Money, Rate, Timestamp, Words, text_enum
 from shared.errors import Fault, Refused
 from shared.facts import Dated, no_overlap
+from shared.history import Entered, kept
 
 
 class FindingsNotAcknowledged(Refused):
@@ -60,7 +61,8 @@ class VarianceThreshold(Base, Dated):
         return change > 0 and change >= self.amount and change * 100 >= self.percent * abs(before)
 
 
-class Finding(Base):
+@kept("run")
+class Finding(Base, Entered):
     """One stream or payee whose month differs from the month before by more than the threshold of the day.
 
     Or a local variation: then `paid_before` is what the national rates come to for the practices that agree, `amount`

@@ -14,6 +14,7 @@ from services.funding.variances import operations
 from services.funding.variances.model import VARIANCES, Finding, FindingKind, VarianceThreshold
 from shared.facts import as_at as held_at
 from shared.facts import days
+from shared.history import as_known
 from shared.http import (
     AsAt,
     Idempotent,
@@ -93,16 +94,18 @@ async def list_findings(
     run_id: Annotated[str, Path(max_length=64)],
     kind: FindingKind | None = None,
     acknowledged: bool | None = None,
+    known_at: KnownAt = None,
 ) -> Page[FindingOut]:
     """Streams and payees whose month differs from the month before by more than the threshold of the day, and local
     variations that rates or lists known since make too small."""
-    await run_seen(session, run_id)
-    statement = select(Finding).where(Finding.run == run_id)
+    stood = as_known(Finding, known_at)
+    await run_seen(session, run_id, known_at=known_at)
+    statement = select(stood).where(stood.run == run_id)
     if kind is not None:
-        statement = statement.where(Finding.kind == kind)
+        statement = statement.where(stood.kind == kind)
     if acknowledged is not None:
-        statement = statement.where(Finding.reason.is_not(None) if acknowledged else Finding.reason.is_(None))
-    found, following = await page(session, statement, [Finding.id], paging)
+        statement = statement.where(stood.reason.is_not(None) if acknowledged else stood.reason.is_(None))
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[FindingOut.model_validate(row[0]) for row in found], next=following)
 
 

@@ -18,6 +18,7 @@ from services.funding.variations.published import tariffs_of
 from shared.database import Code, Money, Timestamp, Versioned, Words, text_enum
 from shared.errors import Refused
 from shared.events.funding import VariationApproved, VariedCap, VariedDuty, VariedRole
+from shared.history import kept
 
 
 class IifNeverVaries(Refused):
@@ -71,6 +72,7 @@ class Overtaken(NamedTuple):
     detail: str
 
 
+@kept(entered="proposed_at")
 class Variation(Base, Versioned):
     """Terms that stand in for national ones from `valid_from` to `valid_to`, for practices that agreed.
 

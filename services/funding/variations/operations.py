@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +35,7 @@ from services.funding.variations.totals import compare, refuse_lower_ceiling, su
 from shared.clock import london_day
 from shared.errors import Fault, Invalid, NotFound
 from shared.facts import currently_known
+from shared.history import as_known
 from shared.http import require_match
 from shared.identity import Caller, Role
 from shared.messaging import announce_many
@@ -48,22 +50,23 @@ class CommissionerNotFound(NotFound):
     """No such commissioner, or none the caller may speak for."""
 
 
-def variations_seen(caller: Caller) -> ColumnElement[bool]:
-    """True of the variations a caller may see: of its commissioners, or naming its practices."""
+def variations_seen(caller: Caller, variation: Any = Variation) -> ColumnElement[bool]:
+    """True of the variations a caller may see: of its commissioners, or naming its practices; `variation` may be those
+    of an earlier moment."""
     if caller.everywhere:
         return true()
     codes = sorted(caller.organisations)
     seen: list[ColumnElement[bool]] = []
     if caller.has(Role.COMMISSIONER):
-        seen.append(Variation.commissioner.in_(codes))
+        seen.append(variation.commissioner.in_(codes))
     if caller.has(Role.SYSTEM):
-        seen.append(Variation.commissioner.in_(select(Commissioner.code).where(Commissioner.system.in_(codes))))
+        seen.append(variation.commissioner.in_(select(Commissioner.code).where(Commissioner.system.in_(codes))))
     if caller.has(Role.NETWORK):
         members = select(Membership.practice).where(Membership.network.in_(codes), currently_known(Membership))
-        named = select(Practice.code).where(Practice.code.in_(members), Practice.code == Variation.practices.any_())
+        named = select(Practice.code).where(Practice.code.in_(members), Practice.code == variation.practices.any_())
         seen.append(named.exists())
     if caller.has(Role.PRACTICE):
-        seen.append(Variation.practices.overlap(codes))
+        seen.append(variation.practices.overlap(codes))
     return or_(*seen) if seen else ~true()
 
 
@@ -174,9 +177,12 @@ async def _refuse_lower_ceilings(
             refuse_lower_ceiling(item["role"], item["zone"], month, Decimal(item["value"]), national)
 
 
-async def variation_seen(session: AsyncSession, variation_id: str, caller: Caller, *, lock: bool = False) -> Variation:
-    """A variation the caller may see. Raises `VariationNotFound`."""
-    statement = select(Variation).where(Variation.id == variation_id, variations_seen(caller))
+async def variation_seen(
+    session: AsyncSession, variation_id: str, caller: Caller, *, lock: bool = False, known_at: datetime | None = None
+) -> Variation:
+    """A variation the caller may see, now or as it stood then. Raises `VariationNotFound`."""
+    stood = as_known(Variation, known_at)
+    statement = select(stood).where(stood.id == variation_id, variations_seen(caller, stood))
     found: Variation | None = await session.scalar(statement.with_for_update() if lock else statement)
     if found is None:
         raise VariationNotFound(f"No variation {variation_id}.")

@@ -20,9 +20,11 @@ from services.funding.variations.operations import CommissionerNotFound, Variati
 from services.funding.variations.shapes import RefusalIn, VariationIn, VariationOut
 from shared.database import new_id
 from shared.errors import Invalid, PreconditionFailed, PreconditionMissing
+from shared.history import as_known
 from shared.http import (
     Idempotent,
     IfMatch,
+    KnownAt,
     Now,
     Page,
     Paging,
@@ -97,24 +99,28 @@ async def list_variations(
     commissioner: Annotated[str | None, Query(max_length=32)] = None,
     contract_year: ContractYear | None = None,
     status: VariationStatus | None = None,
+    known_at: KnownAt = None,
 ) -> Page[VariationOut]:
     """Those of the caller's area, or that name its practices."""
-    statement = select(Variation).where(variations_seen(caller))
+    stood = as_known(Variation, known_at)
+    statement = select(stood).where(variations_seen(caller, stood))
     for column, wanted in (
-        (Variation.commissioner, commissioner),
-        (Variation.contract_year, contract_year),
-        (Variation.status, status),
+        (stood.commissioner, commissioner),
+        (stood.contract_year, contract_year),
+        (stood.status, status),
     ):
         if wanted is not None:
             statement = statement.where(column == wanted)
-    found, following = await page(session, statement, [Variation.id], paging)
+    found, following = await page(session, statement, [stood.id], paging)
     return Page(items=[VariationOut.model_validate(row[0]) for row in found], next=following)
 
 
 @router.get("/variations/{variation_id}", responses=refusals(VariationNotFound), summary="One local variation")
-async def read_variation(session: Reading, response: Response, caller: Seen, variation_id: VariationId) -> VariationOut:
+async def read_variation(
+    session: Reading, response: Response, caller: Seen, variation_id: VariationId, known_at: KnownAt = None
+) -> VariationOut:
     """A variation with its rates, its practices and what it comes to."""
-    found = await operations.variation_seen(session, variation_id, caller)
+    found = await operations.variation_seen(session, variation_id, caller, known_at=known_at)
     tag(response, found)
     return VariationOut.model_validate(found)
 

@@ -42,6 +42,7 @@ class Question:
     moves: tuple[Move, ...]
     rates: tuple[NewRate, ...]
     lists: tuple[NewList, ...]
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Answer:
 async def answer(session: AsyncSession, question: Question, *, caller: Caller, now: datetime) -> Answer:
     """Where payments would differ. Raises `NetworksNotFound` and `QuestionRefused`; stores nothing."""
     networks = await _networks(session, question, caller)
-    year = await load_year(session, question.contract_year, question.through, now, networks=networks)
+    then = question.known_at
+    year = await load_year(session, question.contract_year, question.through, now, networks=networks, known_at=then)
     faults = [*await _faults_of_moves(session, question, year, caller), *_faults_of_figures(question, year)]
     if faults:
         raise QuestionRefused("The question makes no sense as things stand; errors lists every reason.", errors=faults)
@@ -62,7 +64,7 @@ async def answer(session: AsyncSession, question: Question, *, caller: Caller, n
     served = {
         network: {"now": _everybody(year, network), "then": _everybody(other, network)} for network in other.served
     }
-    populations = await populations_of(session, snapshot_of(question.contract_year), served, year.commissioners, None)
+    populations = await populations_of(session, snapshot_of(question.contract_year), served, year.commissioners, then)
     year, other = replace(year, populations=populations), replace(other, populations=populations)
     other = changed(other, (), (), question.lists)
     # in a thread, so that the service goes on answering while it compares

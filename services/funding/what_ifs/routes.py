@@ -11,7 +11,7 @@ from services.funding.tariffs.model import Basis
 from services.funding.what_ifs import operations
 from services.funding.what_ifs.operations import NetworksNotFound, Question, QuestionRefused
 from services.funding.what_ifs.rules import Change, Move, NewList, NewRate
-from shared.http import Idempotent, In, MoneyOut, Now, Out, Transaction, one_fault, refusals, service_router
+from shared.http import Idempotent, In, Instant, MoneyOut, Now, Out, Transaction, one_fault, refusals, service_router
 from shared.identity import Caller, Role, allow
 from shared.years import ContractYear, Month, months_of, year_of
 
@@ -55,7 +55,10 @@ class WhatIfListIn(In):
 
 
 class WhatIfIn(In):
-    """About some networks, an area, or the networks practices move between; at least one change."""
+    """About some networks, an area, or the networks practices move between; at least one change.
+
+    `known_at` asks what it would have changed of what was known then.
+    """
 
     contract_year: ContractYear
     through: Month | None = None
@@ -64,6 +67,7 @@ class WhatIfIn(In):
     members: Annotated[list[WhatIfMoveIn], Field(max_length=200)] = []
     rates: Annotated[list[WhatIfRateIn], Field(max_length=50)] = []
     populations: Annotated[list[WhatIfListIn], Field(max_length=2000)] = []
+    known_at: Instant = None
 
     @model_validator(mode="after")
     def _asks(self) -> "WhatIfIn":
@@ -158,6 +162,7 @@ async def ask(
             NewRate(new.stream, Decimal(new.value), new.first or months[0], new.last or months[-1])
             for new in asked.rates
         ),
+        known_at=asked.known_at,
         lists=tuple(NewList(new.practice, new.basis.value, Decimal(new.value)) for new in asked.populations),
     )
     found = await operations.answer(session, question, caller=caller, now=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -102,15 +103,17 @@ _OUTCOME = text(
     f"""
     WITH known AS ({_KNOWN}), changed AS (
         INSERT INTO claims AS held (
-            claim, kind, network, practice, post, month, contract_year, claimed, state, payable, limited_by, code, paid,
-            outcome_sequence
+            claim, kind, network, practice, post, month, contract_year, claimed, made_on, state, payable, limited_by,
+            code, paid, outcome_sequence
         )
         VALUES (
-            :claim, :kind, :network, :practice, :post, :month, :contract_year, :claimed, :state, :payable, :limited_by,
-            :code, :paid, :sequence
+            :claim, :kind, :network, :practice, :post, :month, :contract_year, :claimed, :made_on, :state, :payable,
+            :limited_by, :code, :paid, :sequence
         )
         ON CONFLICT (claim) DO UPDATE SET
-            claimed = coalesce(held.claimed, excluded.claimed),
+            claimed = CASE WHEN held.outcome_sequence < excluded.outcome_sequence
+                THEN coalesce(excluded.claimed, held.claimed) ELSE coalesce(held.claimed, excluded.claimed) END,
+            made_on = coalesce(held.made_on, excluded.made_on),
             state = CASE WHEN held.outcome_sequence < excluded.outcome_sequence THEN excluded.state ELSE held.state END,
             payable = CASE WHEN excluded.state = 'approved' THEN excluded.payable ELSE held.payable END,
             limited_by = CASE WHEN excluded.state = 'approved' THEN excluded.limited_by ELSE held.limited_by END,
@@ -137,6 +140,7 @@ Outcome = (
     | funding.ArrearsRejected
     | funding.ArrearsPaid
     | funding.ArrearsTakenBack
+    | funding.PracticeClaimMade
     | funding.PracticeClaimApproved
     | funding.PracticeClaimReturned
     | funding.PracticeClaimRejected
@@ -145,9 +149,14 @@ Outcome = (
 )
 
 
+_NOTHING = dict.fromkeys(("claimed", "made_on", "payable", "limited_by", "code", "paid"))
+ACHIEVED = frozenset({"iif", "caip_max"})
+"""Streams in which nothing but achievements is paid."""
+
+
 async def note_outcome(session: AsyncSession, event: Outcome, sequence: int) -> None:
     """What funding said of a claim; the newest word is its state."""
-    values = _of_whom(event) | {"claimed": None, "payable": None, "limited_by": None, "code": None, "paid": None}
+    values = _of_whom(event) | _NOTHING
     match event:
         case funding.ClaimApproved() | funding.ArrearsApproved() | funding.PracticeClaimApproved():
             values |= {"state": ClaimState.APPROVED, "payable": event.payable, "limited_by": event.limited_by}
@@ -157,12 +166,14 @@ async def note_outcome(session: AsyncSession, event: Outcome, sequence: int) -> 
             values |= {"state": ClaimState.PAID, "paid": event.paid}
         case funding.ClaimReturned() | funding.PracticeClaimReturned():
             values |= {"state": ClaimState.RETURNED, "code": event.code}
+        case funding.PracticeClaimMade():
+            values |= {"state": ClaimState.MADE, "claimed": event.claimed, "made_on": event.made_on}
         case funding.PracticeClaimWithdrawn():
             values |= {"state": ClaimState.WITHDRAWN}
         case _:
             values |= {"state": ClaimState.REJECTED, "code": event.code}
     if isinstance(event, funding.PracticeClaimApproved):
-        # what a practice claims is told when it is granted, and not before
+        # logs hold claims granted before it was told when they are made
         values["claimed"] = event.claimed
     write_later(session, _OUTCOME, {**values, "sequence": sequence})
 
@@ -189,11 +200,28 @@ async def note_achievement(session: AsyncSession, event: funding.AchievementAppr
         "post": "",
         "month": "",
         "contract_year": event.contract_year,
-        "claimed": None,
         "state": ClaimState.APPROVED,
         "payable": event.amount,
-        "limited_by": None,
-        "code": None,
-        "paid": None,
     }
-    write_later(session, _OUTCOME, {**values, "sequence": sequence})
+    write_later(session, _OUTCOME, {**_NOTHING, **values, "sequence": sequence})
+
+
+async def note_paid_achievements(session: AsyncSession, event: funding.PaymentIssued, sequence: int) -> None:
+    """What a run paid a network of its achievements, by year: what answered queries about them is told with queries."""
+    paid: dict[str, Decimal] = defaultdict(lambda: Decimal("0.00"))
+    for line in event.lines:
+        if line.stream in ACHIEVED and line.cause != "query":
+            paid[year_of(line.month)] += line.amount
+    for year, amount in paid.items():
+        values = {
+            "kind": ClaimKind.ACHIEVEMENTS,
+            "claim": f"{event.run}/{event.network}/{year}",
+            "network": event.network,
+            "practice": "",
+            "post": "",
+            "month": "",
+            "contract_year": year,
+            "state": ClaimState.PAID,
+            "paid": amount,
+        }
+        write_later(session, _OUTCOME, {**_NOTHING, **values, "sequence": sequence})

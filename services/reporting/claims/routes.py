@@ -20,8 +20,8 @@ router = service_router("reporting", tags=["claims"])
 class ClaimsOut(Out):
     """The claims that stand, what they ask for, what was granted of them and what of that was paid.
 
-    A claim sent back, turned down or taken back no longer stands; made again it counts once. What practices claim is
-    told once it is granted. Of achievements only what was granted is told: their payments stand under `spend`.
+    A claim sent back, turned down or taken back no longer stands; made again it counts once. Of
+    achievements what was granted and paid is told, for nobody claims a sum.
     """
 
     key: str
