@@ -100,6 +100,22 @@ COPIES: tuple[Copy, ...] = (
         "FROM practice_dispersals GROUP BY 1",
     ),
     Copy(
+        "commissioners-succeeded", "registry",
+        "SELECT predecessor AS commissioner, successor, CAST(lower(valid) AS text) AS day FROM successions "
+        "WHERE upper_inf(known) AND level = 'commissioner' AND predecessor <> successor",
+        "funding",
+        "SELECT commissioner, successor, CAST(succeeded_on AS text) AS day FROM successions "
+        "WHERE commissioner <> successor",
+    ),
+    Copy(
+        "commissioners-succeeded", "registry",
+        "SELECT predecessor AS commissioner, successor, CAST(lower(valid) AS text) AS day FROM successions "
+        "WHERE upper_inf(known) AND level = 'commissioner' AND predecessor <> successor",
+        "reporting",
+        "SELECT commissioner, successor, CAST(succeeded_on AS text) AS day FROM successions "
+        "WHERE commissioner <> successor",
+    ),
+    Copy(
         "populations", "registry",
         "SELECT practice, basis, CAST(lower(valid) AS text) AS snapshot, trim_scale(value) AS value FROM list_sizes "
         "WHERE upper_inf(known)",

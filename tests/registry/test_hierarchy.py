@@ -291,6 +291,29 @@ async def test_a_wrong_day_is_put_right_and_the_old_belief_stays_answerable(app:
     assert placed == ["SA1", "SB2"]
 
 
+async def test_an_heir_of_two_stands_from_the_first_of_them_whatever_day_is_put_right_of_the_other(
+    app: Harness,
+) -> None:
+    """And so does the heir of heirs, a year later."""
+    for code in ("SA1", "SB2"):
+        await succeed(app, code, heir("S1Y5D"), on="2022-07-01")
+    await succeed(app, "S1Y5D", heir("S7A1X"), on="2023-04-01")
+    await succeed(app, "SA1", heir("S1Y5D"), on="2022-08-01")
+
+    async def stand(code: str) -> list[bool]:
+        days = ("2022-06-30", "2022-07-01", "2022-07-31", "2022-08-01", "2023-03-31", "2023-04-01")
+        return [(await get(app, f"/commissioners/{code}?as_at={day}"))["system"] is not None for day in days]
+
+    assert await stand("SA1") == [True, True, True, False, False, False]
+    assert await stand("S1Y5D") == [False, True, True, True, True, False]
+    assert await stand("S7A1X") == [False] * 5 + [True]
+    for day, expected in (("2022-07-15", {"SA1", "S1Y5D"}), ("2022-08-01", {"S1Y5D"}), ("2023-04-01", {"S7A1X"})):
+        asked = f"/statistics/areas?as_at=2022-04-01&snapshot=2022-01-01&map_of={day}"
+        assert {area["code"] for area in (await get(app, asked))["items"]} == expected, day
+    await succeed(app, "SB2", heir("S1Y5D"), on="2022-09-01")
+    assert await stand("S1Y5D") == [False, False, False, True, True, False]
+
+
 async def test_a_succession_recorded_by_mistake_is_taken_back_by_naming_itself_alone(app: Harness) -> None:
     await succeed(app, "SB2", heir("S1Y5D"))
     back = await succeed(app, "SB2", heir("SB2"), kind="enlargement")

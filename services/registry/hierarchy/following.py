@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.hierarchy.model import Level, Placement, Plan
 from services.registry.hierarchy.pieces import Values, begun_by, given_back, handed_over, taken_back
 from services.registry.hierarchy.placing import PLACED, SYSTEM
-from services.registry.hierarchy.queries import gone_by
+from services.registry.hierarchy.queries import gone_by, links_of
 from services.registry.networks.model import Membership, NetworkEntry
 from services.registry.ods.reconcile import Key, Piece, held_pieces
 from services.registry.practices.model import PracticeCommissioner
@@ -148,6 +148,10 @@ async def commissioners_follow(
     """
     held = await places_of(session, ground.codes)
     gone = await gone_by(session, Level.SYSTEM, ground.on)
+    others: dict[str, date] = {}
+    for link in await links_of(session, Level.COMMISSIONER, ground.codes):
+        if link.predecessor not in ground.plans and link.predecessor != link.successor:
+            others.setdefault(link.successor, link.valid_from)
     places = {code: held.get(code, []) for code in ground.codes}
     for code, was in ground.was.items():
         places[code] = (
@@ -171,7 +175,9 @@ async def commissioners_follow(
                 )
                 continue
             values = (heir.name or heir.code, *(stands or ()))
-            places[heir.code] = begun_by(places[heir.code], plan.on, before.on if before else None, values)
+            # whoever else it takes over from was its own from an earlier day, whatever is put right of this one
+            begins = min(plan.on, others.get(heir.code, plan.on))
+            places[heir.code] = begun_by(places[heir.code], begins, before.on if before else None, values)
         if not plan.goes_on:
             places[code] = handed_over(places[code], plan.on, lambda _: None)
     return {(code,): pieces for code, pieces in places.items() if pieces}
