@@ -80,6 +80,8 @@ def bodies() -> dict[str, Any]:
         f"PUT {PRACTICE}/closure": {"closed_on": "2023-03-31", "reason": "The partners retire."},
         f"PUT {PRACTICE}/closure/withdrawal": REASON,
         f"PUT {PRACTICE}/succession": {"successor": "Z80002", "succeeded_on": "2023-04-01", "reason": "They merge."},
+        f"PUT {PRACTICE}/dispersal": {"dispersed_from": "2023-04-01", "reason": "All have registered elsewhere."},
+        f"PUT {PRACTICE}/dispersal/withdrawal": REASON,
         f"PUT {PRACTICE}/dormancy": DAYS,
         f"PUT {PRACTICE}/reopening": {"reopened_on": "2022-09-01", "reason": "The building is ready."},
         f"PUT {PRACTICE}/commissioner": {"commissioner": "SB2", **DAYS},
