@@ -21,6 +21,7 @@ from services.funding.claims import routes as claims
 from services.funding.consents import routes as consents
 from services.funding.deadlines import routes as deadlines
 from services.funding.debts import routes as debts
+from services.funding.distribution_rules import routes as distribution_rules
 from services.funding.distributions import routes as distributions
 from services.funding.duties import routes as duties
 from services.funding.entitlements import routes as entitlements
@@ -33,6 +34,7 @@ from services.funding.membership_rules import routes as membership_rules
 from services.funding.payment_files import routes as payment_files
 from services.funding.payments import routes as payments
 from services.funding.populations import routes as populations
+from services.funding.practice_ceilings import routes as practice_ceilings
 from services.funding.practice_scheme import routes as practice_scheme
 from services.funding.queries import routes as queries
 from services.funding.redirections import routes as redirections
@@ -119,12 +121,14 @@ def service(settings: Settings) -> Service:
             lines.router,
             queries.router,
             statements.router,
+            distribution_rules.router,
             distributions.router,
             claims.router,
             arrears.router,
             forecasts.router,
             deadlines.router,
             practice_scheme.router,
+            practice_ceilings.router,
         ],
         handlers=HANDLERS,
         announces=[

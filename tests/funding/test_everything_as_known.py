@@ -52,9 +52,10 @@ NOT_OF_MONEY = {
     "/funding/v1/messages/parked",
     "/funding/v1/payment-files/{file_id}/content",
     "/funding/v1/payment-instructions/{instruction_id}/parts",
+    "/funding/v1/relabellings/{relabelling_id}",
 }
-"""The trail and the plumbing, which are logs themselves, the bytes of a file, which never change, and who might be sent
-money that came back, which is a question of today."""
+"""The trail and the plumbing, which are logs themselves, the bytes of a file and a relabelling published, which never
+change, and who might be sent money that came back, which is a question of today."""
 OTHER = "U55555"
 TODAY = london_day(datetime.now(UTC))
 ASKED = {

@@ -11,6 +11,7 @@ from services.funding.agreed_roles.model import AgreedRole, RolesNotOpenYet
 from services.funding.agreed_roles.operations import AgreedNetworkNotFound, Agreement, agree_role
 from services.funding.claims.operations import recheck_waiting
 from services.funding.claims.routes import Decides, Seen
+from services.funding.codes import OrganisationCode
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.scope import network_codes_seen
 from shared.facts import as_at as held_on
@@ -40,7 +41,7 @@ router = service_router("funding", tags=["claims"])
 class AgreedRoleIn(In):
     """`short` is a word for the role's code; `ceiling` is £ a year for one whole-time equivalent."""
 
-    network: Annotated[str, Field(min_length=3, max_length=8, pattern=r"^[A-Z0-9]+$")]
+    network: OrganisationCode
     short: Annotated[str, Field(min_length=2, max_length=14, pattern=r"^[a-z_]+$")]
     name: Annotated[str, Field(min_length=3, max_length=200)]
     ceiling: Annotated[MoneyIn, Field(gt=0, le=500_000)]

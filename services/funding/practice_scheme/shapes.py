@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from services.funding.codes import OrganisationCode
 from services.funding.money import plain
 from services.funding.practice_scheme.model import Content, Step
 from services.funding.practice_scheme.rules import Engagement, Kind
@@ -61,7 +62,7 @@ class PracticeClaimContentIn(In):
 class PracticeClaimIn(PracticeClaimContentIn):
     """`continues` names an earlier claim of a series made ahead: withdrawn together from any one on."""
 
-    practice: Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
+    practice: OrganisationCode
     continues: Annotated[str, Field(max_length=64)] | None = None
 
 
@@ -113,26 +114,3 @@ class PracticeClaimOut(Out):
     code: str | None
     reason: str | None
     run: str | None
-
-
-class PracticeCeilingOut(Out):
-    """The most a practice may be reimbursed in a year, and what of it is taken; `amount` is null while held.
-
-    Practices that are one have one ceiling: `shared_with` names the others, `population` and `left` are of all.
-    """
-
-    practice: str
-    contract_year: str
-    snapshot: date
-    tariff: str | None
-    rate: NumberOut | None
-    confidence: str | None
-    population: NumberOut | None
-    amount: MoneyOut | None
-    held_code: str | None
-    held_reason: str | None
-    approved: MoneyOut
-    paid: MoneyOut
-    waiting: MoneyOut
-    left: MoneyOut | None
-    shared_with: list[str] = []

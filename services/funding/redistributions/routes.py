@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import or_, select
 
 from services.funding.claims.routes import Decides, Seen
+from services.funding.codes import OrganisationCode
 from services.funding.heirs.operations import NotYoursToDecide
 from services.funding.redistributions import operations
 from services.funding.redistributions.model import (
@@ -47,7 +48,6 @@ router = service_router("funding", tags=["budgets"])
 
 RedistributionId = Annotated[str, Path(max_length=64)]
 Network = Annotated[Caller, allow(Role.NETWORK)]
-NetworkCode = Annotated[str, Field(min_length=3, max_length=12, pattern=r"^[A-Z0-9]+$")]
 _STALE = (RedistributionNotFound, RedistributionNotOpen, PreconditionFailed, PreconditionMissing)
 
 
@@ -55,8 +55,8 @@ class RedistributionIn(In):
     """What `giver` will not use of its sum, for `receiver`."""
 
     contract_year: ContractYear
-    giver: NetworkCode
-    receiver: NetworkCode
+    giver: OrganisationCode
+    receiver: OrganisationCode
     amount: Annotated[MoneyIn, Field(gt=0)]
 
 

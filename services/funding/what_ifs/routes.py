@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field, model_validator
 
+from services.funding.codes import OrganisationCode
 from services.funding.tariffs.model import Basis
 from services.funding.what_ifs import operations
 from services.funding.what_ifs.operations import NetworksNotFound, Question, QuestionRefused
@@ -17,16 +18,15 @@ from shared.years import ContractYear, Month, months_of, year_of
 
 router: APIRouter = service_router("funding", tags=["what-ifs"])
 
-Code = Annotated[str, Field(pattern=r"^[A-Z0-9]{3,12}$")]
 Number = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
 
 
 class WhatIfMoveIn(In):
     """A practice leaves one network, joins another, or both, from a month on."""
 
-    practice: Code
-    leaves: Code | None = None
-    joins: Code | None = None
+    practice: OrganisationCode
+    leaves: OrganisationCode | None = None
+    joins: OrganisationCode | None = None
     month: Month
     share: Annotated[str, Field(pattern=r"^(0\.[0-9]{1,6}|1(\.0{1,6})?)$")] = "1"
 
@@ -49,7 +49,7 @@ class WhatIfRateIn(In):
 
 
 class WhatIfListIn(In):
-    practice: Code
+    practice: OrganisationCode
     basis: Basis
     value: Number
 
@@ -62,8 +62,8 @@ class WhatIfIn(In):
 
     contract_year: ContractYear
     through: Month | None = None
-    networks: Annotated[list[Code], Field(max_length=300)] = []
-    commissioner: Code | None = None
+    networks: Annotated[list[OrganisationCode], Field(max_length=300)] = []
+    commissioner: OrganisationCode | None = None
     members: Annotated[list[WhatIfMoveIn], Field(max_length=200)] = []
     rates: Annotated[list[WhatIfRateIn], Field(max_length=50)] = []
     populations: Annotated[list[WhatIfListIn], Field(max_length=2000)] = []

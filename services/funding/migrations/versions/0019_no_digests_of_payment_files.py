@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0019"
@@ -23,6 +24,11 @@ END $$
 """
 
 
+_BEFORE = _KEPT.replace("OLD.total)", "OLD.total, OLD.bacs_sha256, OLD.csv_sha256)").replace(
+    "NEW.total)", "NEW.total, NEW.bacs_sha256, NEW.csv_sha256)"
+)
+
+
 def upgrade() -> None:
     op.execute(_KEPT)
     op.drop_column("payment_files", "bacs_sha256")
@@ -30,4 +36,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the digests are gone, and for a reason")
+    # what the digests were is gone: no file has one
+    for column in ("bacs_sha256", "csv_sha256"):
+        op.add_column("payment_files", sa.Column(column, sa.String(length=64), server_default="", nullable=False))
+        op.alter_column("payment_files", column, server_default=None)
+    op.execute(_BEFORE)

@@ -25,6 +25,12 @@ BEGIN
     RETURN NEW;
 END $$
 """
+_BEFORE = _INSTRUCTIONS.replace(
+    """       (OLD.debt IS NOT NULL AND (OLD.debt, OLD.settled_on, OLD.settled_by) IS DISTINCT FROM
+                                 (NEW.debt, NEW.settled_on, NEW.settled_by)) OR
+""",
+    "",
+)
 _KEPT = """
 CREATE FUNCTION refuse_other_debt_decisions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -104,4 +110,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("debts were decided by two people")
+    op.execute(_BEFORE)
+    op.drop_table("debt_decisions")
+    op.execute("DROP FUNCTION refuse_other_debt_decisions()")
+    op.drop_constraint(op.f("ck_payment_instructions_debt"), "payment_instructions", type_="check")
+    op.drop_column("payment_instructions", "debt")

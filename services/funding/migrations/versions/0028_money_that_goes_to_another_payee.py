@@ -28,6 +28,16 @@ BEGIN
     RETURN NEW;
 END $$
 """
+_BEFORE = (
+    _INSTRUCTIONS.replace(
+        """(OLD.taken_into, OLD.redirected) IS DISTINCT FROM
+                                       (NEW.taken_into, NEW.redirected)) OR""",
+        "OLD.taken_into IS DISTINCT FROM NEW.taken_into) OR",
+    )
+    .replace("       NEW.redirected < OLD.redirected OR\n", "")
+    .replace("'returned', 'redirected') AND OLD", "'returned') AND OLD")
+    .replace("       (NEW.state = 'redirected' AND OLD.state NOT IN ('held', 'redirected')) OR\n", "")
+)
 _KEPT = """
 CREATE FUNCTION refuse_other_redirections() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -136,4 +146,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("money went to other payees by it")
+    op.execute(_BEFORE)
+    op.drop_table("redirected_amounts")
+    op.drop_table("redirections")
+    op.execute("DROP FUNCTION refuse_other_redirections()")
+    op.drop_constraint(op.f("ck_run_confirmations_adds_up"), "run_confirmations", type_="check")
+    op.create_check_constraint(
+        op.f("ck_run_confirmations_adds_up"),
+        "run_confirmations",
+        "issued + brought_forward = confirmed + returned + carried",
+    )
+    op.drop_constraint(op.f("ck_payment_instructions_redirected"), "payment_instructions", type_="check")
+    for table in ("payment_instructions", "run_confirmations"):
+        op.drop_column(table, "redirected")

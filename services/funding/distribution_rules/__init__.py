@@ -1,0 +1,1 @@
+"""The rules a network agreed for dividing its money, and what its agreement suggests."""
