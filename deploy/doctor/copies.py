@@ -152,7 +152,8 @@ COPIES: tuple[Copy, ...] = (
     ),
     Copy(
         "claim-outcomes", "funding",
-        "SELECT id, status, CASE WHEN status <> 'rejected' THEN payable - taken_back END AS payable FROM claims "
+        "SELECT id, CASE WHEN run IS NULL THEN status ELSE 'paid' END AS status, CASE WHEN run IS NOT NULL "
+        "THEN paid - taken_back WHEN status <> 'rejected' THEN payable END AS payable FROM claims "
         "WHERE status <> 'submitted'",
         "workforce",
         "SELECT claim AS id, state AS status, "

@@ -64,13 +64,14 @@ _ANNOUNCED: LiteralString = """
 
 _CLAIMS: LiteralString = """
     WITH lines AS (
-        SELECT substr(l.reference, 8) AS claim, count(*) AS times, sum(l.amount) AS amount, min(l.run) AS run
+        SELECT split_part(substr(l.reference, 8), '~', 1) AS claim, sum(l.amount) AS amount, array_agg(l.run) AS runs
         FROM payment_lines l JOIN payment_runs r ON r.id = l.run AND r.status = 'issued'
-        WHERE l.reference LIKE 'claims/%' AND l.amount IS NOT NULL GROUP BY l.reference
+        WHERE l.reference LIKE 'claims/%' AND l.amount IS NOT NULL GROUP BY 1
     )
-    SELECT coalesce(c.id, lines.claim) AS claim, c.status, c.payable, lines.amount AS paid, lines.times, c.run
-    FROM (SELECT * FROM claims WHERE status = 'paid') c FULL JOIN lines ON lines.claim = c.id
-    WHERE c.id IS NULL OR lines.claim IS NULL OR lines.times <> 1 OR lines.amount <> c.payable OR lines.run <> c.run
+    SELECT coalesce(c.id, lines.claim) AS claim, c.status, c.payable, c.paid, lines.amount AS of_lines, c.run
+    FROM (SELECT * FROM claims WHERE run IS NOT NULL OR status = 'paid') c FULL JOIN lines ON lines.claim = c.id
+    WHERE c.id IS NULL OR lines.claim IS NULL OR lines.amount <> c.paid OR c.paid > c.payable
+       OR (c.status = 'paid') <> (c.paid = c.payable) OR NOT c.run = ANY (lines.runs)
     ORDER BY 1
 """
 

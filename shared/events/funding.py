@@ -351,12 +351,14 @@ class ClaimReturned(ClaimEvent):
 
 @catalogued
 class ClaimPaid(ClaimEvent):
-    """A claim was part of an issued payment."""
+    """A claim, or a part of it, was part of an issued payment. `paid` is all that was paid of it, where that is told:
+    less than was approved while the rest waits for a sum that was lowered."""
 
     name: ClassVar[str] = "claim-paid"
 
     run: str
     amount: Decimal
+    paid: Decimal | None = None
 
 
 @catalogued
@@ -477,12 +479,13 @@ class ArrearsRejected(ArrearsEvent):
 
 @catalogued
 class ArrearsPaid(ArrearsEvent):
-    """A claim of arrears was part of an issued payment."""
+    """A claim of arrears, or a part of it, was part of an issued payment; `paid` as of a claim."""
 
     name: ClassVar[str] = "arrears-paid"
 
     run: str
     amount: Decimal
+    paid: Decimal | None = None
 
 
 @catalogued

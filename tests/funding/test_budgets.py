@@ -9,13 +9,16 @@ from typing import Any
 
 from sqlalchemy import text
 
-from shared.events.funding import BudgetSet
+from shared.events.funding import BudgetSet, ClaimPaid
 from shared.identity import Role
+from tests.funding.adding_up import adds_up
+from tests.funding.asking import explained
 from tests.funding.builders import NETWORK, a_claim, an_approved_network, list_sizes, some_practices
 from tests.funding.test_claims import commissioner
 from tests.funding.test_claims_decided import CLAIMS, a_month_claimed, an_area_in
 from tests.funding.test_journey import an_area, paid
 from tests.funding.test_succession import on
+from tests.funding.test_withdrawals import withdrawn
 from tests.harness import Harness
 
 OTHER = "U20000"
@@ -215,10 +218,11 @@ async def test_a_role_agreed_with_the_commissioner_is_paid_up_to_its_ceiling_and
     assert (raised.status_code, shown) == (201, ["60000.00", "66000.00"])
 
 
-async def test_an_approved_claim_waits_while_a_lowered_sum_does_not_reach_it(
+async def test_of_an_approved_claim_a_lowered_sum_pays_what_it_reaches_and_the_rest_waits(
     funding_app: Harness,
 ) -> None:
-    """Weights restated so far down that the sum, 16.696 a head, reaches the first of two claims of 3,730.00 only."""
+    """Weights restated so far down that the sum, 16.696 a head, reaches the first of two claims of 3,730.00 and 444.00
+    of the second."""
     app = funding_app
     await an_area(app)
     await app.deliver(a_claim(), a_claim("claim-2", post="post-2", made_on=date(2022, 5, 3)))
@@ -227,19 +231,42 @@ async def test_an_approved_claim_waits_while_a_lowered_sum_does_not_reach_it(
         assert (done.status_code, done.json()["payable"]) == (200, "3730.00"), done.text
     await app.deliver(list_sizes("weighted", {"A00001": 200, "A00002": 50}, known_from=date(2022, 5, 1)))
     run = await paid(app, "2022-04")
-    assert run["totals"]["arrs"] == {"lines": 1, "amount": "3730.00"}
+    assert run["totals"]["arrs"] == {"lines": 2, "amount": "4174.00"}
     assert run["held"]["beyond-sum"] == 1
     headers = app.token(Role.NATIONAL)
     lines = (await app.client.get(f"/funding/v1/payment-runs/{run['id']}/lines", headers=headers)).json()["items"]
     by_reference = {line["reference"]: line for line in lines if line["stream"] == "arrs"}
-    assert by_reference["claims/claim-1"]["amount"] == "3730.00", "the first approved is paid"
-    waiting = by_reference["claims/claim-2"]
-    assert (waiting["amount"], waiting["held_code"]) == (None, "beyond-sum")
+    assert by_reference["claims/claim-1"]["amount"] == "3730.00", "the first approved is paid whole"
+    part, waiting = by_reference["claims/claim-2"], by_reference["claims/claim-2~444.00"]
+    assert (part["amount"], waiting["amount"], waiting["held_code"]) == ("444.00", None, "beyond-sum")
+    told = await explained(app, part)
+    assert any("limited by: network_sum" in step for step in told["arithmetic"])
     why = (await app.client.get(f"/funding/v1/lines/{waiting['id']}/explanation", headers=headers)).json()
-    assert "£7,460.00 would be taken of the network's sum, now £4,174.00" in why["sentence"]
+    assert (
+        "£7,460.00 would be taken of the network's sum, now £4,174.00. It reaches for £444.00, which is paid"
+        in why["sentence"]
+    )
+    claim = (await app.client.get(f"{CLAIMS}/claim-2", headers=commissioner(app))).json()
+    assert (claim["status"], claim["payable"], claim["paid"]) == ("approved", "3730.00", "444.00")
+    await adds_up(app)
     assert (await paid(app, "2022-05"))["held"]["beyond-sum"] == 1, "it goes on waiting"
+    await app.deliver(list_sizes("weighted", {"A00001": 250, "A00002": 50}, known_from=date(2022, 5, 20)))
+    more = await paid(app, "2022-06")
+    assert more["totals"]["arrs"] == {"lines": 1, "amount": "834.80"}  # 16.696 × 50 more
     await app.deliver(list_sizes("weighted", {"A00001": 31000, "A00002": 19000}, known_from=date(2022, 6, 1)))
-    later = await paid(app, "2022-06")
-    assert later["totals"]["arrs"] == {"lines": 1, "amount": "3730.00"}
+    later = await paid(app, "2022-07")
+    assert later["totals"]["arrs"] == {"lines": 1, "amount": "2451.20"}
     assert "beyond-sum" not in later["held"]
-    assert (await app.client.get(f"{CLAIMS}/claim-2", headers=commissioner(app))).json()["status"] == "paid"
+    claim = (await app.client.get(f"{CLAIMS}/claim-2", headers=commissioner(app))).json()
+    assert (claim["status"], claim["paid"]) == ("paid", "3730.00")
+    told_of = [(e.amount, e.paid) for e in await app.announced() if isinstance(e, ClaimPaid) and e.claim == "claim-2"]
+    assert told_of == [
+        (Decimal("444.00"), Decimal("444.00")),
+        (Decimal("834.80"), Decimal("1278.80")),
+        (Decimal("2451.20"), Decimal("3730.00")),
+    ]
+    await adds_up(app)
+    await app.deliver(withdrawn(date(2022, 4, 1)))
+    august = await paid(app, "2022-08")
+    assert august["totals"]["arrs"] == {"lines": 2, "amount": "-7460.00"}, "all parts are taken back as one"
+    await adds_up(app)

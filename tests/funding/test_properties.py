@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from deploy.issuer import EmbeddedIssuer
 from services.funding.claims.beyond import beyond_sums
+from services.funding.claims.parts import whole_of
 from services.funding.entitlements.queries import load_year
 from services.funding.lines.trace import recompute
 from services.funding.membership_rules.operations import rules_of
@@ -202,7 +203,7 @@ async def check(app: Harness) -> None:
                 )
             )
         ).all()
-        claims = (await session.execute(text("SELECT id, status, payable, month, taken_back FROM claims"))).all()
+        claims = (await session.execute(text("SELECT id, status, payable, month, paid, taken_back FROM claims"))).all()
         withdrawn = await withdrawals_of(session, days(APRIL, None), None, None)
         rules = await rules_of(session, MONTHS, None)
         beyond = await beyond_sums(session)
@@ -226,7 +227,7 @@ async def check(app: Harness) -> None:
         )
         waits = (await session.execute(text("SELECT payee, state, amount FROM payment_instructions"))).all()
     by_head: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    claimed: dict[str, list[Decimal]] = defaultdict(list)
+    claimed: dict[str, Decimal] = defaultdict(Decimal)
     reversed_of: dict[str, Decimal] = defaultdict(Decimal)
     running: dict[Any, Decimal] = defaultdict(Decimal)
     for row in sorted(rows, key=lambda row: row.id):
@@ -240,7 +241,7 @@ async def check(app: Harness) -> None:
         elif row.reference is None:
             by_head[row.network, row.practice, row.stream][row.month] += row.amount
         else:
-            claimed[row.reference].append(row.amount)
+            claimed[whole_of(row.reference)] += row.amount
     assert {payee: amount for payee, amount in standing.items() if amount} == {
         payee: amount for payee, amount in of_payee.items() if amount
     }, "what payees are sent, or carry forward, is what their lines come to"
@@ -254,16 +255,19 @@ async def check(app: Harness) -> None:
     for key in {*by_head, *due}:
         outside = sum((amount for month, amount in by_head[key].items() if (key, month) not in held), Decimal(0))
         assert outside == due.get(key, Decimal(0)), key
-    assert {f"claims/{c.id}": [c.payable] for c in claims if c.status == "paid"} == claimed
+    assert {f"claims/{c.id}": c.paid for c in claims if c.paid} == {
+        claim: paid for claim, paid in claimed.items() if paid
+    }
+    assert all(c.paid == c.payable if c.status == "paid" else not c.paid or c.paid < c.payable for c in claims)
     # of what was paid stays the part of the month with the right; what waits for it has no part of its month
     spans = [fact.span for fact in withdrawn.get(NETWORK, ()) if fact.practice is None]
     right = {f"claims/{c.id}": right_in(c.month, rules.get(c.month), spans) for c in claims}
     for c in claims:
-        if c.status == "paid":
+        if c.paid:
             part = right[f"claims/{c.id}"]
-            stays = to_pence(c.payable * part.numerator, Decimal(part.denominator))
-            assert c.payable + reversed_of[f"claims/{c.id}"] == stays, c.id
-            assert c.taken_back == c.payable - stays, c.id
+            stays = to_pence(c.paid * part.numerator, Decimal(part.denominator))
+            assert c.paid + reversed_of[f"claims/{c.id}"] == stays, c.id
+            assert c.taken_back == c.paid - stays, c.id
     without_right = {claim for claim, part in right.items() if not part}
     assert {f"claims/{c.id}" for c in claims if c.status == "approved"} <= beyond.keys() | without_right
 

@@ -13,16 +13,19 @@ from shared.events.registry import PayeeAppointed
 from shared.identity import Role
 from tests.funding import test_achievements as achieving
 from tests.funding import test_arrears as arrears
+from tests.funding import test_redirections as redirecting
 from tests.funding.adding_up import adds_up
 from tests.funding.asking import amounts, commissioner, explained
 from tests.funding.builders import NETWORK, a_claim
 from tests.funding.test_adds_up import runs
+from tests.funding.test_bank_details import approved as banked
 from tests.funding.test_claims_decided import CLAIMS
 from tests.funding.test_journey import an_area, paid
 from tests.funding.test_membership_rules import published
 from tests.funding.test_queries import raised
 from tests.funding.test_restatements import nothing_paid_is_touched
 from tests.funding.test_runs import lines_of, nan
+from tests.funding.test_runs_instructions import file_of, instructions_of, settled
 from tests.funding.test_succession import on
 from tests.funding.test_withdrawals import restored, withdrawn
 from tests.harness import Harness
@@ -132,6 +135,30 @@ async def test_whoever_was_paid_gives_back_also_what_a_query_added(funding_app: 
     assert (refused.status_code, refused.json()["code"]) == (409, "AmountIsByRule")
 
 
+async def test_a_claim_that_was_redirected_is_taken_back_from_whoever_has_it(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    await banked(app)
+    await app.deliver(a_claim())
+    assert (await app.put(f"{CLAIMS}/claim-1/approval", None, commissioner(app))).status_code == 200
+    april = await paid(app, "2022-04")
+    await file_of(app, april)
+    await settled(app, (await instructions_of(app, april))["A00001"], "return")
+    await redirecting.appointed(app)
+    await redirecting.redirected(app, (await instructions_of(app, april))["A00001"])
+    await runs(app, ["2022-05"])
+    await app.deliver(withdrawn(APRIL))
+    (june,) = await runs(app, ["2022-06"])
+    (back,) = await lines_of(app, june, stream="arrs")
+    assert (back["payee"], back["amount"]) == (redirecting.NEW, "-3730.00")
+    await adds_up(app)
+    await app.deliver(restored(APRIL))
+    (july,) = await runs(app, ["2022-07"])
+    (again,) = await lines_of(app, july, stream="arrs")
+    assert (again["payee"], again["amount"]) == (redirecting.NEW, "3730.00")
+    await adds_up(app)
+
+
 async def test_what_corrects_a_claim_without_the_right_waits_with_it(funding_app: Harness) -> None:
     app = funding_app
     await claim_paid(app)
@@ -159,10 +186,9 @@ async def test_salaries_already_paid_stay_where_the_notice_says_so_and_nothing_n
 ) -> None:
     app = funding_app
     await claim_paid(app)
-    late = a_claim("claim-2", post="post-2")
-    notice = withdrawn(APRIL).model_copy(update={"salaries_stay": "Staff worked in good faith."})
-    await app.deliver(late, notice)
+    await app.deliver(a_claim("claim-2", post="post-2"))
     assert (await app.put(f"{CLAIMS}/claim-2/approval", None, commissioner(app))).status_code == 200
+    await app.deliver(withdrawn(APRIL).model_copy(update={"salaries_stay": "Staff worked in good faith."}))
     (may,) = await runs(app, ["2022-05"])
     assert await amounts(app, may, stream="core_registered") == {("2022-04", "withdrawal"): "-6250.00"}
     assert await amounts(app, may, stream="arrs") == {}

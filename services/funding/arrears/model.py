@@ -71,9 +71,9 @@ class ArrearsClaim(Base, Decided, Versioned):
         self.close(ClaimStatus.REJECTED, code, reason, by=by, at=at)
         return ArrearsRejected(**self._named(), code=code, reason=reason)
 
-    def pay(self, run: str) -> ArrearsPaid:
-        """The claim was part of an issued run. Raises `ClaimDecided`."""
-        return ArrearsPaid(**self._named(), run=run, amount=self.settle(run))
+    def pay(self, run: str, amount: Decimal) -> ArrearsPaid:
+        """The claim, or a part of it, was part of an issued run. Raises `ClaimDecided`."""
+        return ArrearsPaid(**self._named(), run=run, amount=amount, paid=self.settle(run, amount))
 
     def take_back(self, amount: Decimal, run: str) -> ArrearsTakenBack:
         """A run took back what was paid for arrears, or paid it again: their months lost or regained the right."""

@@ -54,6 +54,7 @@ class ArrearsClaimOut(Out):
     code: str | None
     reason: str | None
     run: str | None
+    paid: MoneyOut
     taken_back: MoneyOut
 
 

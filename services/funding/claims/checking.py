@@ -21,6 +21,7 @@ from services.funding.local_terms.queries import variation_of
 from services.funding.networks.model import Network
 from services.funding.networks.withdrawals import month_without_right
 from services.funding.payments.model import PaymentLine
+from services.funding.payments.payables import PART
 from services.funding.practice_scheme.hours import twice_there
 from services.funding.queries.model import PaymentQuery, QueryState
 from services.funding.tariffs.operations import role_maximum
@@ -43,11 +44,12 @@ WHERE n.code = :network
 
 
 _SCOPE: ColumnElement[str] = func.coalesce(Claim.scope, ArrearsClaim.scope)
+_WHOLE = func.split_part(PaymentLine.reference, PART, 1)
 _SCOPED = (
     select(_SCOPE)
     .select_from(PaymentLine)
-    .outerjoin(Claim, PaymentLine.reference == literal("claims/").concat(Claim.id))
-    .outerjoin(ArrearsClaim, PaymentLine.reference == literal("arrears/").concat(ArrearsClaim.id))
+    .outerjoin(Claim, literal("claims/").concat(Claim.id) == _WHOLE)
+    .outerjoin(ArrearsClaim, literal("arrears/").concat(ArrearsClaim.id) == _WHOLE)
 )
 
 

@@ -39,6 +39,7 @@ class Decided:
     """Mixin of what is claimed and decided once. `payable` is what was approved, or while it waits what would be.
 
     `checked` is the arithmetic of the last check and every fault it found; `limited_by` the limit that bit.
+    `paid` is what runs paid of it, less than `payable` while the rest waits for a sum that was lowered.
     `taken_back` is what payees gave back of it, because its month turned out to be without the right to be paid.
     """
 
@@ -51,6 +52,7 @@ class Decided:
     code: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[Words | None]
     run: Mapped[str | None] = mapped_column(String(64))
+    paid: Mapped[Money] = mapped_column(default=Decimal("0.00"), server_default="0")
     taken_back: Mapped[Money] = mapped_column(default=Decimal("0.00"), server_default="0")
 
     def must_wait(self) -> None:
@@ -68,17 +70,20 @@ class Decided:
         self.status, self.decided_by, self.decided_at = status, by, at
         self.code, self.reason, self.payable = code, reason, None
 
-    def settle(self, run: str) -> Decimal:
-        """The claim was part of an issued run; gives what was paid. Raises `ClaimDecided` unless it was approved."""
+    def settle(self, run: str, amount: Decimal) -> Decimal:
+        """The claim, or a part of it, was part of an issued run; gives all that was paid of it. It is paid once nothing
+        waits. Raises `ClaimDecided` unless it was approved."""
         if self.status is not ClaimStatus.APPROVED or self.payable is None:
             raise ClaimDecided(f"The claim is {self.status.value}, only an approved one is paid.")
-        self.status, self.run = ClaimStatus.PAID, run
-        return self.payable
+        self.paid, self.run = self.paid + amount, run
+        if self.paid >= self.payable:
+            self.status = ClaimStatus.PAID
+        return self.paid
 
     def reverse(self, amount: Decimal) -> Decimal:
         """A run took back what was paid (`amount` below nothing) or paid it again; gives what of it is paid since."""
         self.taken_back -= amount
-        return (self.payable or Decimal("0.00")) - self.taken_back
+        return self.paid - self.taken_back
 
 
 def limit_named(limited_by: str | None) -> str | None:

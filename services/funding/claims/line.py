@@ -11,17 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.claims.beyond import beyond_sums
 from services.funding.claims.model import Claim, ClaimStatus
-from services.funding.lines.words import Trace, doubts, of_variation, pounds
+from services.funding.claims.parts import in_parts, paid_by_run
+from services.funding.lines.words import Trace, doubts, of_variation, paid_before_in_words, pounds
 from services.funding.money import to_pence
-from services.funding.payments.payables import Payable, Source, ids_of
+from services.funding.payments.payables import Payable, Source
 from shared.events.base import Event
 
 KIND = "claims"
 
 
 async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable]:
-    """Every approved claim that has not been paid, of this month or an earlier one; what a sum lowered since does not
-    reach any more waits."""
+    """Every approved claim that has not been paid, or not whole, of this month or an earlier one; what a sum lowered
+    since does not reach any more waits."""
     approved = (
         select(Claim)
         .where(Claim.status == ClaimStatus.APPROVED, Claim.month <= month)
@@ -30,29 +31,32 @@ async def unpaid(session: AsyncSession, month: str, _: datetime) -> list[Payable
     claims = (await session.scalars(approved)).all()
     beyond = await beyond_sums(session) if claims else {}
     return [
-        Payable(
-            reference=f"{KIND}/{claim.id}",
-            network=claim.network,
-            practice=None,
-            payee=None,
-            stream="arrs",
-            month=claim.month,
-            amount=claim.payable,
-            cause="due" if claim.month == month else "claim-late",
-            trace=claim.trace(),
-            hold=beyond.get(f"{KIND}/{claim.id}"),
-        )
+        part
         for claim in claims
         if claim.payable is not None
+        for part in in_parts(
+            Payable(
+                reference=f"{KIND}/{claim.id}",
+                network=claim.network,
+                practice=None,
+                payee=None,
+                stream="arrs",
+                month=claim.month,
+                amount=claim.payable,
+                cause="due" if claim.month == month else "claim-late",
+                trace=claim.trace(),
+            ),
+            claim.paid,
+            beyond.get(f"{KIND}/{claim.id}"),
+        )
     ]
 
 
 async def pay(session: AsyncSession, references: Collection[str], run: str, _: datetime) -> list[Event]:
     """The claims were part of an issued run. Raises `ClaimDecided` where one is no longer approved."""
-    found = await session.scalars(
-        select(Claim).where(Claim.id.in_(ids_of(references))).order_by(Claim.id).with_for_update()
-    )
-    return [claim.pay(run) for claim in found.all()]
+    amounts = await paid_by_run(session, references, run)
+    found = await session.scalars(select(Claim).where(Claim.id.in_(list(amounts))).order_by(Claim.id).with_for_update())
+    return [claim.pay(run, amounts[claim.id]) for claim in found.all()]
 
 
 CLAIMS = Source(KIND, unpaid, pay)
@@ -82,6 +86,7 @@ def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:
         f"{trace['days_in_month']} days{part} = {pounds(trace['ceiling'])} (rate {trace['tariff']}"
         f"{of_variation(trace.get('variation'))})",
         f"Left of the network's sum for the year: {pounds(trace['room'])}",
+        *paid_before_in_words(trace),
         f"To pay, the least of these: {pounds(trace['amount'])} (limited by: {trace['limited_by']})",
     ]
     if part and trace.get("cap_days") is not None:

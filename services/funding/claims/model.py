@@ -169,9 +169,9 @@ class Claim(Base, Decided, Versioned):
         self.close(ClaimStatus.RETURNED, code, reason, by=by, at=at)
         return ClaimReturned(**self._named(), code=code, reason=reason)
 
-    def pay(self, run: str) -> ClaimPaid:
-        """The claim was part of an issued run. Raises `ClaimDecided`."""
-        return ClaimPaid(**self._named(), run=run, amount=self.settle(run))
+    def pay(self, run: str, amount: Decimal) -> ClaimPaid:
+        """The claim, or a part of it, was part of an issued run. Raises `ClaimDecided`."""
+        return ClaimPaid(**self._named(), run=run, amount=amount, paid=self.settle(run, amount))
 
     def take_back(self, amount: Decimal, run: str) -> ClaimTakenBack:
         """A run took back what was paid for the claim, or paid it again: its month lost or regained the right."""

@@ -48,7 +48,8 @@ WITH open_months AS (
     SELECT * FROM unnest(CAST(:roles AS text[]), CAST(:zones AS text[]), CAST(:months AS text[]),
                          CAST(:values AS numeric[]), CAST(:scopes AS text[])) AS c (role, zone, month, value, variation)
 ), made AS (
-    SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.taken_back, c.counted,
+    SELECT c.network, c.scope, c.role, c.month, c.post, c.status, c.payable, c.counted,
+           c.paid AS was_paid, c.taken_back,
            c.salary + c.employer_ni + c.employer_pension + c.supplier_fee AS cost
     FROM {claims} AS c
     WHERE c.contract_year = :year AND c.network = ANY(:networks) AND c.status IN ('submitted', 'approved', 'paid')
@@ -81,8 +82,8 @@ WITH open_months AS (
 ), parts AS (
     SELECT network, scope, role, month, cost AS claimed,
            CASE WHEN status = 'submitted' THEN payable END AS waiting,
-           CASE WHEN status = 'approved' THEN payable END AS approved,
-           CASE WHEN status = 'paid' THEN payable - taken_back END AS paid,
+           CASE WHEN status = 'approved' THEN payable - was_paid END AS approved,
+           was_paid - taken_back AS paid,
            NULL::numeric AS arrears, NULL::numeric AS expected, 0 AS unknown
     FROM made
     UNION ALL
@@ -92,8 +93,8 @@ WITH open_months AS (
     SELECT q.network, coalesce(c.scope, a.scope), coalesce(c.role, ''), coalesce(c.month, ''), NULL, NULL, NULL,
            CASE WHEN c.id IS NOT NULL THEN q.adjustment END, CASE WHEN c.id IS NULL THEN q.adjustment END, NULL, 0
     FROM {queries} AS q JOIN payment_lines AS l ON l.id = q.line
-    LEFT JOIN {claims} AS c ON l.reference = 'claims/' || c.id
-    LEFT JOIN {arrears} AS a ON l.reference = 'arrears/' || a.id
+    LEFT JOIN {claims} AS c ON split_part(l.reference, '~', 1) = 'claims/' || c.id
+    LEFT JOIN {arrears} AS a ON split_part(l.reference, '~', 1) = 'arrears/' || a.id
     WHERE q.contract_year = :year AND q.network = ANY(:networks) AND q.state = 'answered'
       AND q.adjustment IS NOT NULL AND coalesce(c.id, a.id) IS NOT NULL
     UNION ALL

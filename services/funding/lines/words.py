@@ -63,3 +63,8 @@ def withdrawals_in_words(withdrawals: Iterable[Mapping[str, Any]]) -> list[str]:
             f"{withdrawal['withdrawn_from']}{until}: {withdrawal['reason']}"
         )
     return told
+
+
+def paid_before_in_words(trace: Trace) -> list[str]:
+    """What was paid of a claim before the part a line pays; nothing where it pays the first or all of it."""
+    return [f"Paid of it before: {pounds(trace['paid_before'])}"] if trace["paid_before"] else []

@@ -49,7 +49,8 @@ class Source(NamedTuple):
 
 
 PART = "~"
-"""Before the payee in the reference of a line that takes back a part of an amount from one of several."""
+"""Before the payee in the reference of a line that takes back a part of an amount from one of several, and before what
+was paid by then in that of a claim's further part."""
 
 
 def kind_of(reference: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.arrears.model import ArrearsClaim
 from services.funding.claims.model import Claim
+from services.funding.claims.parts import whole_of
 from services.funding.lines.words import Trace
 from services.funding.membership_rules.operations import rules_of
 from services.funding.networks.model import Withdrawal
@@ -97,7 +98,7 @@ def root_of(reference: str, trace: Trace, lines: Mapping[str, Paid]) -> str:
     if trace["kind"] == "adjustment" and trace["line"] in lines:
         adjusted = lines[trace["line"]]
         return root_of(adjusted.reference, adjusted.trace, lines)
-    return reference
+    return whole_of(reference)
 
 
 def part_of(rights: Rights, trace: Trace, lines: Mapping[str, Paid], paid_at: datetime | None) -> Fraction:

@@ -160,10 +160,10 @@ async def note_outcome(session: AsyncSession, event: Outcome, sequence: int) -> 
     match event:
         case funding.ClaimApproved() | funding.ArrearsApproved() | funding.PracticeClaimApproved():
             values |= {"state": ClaimState.APPROVED, "payable": event.payable, "limited_by": event.limited_by}
-        case funding.ClaimPaid() | funding.ArrearsPaid() | funding.PracticeClaimPaid():
+        case funding.PracticeClaimPaid():
             values |= {"state": ClaimState.PAID, "paid": event.amount}
-        case funding.ClaimTakenBack() | funding.ArrearsTakenBack():
-            values |= {"state": ClaimState.PAID, "paid": event.paid}
+        case funding.ClaimPaid() | funding.ArrearsPaid() | funding.ClaimTakenBack() | funding.ArrearsTakenBack():
+            values |= {"state": ClaimState.PAID, "paid": event.amount if event.paid is None else event.paid}
         case funding.ClaimReturned() | funding.PracticeClaimReturned():
             values |= {"state": ClaimState.RETURNED, "code": event.code}
         case funding.PracticeClaimMade():

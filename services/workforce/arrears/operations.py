@@ -100,7 +100,7 @@ async def note_arrears(
     elif isinstance(event, funding.ArrearsRejected):
         values |= {"state": "rejected", "code": event.code, "reason": event.reason}
     else:
-        paid = event.paid if isinstance(event, funding.ArrearsTakenBack) else event.amount
+        paid = event.amount if event.paid is None else event.paid
         values |= {"state": "paid", "paid": paid, "run": event.run}
     await session.execute(
         update(ArrearsClaim)

@@ -174,7 +174,7 @@ async def note_outcome(
         state = OutcomeState.REJECTED if isinstance(event, funding.ClaimRejected) else OutcomeState.RETURNED
         values |= {"state": state, "code": event.code, "reason": event.reason}
     else:
-        paid = event.paid if isinstance(event, funding.ClaimTakenBack) else event.amount
+        paid = event.amount if event.paid is None else event.paid
         values |= {"state": OutcomeState.PAID, "paid": paid, "run": event.run}
     statement = insert(Outcome).values(claim=event.claim, **values)
     await session.execute(
