@@ -47,8 +47,9 @@ Decides = Annotated[Caller, allow(Role.NATIONAL, Role.COMMISSIONER)]
 class ClaimOut(Out):
     """`payable` is what was approved, or while submitted what would be; `checked` is the arithmetic and every fault.
 
-    `resubmits` names the claim sent back or turned down that this one puts right. `paid` is what
-    runs paid of it, less than `payable` while the rest waits for a sum that was lowered; `taken_back` what was given back, because its month turned out to be without the right to be paid.
+    `resubmits` names the claim sent back or turned down that this one puts right. `paid` is what runs paid of it, less
+    than `payable` while the rest waits for a sum that was lowered; `taken_back` is what of that was given back, because
+    its month turned out to be without the right to be paid.
     """
 
     id: str
