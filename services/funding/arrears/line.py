@@ -67,7 +67,7 @@ ARREARS = Source(KIND, unpaid, pay)
 def recompute(trace: Trace) -> Decimal:
     """The arrears of every month within its ceiling, and all of them within what was left of the sum."""
     due = sum((retold(month).due for month in trace["months"]), Decimal("0.00"))
-    return min(due, Decimal(trace["room"])) - Decimal(trace["paid_before"] or 0)
+    return min(due, Decimal(trace["room"])) - Decimal(trace.get("paid_before") or 0)
 
 
 def arithmetic(trace: Trace) -> tuple[list[str], list[str]]:

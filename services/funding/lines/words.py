@@ -67,4 +67,4 @@ def withdrawals_in_words(withdrawals: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def paid_before_in_words(trace: Trace) -> list[str]:
     """What was paid of a claim before the part a line pays; nothing where it pays the first or all of it."""
-    return [f"Paid of it before: {pounds(trace['paid_before'])}"] if trace["paid_before"] else []
+    return [f"Paid of it before: {pounds(trace['paid_before'])}"] if trace.get("paid_before") else []
