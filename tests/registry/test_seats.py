@@ -68,6 +68,16 @@ async def test_a_seat_is_vacant_until_a_director_takes_it_and_again_when_they_ce
     assert await on(app, "2022-03-31") == []
 
 
+async def test_a_seat_is_vacant_when_the_network_of_its_holder_has_closed(app: Harness) -> None:
+    id = (await seat(app)).json()["id"]
+    assert (await fill(app, id, (await appoint(app)).json()["id"])).status_code == 200
+    closure = {"closed_on": "2022-09-30", "reason": "It was divided."}
+    assert (await app.put(f"{HOME}/closure", closure, national(app))).status_code == 200
+    assert await on(app, "2022-09-30") == [("U90001", "Dr Jo Sample (invented)", None)]
+    assert await on(app, "2022-10-01") == [("U90001", None, "not_a_director_any_more")]
+    assert len(await on(app, "2022-10-01", "&vacant=true")) == 1
+
+
 async def test_a_seat_is_for_a_director_of_the_system_on_every_day(app: Harness) -> None:
     id = (await seat(app, valid_to="2023-03-31")).json()["id"]
     director = (await appoint(app, valid_to="2022-12-31")).json()["id"]

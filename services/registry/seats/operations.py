@@ -30,9 +30,19 @@ from shared.http import require_match
 from shared.identity import Caller, Role
 
 
+def _in_office(day: date, known_at: datetime | None) -> list[ColumnElement[bool]]:
+    """The term of the holder of a seat in an office that is there on a day: it ends with its network."""
+    return [
+        DirectorTerm.appointment == Holding.appointment,
+        as_at(DirectorTerm, day, known_at),
+        NetworkEntry.network == DirectorTerm.network,
+        as_at(NetworkEntry, day, known_at),
+    ]
+
+
 def _director(day: date, known_at: datetime | None) -> Exists:
     """Whether the holder of a seat is a clinical director on a day."""
-    return exists().where(DirectorTerm.appointment == Holding.appointment, as_at(DirectorTerm, day, known_at))
+    return exists().where(*_in_office(day, known_at))
 
 
 def vacant_on(day: date, known_at: datetime | None) -> ColumnElement[bool]:
@@ -42,12 +52,7 @@ def vacant_on(day: date, known_at: datetime | None) -> ColumnElement[bool]:
 
 def seats_on(system: str, day: date, known_at: datetime | None) -> Select[Any]:
     """The seats on a system's board on a day, who holds each, and why nobody speaks from one that is vacant."""
-    name = (
-        select(DirectorTerm.name)
-        .where(DirectorTerm.appointment == Holding.appointment, as_at(DirectorTerm, day, known_at))
-        .limit(1)
-        .scalar_subquery()
-    )
+    name = select(DirectorTerm.name).where(*_in_office(day, known_at)).limit(1).scalar_subquery()
     vacancy = case(
         (Holding.fact_id.is_(None), Vacancy.NOT_FILLED.value),
         (~_director(day, known_at), Vacancy.NOT_A_DIRECTOR_ANY_MORE.value),
