@@ -118,6 +118,15 @@ _INSTRUCTIONS: LiteralString = """
     FULL JOIN (SELECT * FROM debt_decisions WHERE status = 'approved') d ON d.instruction = i.id
     WHERE i.id IS NULL OR d.id IS NULL OR d.amount <> -i.amount OR d.outcome <> i.debt OR d.payee <> i.payee
     UNION ALL
+    SELECT 'closing', c.run, NULL, c.confirmed + c.returned + c.carried + c.redirected,
+           coalesce(sum(i.amount) FILTER (WHERE i.state IN ('confirmed', 'returned', 'carried', 'redirected')), 0)
+    FROM run_confirmations c LEFT JOIN payment_instructions i USING (run) GROUP BY c.run
+    -- what had arrived may come back after the run was closed; nothing else moves
+    HAVING (c.confirmed + c.returned, c.carried, c.redirected) IS DISTINCT FROM
+           (coalesce(sum(i.amount) FILTER (WHERE i.state IN ('confirmed', 'returned')), 0),
+            coalesce(sum(i.amount) FILTER (WHERE i.state = 'carried'), 0),
+            coalesce(sum(i.amount) FILTER (WHERE i.state = 'redirected'), 0))
+    UNION ALL
     SELECT 'redirected', i.id, i.payee, i.redirected, coalesce(r.amount, 0)
     FROM payment_instructions i
     LEFT JOIN (SELECT instruction, sum(amount) AS amount FROM redirected GROUP BY instruction) r ON r.instruction = i.id

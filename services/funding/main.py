@@ -40,6 +40,7 @@ from services.funding.queries import routes as queries
 from services.funding.redirections import routes as redirections
 from services.funding.redistributions import routes as redistributions
 from services.funding.relabellings import routes as relabellings
+from services.funding.run_confirmations import routes as run_confirmations
 from services.funding.seed import seed
 from services.funding.settings import Settings
 from services.funding.statements import routes as statements
@@ -115,6 +116,7 @@ def service(settings: Settings) -> Service:
             bank_details.router,
             bank_holidays.router,
             instructions.router,
+            run_confirmations.router,
             debts.router,
             redirections.router,
             payment_files.router,

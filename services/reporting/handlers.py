@@ -128,6 +128,10 @@ async def _redirection(session: AsyncSession, event: funding.PaymentRedirected, 
     await spend.note_redirection(session, event)
 
 
+async def _debt(session: AsyncSession, event: funding.DebtSettled, arrival: Arrival) -> None:
+    await spend.note_debt(session, event)
+
+
 async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arrival) -> None:
     await spend.note_budget(session, event, arrival.envelope.position)
 
@@ -203,6 +207,7 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.PaymentConfirmed: _settlement,
     funding.PaymentReturned: _settlement,
     funding.PaymentRedirected: _redirection,
+    funding.DebtSettled: _debt,
     funding.BudgetSet: _budget,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from shared.events.registry import EntitlementRestored, EntitlementWithdrawn, Me
 from shared.facts import days
 from shared.years import months_of
 from tests.conftest import rolled_back
+from tests.funding.adding_up import all_of
 from tests.funding.asking import commissioner
 from tests.funding.builders import (
     COMMISSIONER,
@@ -36,8 +37,11 @@ from tests.funding.builders import (
     list_sizes,
     some_practices,
 )
+from tests.funding.test_bank_details import approved
 from tests.funding.test_journey import paid
 from tests.funding.test_runs import nan
+from tests.funding.test_runs_instructions import INSTRUCTIONS
+from tests.funding.test_runs_instructions import settled as told_by_the_bank
 from tests.harness import Harness
 
 MONTHS = months_of("2023-24")
@@ -65,6 +69,21 @@ happenings = st.one_of(
     st.tuples(st.just("run"), st.integers(0, 11)),
 )
 
+which = st.integers(0, 5)
+money = st.one_of(
+    st.tuples(st.just("run"), st.integers(0, 11)),
+    st.tuples(st.just("sent")),
+    st.tuples(st.just("returned"), which),
+    st.tuples(st.just("sent again"), which),
+    st.tuples(st.just("redirected"), which),
+    st.tuples(st.just("given up"), which),
+    st.tuples(st.just("payee"), st.sampled_from(PAYEES), day),
+    st.tuples(st.just("list"), st.sampled_from(["registered", "weighted"]), st.sampled_from(PRACTICES[:2]), heads),
+    st.tuples(st.just("claim"), st.integers(0, 11), st.integers(1, 9)),
+    st.tuples(st.just("withdrawn"), st.none(), st.integers(1, 2), day),
+)
+"""What becomes of payments, among what makes them other than they were."""
+
 
 class World:
     """A service to which things become known, and which pays now and then."""
@@ -78,6 +97,7 @@ class World:
         self.published = 0
         self.paid_months: set[str] = set()
         self.claims = 0
+        self.banked: set[str] = set()
 
     async def begin(self) -> None:
         await self.app.deliver(a_commissioner(), some_practices(PRACTICES))
@@ -140,6 +160,66 @@ class World:
                 await self._claim(MONTHS[month], hundreds)
             case ("run", month):
                 await self.run(MONTHS[month])
+            case ("sent",):
+                await self._send()
+            case ("returned", number):
+                await self._of(number, {"sent", "confirmed"}, self._return)
+            case ("sent again", number):
+                await self._of(number, {"returned"}, self._remedy)
+            case ("redirected", number):
+                await self._of(number, {"returned", "held", "redirected"}, self._redirect)
+            case ("given up", number):
+                await self._of(number, {"carried"}, self._give_up)
+
+    async def _send(self) -> None:
+        """A file of every issued run: whoever is known to the bank is sent its money, one payee never is."""
+        waiting = await all_of(self.app, "payment-instructions", state="held")
+        for payee in {one["payee"] for one in waiting} - self.banked - {PAYEES[-1]}:
+            self.banked.add(payee)
+            await approved(self.app, payee)
+        for run in {one["run"] for one in await all_of(self.app, "payment-instructions")}:
+            reply = await self.app.post(f"/funding/v1/payment-runs/{run}/files", {}, nan(self.app))
+            assert reply.status_code == 201 or reply.json()["code"] == "NothingToSend", reply.text
+
+    async def _of(self, number: int, states: set[str], act: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """One of the instructions in some states that nothing was done about yet, if there is any."""
+        found = [
+            one
+            for one in await all_of(self.app, "payment-instructions")
+            if one["state"] in states and one["taken_into"] is None and one["debt"] is None
+        ]
+        if found:
+            await act(found[number % len(found)])
+
+    async def _return(self, one: dict[str, Any]) -> None:
+        await told_by_the_bank(self.app, one, "return")
+
+    async def _remedy(self, one: dict[str, Any]) -> None:
+        note = {"reason": "The branch was mistaken."}
+        reply = await self.app.put(f"{INSTRUCTIONS}/{one['id']}/remedy", note, nan(self.app))
+        assert reply.status_code == 200 or reply.json()["code"] == "InstructionNotReturned", reply.text
+
+    async def _redirect(self, one: dict[str, Any]) -> None:
+        parts = (await self.app.client.get(f"{INSTRUCTIONS}/{one['id']}/parts", headers=nan(self.app))).json()["items"]
+        for part in parts:
+            # what is left may have gone with a part before
+            if part["paid_today"] != one["payee"] and Decimal(part["left"]):
+                given = {"instruction": one["id"], "redirected_to": part["paid_today"], "reason": "It is gone."}
+                given |= {name: part[name] for name in ("network", "practice")}
+                made = await self.app.post("/funding/v1/payment-redirections", given, nan(self.app))
+                if made.status_code == 409:
+                    assert made.json()["code"] == "NothingToRedirect", made.text
+                    continue
+                path = f"/funding/v1/payment-redirections/{made.json()['id']}/approval"
+                done = await self.app.put(path, None, nan(self.app, "bob"))
+                assert done.status_code == 200, done.text
+
+    async def _give_up(self, one: dict[str, Any]) -> None:
+        given = {"instruction": one["id"], "outcome": "written-off", "reason": "It closed."}
+        made = await self.app.post("/funding/v1/debt-decisions", given, nan(self.app))
+        assert made.status_code == 201, made.text
+        path = f"/funding/v1/debt-decisions/{made.json()['id']}/approval"
+        assert (await self.app.put(path, None, nan(self.app, "bob"))).status_code == 200
 
     async def _publish(self, stream: str, thousandths: int) -> None:
         rate = {
@@ -210,7 +290,12 @@ async def check(app: Harness) -> None:
         standing: dict[str, Decimal] = dict(
             (
                 await session.execute(
-                    text("SELECT payee, sum(amount) FROM payment_instructions WHERE taken_into IS NULL GROUP BY payee")
+                    text(
+                        "SELECT payee, sum(amount) FROM ("
+                        " SELECT payee, amount - redirected AS amount, taken_into FROM payment_instructions"
+                        " UNION ALL SELECT redirected_to, amount, taken_into FROM redirections"
+                        ") one WHERE taken_into IS NULL GROUP BY payee"
+                    )
                 )
             ).all()
         )
@@ -225,12 +310,30 @@ async def check(app: Harness) -> None:
                 )
             ).all()
         )
+        moved = (
+            await session.execute(
+                text(
+                    "SELECT r.id, r.payee, r.redirected_to, r.network, r.practice, a.stream, a.month, a.amount"
+                    " FROM redirections r JOIN redirected_amounts a ON a.redirection = r.id"
+                )
+            )
+        ).all()
         waits = (await session.execute(text("SELECT payee, state, amount FROM payment_instructions"))).all()
     by_head: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     claimed: dict[str, Decimal] = defaultdict(Decimal)
     reversed_of: dict[str, Decimal] = defaultdict(Decimal)
     running: dict[Any, Decimal] = defaultdict(Decimal)
-    for row in sorted(rows, key=lambda row: row.id):
+    for gone in moved:
+        of_payee[gone.payee] -= gone.amount
+        of_payee[gone.redirected_to] = of_payee.get(gone.redirected_to, Decimal(0)) + gone.amount
+    # both sorts of ids begin with the time: what was redirected between two runs stands between their lines
+    for row in sorted([*rows, *moved], key=lambda row: row.id.partition("-")[2]):
+        if "trace" not in row._mapping:
+            place = (row.network, row.practice, row.stream, row.month)
+            running[row.payee, *place] -= row.amount
+            running[row.redirected_to, *place] += row.amount
+            assert running[row.payee, *place] >= 0, "nobody lets go of what it never had"
+            continue
         assert recompute(row.trace) == row.amount, row.id
         running[row.payee, row.network, row.practice, row.stream, row.month] += row.amount
         assert running[row.payee, row.network, row.practice, row.stream, row.month] >= 0, (
@@ -285,11 +388,42 @@ async def test_paid_and_held_is_due_whatever_becomes_known_and_whenever_it_is_pa
     migrated: Callable[[str], str], issuer: EmbeddedIssuer, made: list[tuple[Any, ...]]
 ) -> None:
     async with rolled_back("funding", migrated("funding"), issuer) as app:
-        world = World(app)
-        await world.begin()
-        for what in made:
-            await world.happen(what)
-        # the months of the year that nobody was paid for, and one run of the year after for what came late
-        for month in (*MONTHS[-1:], "2024-04"):
-            await world.run(month)
-        await check(app)
+        await come_true(app, made)
+
+
+GONE = ("payee", "X00001", date(2023, 4, 1))
+SHORTER = ("list", "registered", "A00001", Decimal("12.00"))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=st.lists(money, max_size=16))
+@example(
+    made=[
+        *(("run", 0), ("sent",), ("returned", 0), ("returned", 1), GONE, ("redirected", 0), ("redirected", 1)),
+        *(("run", 1), ("sent",), SHORTER, ("run", 2), ("given up", 0), ("run", 3), ("sent",), ("sent again", 0)),
+    ]
+)
+@example(
+    made=[
+        *(("payee", "X00002", APRIL), ("claim", 0, 9), ("run", 0), GONE, ("redirected", 0), ("redirected", 1)),
+        *(("redirected", 2), ("withdrawn", None, 1, APRIL), ("run", 1), ("given up", 0), ("sent",), ("run", 2)),
+    ]
+)
+async def test_paid_and_held_is_due_whatever_becomes_of_payments(
+    migrated: Callable[[str], str], issuer: EmbeddedIssuer, made: list[tuple[Any, ...]]
+) -> None:
+    """Returned, sent again, redirected, given up: by payee and month nobody gives back what it never had."""
+    async with rolled_back("funding", migrated("funding"), issuer) as app:
+        await come_true(app, made)
+
+
+async def come_true(app: Harness, made: list[tuple[Any, ...]]) -> None:
+    """One thing after another, and at last a run for whatever came late."""
+    world = World(app)
+    await world.begin()
+    for what in made:
+        await world.happen(what)
+    # the months of the year that nobody was paid for, and one run of the year after for what came late
+    for month in (*MONTHS[-1:], "2024-04"):
+        await world.run(month)
+    await check(app)

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.doctor.money import _INSTRUCTIONS
 from shared.events.funding import PaymentConfirmed, PaymentRedirected
 from shared.events.registry import Member, PayeeAppointed, PracticeSucceeded
 from shared.identity import Role
@@ -530,3 +531,30 @@ async def test_the_database_keeps_where_money_went(funding_app: Harness, stateme
         with pytest.raises(DBAPIError):
             async with session.begin_nested():
                 await session.execute(text(statement))
+
+
+_TRIGGERS = "ALTER TABLE {0} DISABLE TRIGGER USER"
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "against"),
+    [
+        ("redirections", "UPDATE redirections SET amount = amount - 1", {"redirected", "payee"}),
+        ("payment_instructions", "UPDATE payment_instructions SET redirected = 1 WHERE redirected > 0", {"redirected"}),
+        ("redirected_amounts", "UPDATE redirected_amounts SET amount = amount + 1 WHERE number = 1", {"what a"}),
+        ("redirections", "UPDATE redirections SET redirected_to = 'A00002'", {"payee"}),
+        ("redirections", "UPDATE redirections SET taken_into = NULL", {"brought forward"}),
+    ],
+)
+async def test_the_doctor_sees_what_does_not_add_up(
+    funding_app: Harness, table: str, statement: str, against: set[str]
+) -> None:
+    app = funding_app
+    await redirected(app, await returned(app))
+    await paid(app, "2022-05")
+    async with app.session() as session:
+        assert (await session.execute(text(_INSTRUCTIONS))).all() == []
+        await session.execute(text(_TRIGGERS.format(table)))
+        await session.execute(text(statement))
+        found = {row.against for row in await session.execute(text(_INSTRUCTIONS))}
+    assert all(any(one.startswith(what) for one in found) for what in against), found

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.doctor.money import _INSTRUCTIONS
 from shared.clock import london_day
 from shared.events.funding import PaymentConfirmed, PaymentReturned
 from shared.events.registry import Member, PayeeAppointed
@@ -71,9 +72,11 @@ async def test_each_payee_of_an_issued_run_has_one_instruction_of_its_lines(fund
         "brought_forward": "0.00",
         "due": "22661.92",
         "held": "2788.25",
-        **dict.fromkeys(("sent", "confirmed", "returned", "carried", "written_off", "recovered"), "0.00"),
+        **dict.fromkeys(("sent", "confirmed", "returned", "carried", "redirected", "written_off", "recovered"), "0.00"),
         "confirmed_by": None,
         "confirmed_at": None,
+        "at_closing": None,
+        "returned_since": "0.00",
     }
 
 
@@ -117,6 +120,35 @@ async def test_a_run_is_closed_when_every_pound_is_accounted_for(funding_app: Ha
         ("A00001", Decimal("22661.92"), [(NETWORK, Decimal("22661.92"))])
     ]
     assert [(e.payee, e.amount, e.code) for e in returned] == [("A00002", Decimal("2788.25"), "5")]
+
+
+async def test_what_comes_back_after_a_run_was_closed_is_due_again_and_the_closing_stays(funding_app: Harness) -> None:
+    app = funding_app
+    await an_area(app)
+    for payee in ("A00001", "A00002"):
+        await approved(app, payee)
+    april = await paid(app, "2022-04")
+    await file_of(app, april)
+    made = await instructions_of(app, april)
+    for one in made.values():
+        await settled(app, one, "confirmation")
+    here, headers = f"{RUNS}/{april['id']}/confirmation", nan(app)
+    closed = (await app.put(here, None, headers)).json()
+    figures = {"confirmed": "25450.17", "returned": "0.00", "carried": "0.00", "redirected": "0.00"}
+    assert (closed["at_closing"], closed["returned_since"]) == (figures, "0.00")
+    await settled(app, made["A00002"], "return")
+    since = (await app.client.get(here, headers=headers)).json()
+    assert (since["confirmed"], since["returned"], since["returned_since"]) == ("22661.92", "2788.25", "2788.25")
+    assert (since["at_closing"], since["confirmed_by"]) == (figures, "alice"), "nobody confirmed anything else"
+    again = await app.put(here, None, nan(app, "bob"))
+    assert again.json() == since, "closed once"
+    await approved(app, "A00002", account_number="11112222")
+    may = await paid(app, "2022-05")
+    assert (await instructions_of(app, may))["A00002"]["brought_forward"] == "2788.25"
+    (told,) = [event for event in await app.announced() if isinstance(event, PaymentReturned)]
+    assert (told.run, told.payee, told.amount) == (april["id"], "A00002", Decimal("2788.25"))
+    async with app.session() as session:
+        assert (await session.execute(text(_INSTRUCTIONS))).all() == [], "and pcn doctor finds nothing amiss"
 
 
 async def test_only_an_issued_run_has_files_and_is_closed(funding_app: Harness) -> None:

@@ -80,13 +80,26 @@ REDIRECTED = funding.PaymentRedirected(
     amount=Decimal("10.00"),
     decided_on=date(2022, 5, 4),
 )
+WRITTEN_OFF = funding.DebtSettled(
+    decision="debt-1",
+    instruction="run-1-i000003",
+    run="run-1",
+    month="2022-04",
+    contract_year="2022-23",
+    payee="A80001",
+    amount=Decimal("5.00"),
+    outcome="written-off",
+    parts=[funding.SettledPart(network="U00002", amount=Decimal("5.00"))],
+    settled_on=date(2022, 5, 4),
+    decided_on=date(2022, 5, 4),
+)
 
 GONE = practices("BB2", "B80009", closed=date(2021, 3, 31), dispersed=[registry.Dispersed(valid_from=date(2021, 4, 1))])
 
 
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
-    told = (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, *taken_over(), GONE)
+    told = (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, WRITTEN_OFF, *taken_over(), GONE)
     envelopes = [app.envelope(event) for event in told]
     await app.receive(*envelopes)
     before = await everything(app)

@@ -125,6 +125,8 @@ async def test_spend_by_area_network_stream_and_month(app: Harness) -> None:
         "claims": 1,
         "confirmed": "0.00",
         "returned": "0.00",
+        "written_off": "0.00",
+        "recovered": "0.00",
     }
     assert (areas["BB2"]["budget"], areas["BB2"]["budgets_held"], areas["BB2"]["claimed"]) == (None, 1, "0.00")
     england_row = by_key(await report(app, "spend", by="england", contract_year="2022-23"))["England"]

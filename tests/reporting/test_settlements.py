@@ -207,3 +207,39 @@ async def test_what_was_held_and_went_to_another_payee_never_came_back(reporting
     await app.deliver(part, took(outcome("i2", {"U00001": "60.00"}), part, payee="F2"))
     row = by_key(await report(app, "spend", by="network", contract_year="2022-23"))["U00001"]
     assert (row["confirmed"], row["returned"]) == ("60.00", "0.00")
+
+
+async def test_what_was_owed_and_given_up_or_had_back_is_told_beside_what_arrived(reporting_app: Harness) -> None:
+    """A payee was sent 100.00, of which 30.00 turned out too much: 20.00 was had back by cheque, 10.00 given up."""
+    app = reporting_app
+    at(app, date(2022, 6, 30))
+    await app.deliver(*england())
+    await app.deliver(outcome("i1", {"U00001": "100.00"}))
+    for decision, what, parts in (
+        ("debt-1", "recovered", {"U00001": "25.00", "U00002": "-5.00"}),
+        ("debt-2", "written-off", {"U00001": "10.00"}),
+    ):
+        event = funding.DebtSettled(
+            decision=decision,
+            instruction=f"{decision}-i",
+            run="run-2",
+            month="2022-05",
+            contract_year="2022-23",
+            payee="F1",
+            amount=sum(map(Decimal, parts.values())),
+            outcome=what,
+            parts=[funding.SettledPart(network=code, amount=Decimal(part)) for code, part in parts.items()],
+            settled_on=date(2022, 6, 1),
+            decided_on=date(2022, 6, 2),
+        )
+        await app.deliver(event, event)
+    names = ("confirmed", "returned", "recovered", "written_off")
+    for by, expected in (
+        ("england", {"England": ("100.00", "0.00", "20.00", "10.00")}),
+        ("commissioner", {"AA1": ("100.00", "0.00", "25.00", "10.00"), "BB2": ("0.00", "0.00", "-5.00", "0.00")}),
+        ("network", {"U00001": ("100.00", "0.00", "25.00", "10.00"), "U00002": ("0.00", "0.00", "-5.00", "0.00")}),
+    ):
+        rows = by_key(await report(app, "spend", by=by, contract_year="2022-23"))
+        assert {key: tuple(rows[key][name] for name in names) for key in expected} == expected
+    (of_arrs,) = (await report(app, "spend", by="england", contract_year="2022-23", stream="arrs"))["items"]
+    assert {of_arrs[name] for name in names} == {None}

@@ -54,10 +54,6 @@ class RunNotIssued(Refused):
     """Only an issued run is paid, confirmed and closed."""
 
 
-class InstructionsOpen(Refused):
-    """A run is closed when every instruction is confirmed, returned or carried forward; `errors` lists those open."""
-
-
 class NothingOwed(Refused):
     """Only what is carried forward, and no later payment was made less by, is a debt to decide on."""
 
@@ -287,29 +283,6 @@ class PaymentInstruction(Base, Entered, Versioned):
             "amount": self.amount,
             "parts": [SettledPart(network=network, amount=Decimal(part)) for network, part in self.parts.items()],
         }
-
-
-class RunConfirmation(Base):
-    """An issued run is closed: what was issued and brought forward was confirmed, came back, is carried forward or was
-    held and went to another payee."""
-
-    __tablename__ = "run_confirmations"
-    __table_args__ = (
-        CheckConstraint("issued + brought_forward = confirmed + returned + carried + redirected", name="adds_up"),
-    )
-
-    run: Mapped[str] = mapped_column(String(64), ForeignKey("payment_runs.id"), primary_key=True)
-    issued: Mapped[Money]
-    brought_forward: Mapped[Money]
-    confirmed: Mapped[Money]
-    returned: Mapped[Money]
-    carried: Mapped[Money]
-    redirected: Mapped[Money] = mapped_column(default=NOTHING, server_default=text("0"))
-    confirmed_by: Mapped[Words]
-    confirmed_at: Mapped[Timestamp]
-
-    def concerns(self) -> Iterable[str]:
-        return []
 
 
 def parts_of(stored: Mapping[str, str]) -> dict[str, Decimal]:

@@ -1,6 +1,6 @@
-"""Payment instructions over HTTP, and the closing of runs."""
+"""Payment instructions over HTTP."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -15,15 +15,11 @@ from services.funding.instructions.model import (
     InstructionNotReturned,
     InstructionNotSent,
     InstructionSettled,
-    InstructionsOpen,
     InstructionState,
     PaymentInstruction,
-    RunConfirmation,
-    RunNotIssued,
     SettledTooEarly,
 )
 from services.funding.instructions.operations import InstructionNotFound
-from services.funding.payments.operations import RunNotFound, run_seen
 from shared.errors import PreconditionFailed, PreconditionMissing
 from shared.history import as_known
 from shared.http import (
@@ -47,10 +43,8 @@ from shared.years import Month
 
 router = service_router("funding", tags=["payment instructions"])
 
-RunId = Annotated[str, Path(max_length=64)]
 InstructionId = Annotated[str, Path(max_length=80)]
 Finance = Annotated[Caller, allow(Role.NATIONAL)]
-Watches = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR)]
 Sees = Annotated[Caller, allow(Role.NATIONAL, Role.OPERATOR, Role.PAYEE, Role.PRACTICE, Role.NETWORK)]
 
 
@@ -101,28 +95,6 @@ class RemedyIn(In):
     """How the cause of the return was settled."""
 
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-class RunConfirmationOut(Out):
-    """`issued` and `brought_forward` are what the run had to pay; the other amounts are where it stands.
-
-    `redirected` was held and settled by a redirection. `written_off` and `recovered` are parts of what is `carried`.
-    """
-
-    run: str
-    issued: MoneyOut
-    brought_forward: MoneyOut
-    due: MoneyOut
-    held: MoneyOut
-    sent: MoneyOut
-    confirmed: MoneyOut
-    returned: MoneyOut
-    carried: MoneyOut
-    redirected: MoneyOut
-    written_off: MoneyOut
-    recovered: MoneyOut
-    confirmed_by: str | None
-    confirmed_at: datetime | None
 
 
 @router.get("/payment-instructions", summary="Payment instructions")
@@ -240,41 +212,3 @@ async def settle_cause(
     found = await operations.settle_cause(session, instruction_id, if_match, remedy.reason, caller=caller, now=now)
     tag(response, found)
     return InstructionOut.model_validate(found)
-
-
-@router.get(
-    "/payment-runs/{run_id}/confirmation", responses=refusals(RunNotFound), summary="Where a run's money stands"
-)
-async def read_confirmation(
-    session: Reading, caller: Watches, run_id: RunId, known_at: KnownAt = None
-) -> RunConfirmationOut:
-    """What was issued and brought forward, and how much of it is due, held, sent, or settled in which way."""
-    run = await run_seen(session, run_id, known_at=known_at)
-    closed = await session.get(RunConfirmation, run_id)
-    if closed is not None and known_at is not None and closed.confirmed_at > known_at:
-        closed = None
-    return RunConfirmationOut(
-        run=run_id,
-        confirmed_by=closed.confirmed_by if closed else None,
-        confirmed_at=closed.confirmed_at if closed else None,
-        **await operations.figures_of(session, run, known_at),
-    )
-
-
-@router.put(
-    "/payment-runs/{run_id}/confirmation",
-    responses=refusals(RunNotFound, RunNotIssued, InstructionsOpen, PreconditionFailed, PreconditionMissing),
-    summary="Close a run",
-)
-async def close_run(
-    session: Transaction, caller: Finance, now: Now, run_id: RunId, if_match: IfMatch = None
-) -> RunConfirmationOut:
-    """Close an issued run, once: what was confirmed, returned, carried and redirected is what it had to pay."""
-    run = await run_seen(session, run_id, lock=True)
-    closed = await operations.close_run(session, run, if_match, by=caller.subject, now=now)
-    return RunConfirmationOut(
-        run=run_id,
-        confirmed_by=closed.confirmed_by,
-        confirmed_at=closed.confirmed_at,
-        **await operations.figures_of(session, run),
-    )

@@ -77,6 +77,19 @@ class Redirection(Base):
     sent_again: Mapped[bool]
 
 
+class SettledDebt(Base):
+    """What a payee owed for one network, and two people gave up (`written-off`) or had back otherwise (`recovered`)."""
+
+    __tablename__ = "settled_debts"
+    __table_args__ = (Index("ix_settled_debts_network", "network", "contract_year"),)
+
+    decision: Mapped[Words] = mapped_column(primary_key=True)
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    contract_year: Mapped[Code]
+    outcome: Mapped[Code]
+    amount: Mapped[Money]
+
+
 class Budget(Base):
     """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it."""
 

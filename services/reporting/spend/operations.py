@@ -131,6 +131,24 @@ async def note_redirection(session: AsyncSession, event: funding.PaymentRedirect
     write_later(session, _REDIRECTION, {"redirection": event.redirection, **told, "sent_again": False})
 
 
+_DEBT = text(
+    """
+    WITH known AS (
+        INSERT INTO networks (network, sequence) VALUES (:network, 0) ON CONFLICT DO NOTHING
+    )
+    INSERT INTO settled_debts (decision, network, contract_year, outcome, amount)
+    VALUES (:decision, :network, :contract_year, :outcome, :amount) ON CONFLICT DO NOTHING
+    """
+)
+
+
+async def note_debt(session: AsyncSession, event: funding.DebtSettled) -> None:
+    """What will not be taken off any payment, network by network."""
+    told = {"decision": event.decision, "contract_year": event.contract_year, "outcome": event.outcome}
+    for part in event.parts:
+        write_later(session, _DEBT, {**told, "network": part.network, "amount": part.amount})
+
+
 _BUDGET = text(
     """
     WITH known AS (

@@ -56,14 +56,20 @@ _HANDED_OVER = "SELECT commissioner FROM successions UNION SELECT successor FROM
 _SETTLED = """
     SELECT s.network, s.contract_year, CASE WHEN NOT s.returned THEN s.amount END AS confirmed,
            CASE WHEN s.returned THEN CASE WHEN s.sent_again THEN coalesce(r.waiting, 0)
-                                          ELSE s.amount - coalesce(r.sent, 0) END END AS returned
+                                          ELSE s.amount - coalesce(r.sent, 0) END END AS returned,
+           CAST(NULL AS numeric) AS written_off, CAST(NULL AS numeric) AS recovered
     FROM settlements s LEFT JOIN (
         SELECT instruction, network, sum(amount) FILTER (WHERE sent_again) AS sent,
                sum(amount) FILTER (WHERE NOT sent_again) AS waiting
         FROM redirections GROUP BY instruction, network
     ) r USING (instruction, network)
+    UNION ALL
+    SELECT network, contract_year, NULL, NULL, CASE outcome WHEN 'written-off' THEN amount END,
+           CASE outcome WHEN 'recovered' THEN amount END
+    FROM settled_debts
 """
-"""What arrived, and what came back and was not sent again: to its payee, or redirected to another."""
+"""What arrived; what came back and was not sent again, to its payee or redirected to another; what was owed and given
+up or had back otherwise."""
 
 
 def _lines(scope: Scope, asked: Asked) -> str:
@@ -129,7 +135,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
               AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
         ), settled AS (
-            SELECT n.commissioner, sum(s.confirmed) AS confirmed, sum(s.returned) AS returned
+            SELECT n.commissioner, sum(s.confirmed) AS confirmed, sum(s.returned) AS returned,
+                   sum(s.written_off) AS written_off, sum(s.recovered) AS recovered
             FROM ({_SETTLED}) s JOIN led n USING (network)
             WHERE contract_year = :contract_year AND {seen} AND {of_area} AND {of_network}
             GROUP BY n.commissioner
@@ -138,7 +145,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
                CAST(coalesce(sum(lines), 0) AS int) AS lines, sum(budget) AS budget,
                CAST(coalesce(sum(held), 0) AS int) AS budgets_held, coalesce(sum(claimed), 0) AS claimed,
                CAST(coalesce(sum(claims), 0) AS int) AS claims, coalesce(sum(confirmed), 0) AS confirmed,
-               coalesce(sum(returned), 0) AS returned
+               coalesce(sum(returned), 0) AS returned, coalesce(sum(written_off), 0) AS written_off,
+               coalesce(sum(recovered), 0) AS recovered
         FROM paid FULL JOIN budget USING (commissioner) FULL JOIN claimed USING (commissioner)
         FULL JOIN settled USING (commissioner)
         LEFT JOIN map USING (commissioner)
@@ -157,6 +165,8 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
             claims=Integer,
             confirmed=_MONEY,
             returned=_MONEY,
+            written_off=_MONEY,
+            recovered=_MONEY,
         )
         .subquery()
     )
@@ -187,10 +197,12 @@ MONEY_OF_NETWORKS = text(
         WHERE contract_year = :contract_year AND month = coalesce(:month, '') AND kind = 'roles'
         GROUP BY network
     ), settled AS (
-        SELECT network, sum(confirmed) AS confirmed, sum(returned) AS returned
+        SELECT network, sum(confirmed) AS confirmed, sum(returned) AS returned, sum(written_off) AS written_off,
+               sum(recovered) AS recovered
         FROM ({_SETTLED}) s JOIN page USING (network) WHERE contract_year = :contract_year GROUP BY network
     )
     SELECT network, coalesce(confirmed, 0) AS confirmed, coalesce(returned, 0) AS returned,
+           coalesce(written_off, 0) AS written_off, coalesce(recovered, 0) AS recovered,
            coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,
            CAST(b.sequence IS NOT NULL AND b.amount IS NULL AS int) AS budgets_held,
            coalesce(claimed, 0) AS claimed, CAST(coalesce(claims, 0) AS int) AS claims

@@ -22,7 +22,8 @@ class SpendOut(Out):
 
     Both are null where the question leaves them no meaning: by stream or month, or for another stream than `arrs`.
     `confirmed` of what was paid in the year's runs arrived, `returned` came back from the bank and was not sent again;
-    both are null by stream or month, because a bank knows neither.
+    `written_off` was owed by payees and given up, `recovered` had back otherwise than off a payment. All four are null
+    by stream or month, because a bank knows neither.
     """
 
     key: str
@@ -35,6 +36,8 @@ class SpendOut(Out):
     claims: int | None = None
     confirmed: MoneyOut | None = None
     returned: MoneyOut | None = None
+    written_off: MoneyOut | None = None
+    recovered: MoneyOut | None = None
 
 
 class SpendReport(BaseModel):
@@ -84,7 +87,7 @@ async def spend(
         rows, following = await page(session, select(found), [found.c.key], paging)
         items = [SpendOut.model_validate(row) for row in rows]
     if stream is not None or month is not None:
-        items = [item.model_copy(update={"confirmed": None, "returned": None}) for item in items]
+        items = [item.model_copy(update=NO_BANK) for item in items]
     if stream is not None and stream != "arrs":
         items = [item.model_copy(update=NO_ROLES) for item in items]
     elif month is not None:
@@ -100,4 +103,5 @@ async def spend(
     )
 
 
+NO_BANK: dict[str, Decimal | None] = dict.fromkeys(("confirmed", "returned", "written_off", "recovered"))
 NO_ROLES: dict[str, Decimal | None] = {"budget": None, "budgets_held": None, "claimed": None, "claims": None}
