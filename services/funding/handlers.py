@@ -15,7 +15,7 @@ from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.distributions.agreement import note_agreement, note_agreement_ended
 from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
-from services.funding.local_terms.operations import settle_local_terms
+from services.funding.local_terms.operations import one_at_a_time, settle_local_terms
 from services.funding.networks import members, withdrawals
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
@@ -212,6 +212,8 @@ def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[s
 async def set_asked_budgets(session: AsyncSession, now: datetime) -> None:
     """Set every budget the events of this transaction asked for: many events, a few statements."""
     asked: dict[tuple[frozenset[str], bool], set[str]] = session.info.pop(_BUDGETS, {})
+    if asked:
+        await one_at_a_time(session)
     for (years, only), codes in asked.items():
         if codes:
             wanted = years if only else years | await years_with_weights(session, now)

@@ -16,6 +16,7 @@ from services.reporting.deadlines import operations as deadlines
 from services.reporting.deadlines.model import ApplicationState
 from services.reporting.queries import operations as queries
 from services.reporting.spend import operations as spend
+from services.reporting.variations import operations as variations
 from services.reporting.workforce import operations as people
 from shared.events import funding, registry, workforce
 from shared.events.base import Event
@@ -136,6 +137,14 @@ async def _budget(session: AsyncSession, event: funding.BudgetSet, arrival: Arri
     await spend.note_budget(session, event, arrival.envelope.position)
 
 
+async def _variation(session: AsyncSession, event: funding.VariationApproved, arrival: Arrival) -> None:
+    await variations.note_variation(session, event, arrival.envelope.position)
+
+
+async def _varied(session: AsyncSession, event: funding.NetworkVaried, arrival: Arrival) -> None:
+    await variations.note_network(session, event, arrival.envelope.position)
+
+
 async def _claim(session: AsyncSession, event: workforce.ClaimMade, arrival: Arrival) -> None:
     await claims.note_claim(session, event)
 
@@ -209,6 +218,8 @@ HANDLERS: dict[type[Event], Handler] = {
     funding.PaymentRedirected: _redirection,
     funding.DebtSettled: _debt,
     funding.BudgetSet: _budget,
+    funding.VariationApproved: _variation,
+    funding.NetworkVaried: _varied,
     funding.ClaimApproved: _outcome,
     funding.ClaimReturned: _outcome,
     funding.ClaimRejected: _outcome,

@@ -10,6 +10,7 @@ from services.reporting.handlers import HANDLERS, finish
 from services.reporting.queries.routes import router as queries
 from services.reporting.settings import Settings
 from services.reporting.spend.routes import router as spend
+from services.reporting.variations.routes import router as variations
 from services.reporting.workforce.routes import router as workforce
 from shared.service import Service
 
@@ -19,7 +20,7 @@ def service(settings: Settings) -> Service:
         name="reporting",
         base=Base,
         settings=settings,
-        routers=[coverage, spend, claims, queries, workforce, deadlines],
+        routers=[coverage, spend, claims, queries, workforce, deadlines, variations],
         handlers=HANDLERS,
         finish=finish,
     )

@@ -666,7 +666,7 @@ async def a_workforce(app: Harness) -> World:
 async def a_reporting(app: Harness) -> World:
     """The invented England of the reports: areas AA1 and BB2, each in a system of its own."""
     reporting.at(app, date(2022, 6, 30))
-    await app.deliver(*reporting.england(), *reporting.claims_and_queries())
+    await app.deliver(*reporting.england(), *reporting.claims_and_queries(), *reporting.variations())
     return World(
         app,
         own={Role.SYSTEM: "QA1", Role.COMMISSIONER: "AA1", Role.NETWORK: "U00001"},

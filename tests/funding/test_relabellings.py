@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -246,3 +247,13 @@ async def test_refusals_of_relabellings(funding_app: Harness) -> None:
     )
     assert shown.json() == made
     assert (await app.client.get(f"{RELABELLINGS}/relabelling-x", headers=nan(app))).status_code == 404
+
+
+async def test_two_relabellings_at_once_do_not_both_stand(funding_live: Harness) -> None:
+    app = funding_live
+    await a_fund(app)
+    replies = await asyncio.gather(*(app.post(RELABELLINGS, relabelling(), nan(app)) for _ in range(3)))
+    assert sorted(reply.status_code for reply in replies) == [201, 409, 409]
+    shares = [relabelling(to_stream=f"visits_{n}") for n in range(3)]
+    replies = await asyncio.gather(*(app.post(RELABELLINGS, body, nan(app)) for body in shares))
+    assert sorted(reply.status_code for reply in replies) == [201, 409, 409], "0.4 and 0.4, and no third of it"

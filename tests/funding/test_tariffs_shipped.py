@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from services.funding.payments.engine import differences
-from services.funding.tariffs.shipped import duties, rows
-from shared.years import months_of, year_end, year_of_day
+from services.funding.claims.terms import role_caps
+from services.funding.lines.capitation import arithmetic, trace_of
+from services.funding.payments.engine import NEVER_BY_HEAD, differences
+from services.funding.practice_scheme.rules import DATA
+from services.funding.tariffs.shipped import duties, rows, share_of
+from shared.years import months_of, year_end, year_of_day, year_start
 from tests.conftest import REAL_DATA
 from tests.funding.test_engine import one_network, shipped_rates
 
@@ -204,3 +208,69 @@ def test_a_full_year_comes_to_the_published_rate_whatever_the_window() -> None:
         one = one_network(year, shipped_rates(year), registered="1", adjusted="1", weighted="1", beds="1")
         total = sum(due.amount for due in differences(one)[0] if due.key.stream == row["code"])
         assert total == Decimal(row["value"]).quantize(Decimal("0.01"), "ROUND_HALF_UP"), row["id"]
+
+
+# --- what nobody knows or nobody has confirmed says so, row by row ---
+
+
+@pytest.mark.parametrize("year", sorted(CALENDAR))
+@pytest.mark.parametrize("first", [False, True], ids=["as-known-last", "as-first-published"])
+def test_a_rate_nobody_knows_is_held_by_name_and_one_nobody_confirmed_is_warned_of(year: str, first: bool) -> None:
+    rates = shipped_rates(year, first=first)
+    one = one_network(year, rates, registered="1000", adjusted="1000", weighted="1000", beds="100")
+    dues, helds = differences(one)
+    in_force = {rate.tariff: rate for by_month in rates.values() for rate in by_month}
+    paid_by_head = {name: rate for name, rate in in_force.items() if rate.stream not in NEVER_BY_HEAD}
+    unknown = {name for name, rate in paid_by_head.items() if rate.value is None}
+    assert {held.hold.code for held in helds} <= {"rate-unknown"}
+    assert {name for name in unknown if any(name in held.hold.detail for held in helds)} == unknown
+    warned: set[str] = set()
+    for due in dues:
+        _, warnings = arithmetic(trace_of(due))
+        warned |= {name for name in in_force if any(f"rate {name} " in warning for warning in warnings)}
+    doubtful = {
+        name
+        for name, rate in paid_by_head.items()
+        if rate.confidence in {"derived", "remembered"} and rate.value is not None
+    }
+    assert warned == doubtful
+
+
+def test_the_caps_and_shares_of_claims_are_as_published(published: Mapping[str, Any]) -> None:
+    shipped = [
+        (cap.role, year_of_day(cap.valid_from), str(cap.below_100000), str(cap.from_100000), cap.confidence)
+        for cap in role_caps()
+    ]
+    for cap in published["arrs"]["caps"]:
+        year = cap["year"].replace("/", "-")
+        if cap["below_100000"] is None:
+            assert not [c for c in role_caps() if c.valid_from <= year_end(year) and c.valid_to >= year_start(year)]
+            continue
+        of_year = [
+            (c.role, str(c.below_100000), str(c.from_100000), c.confidence)
+            for c in role_caps()
+            if c.role == cap["role"] and c.valid_from <= year_end(year) and c.valid_to >= year_start(year)
+        ]
+        wanted = (cap["role"], cap["below_100000"], cap["from_100000"], cap["confidence"])
+        assert of_year == [wanted], shipped
+    paid = published["arrs"]["share_paid"]
+    for role, share in paid["2019/20"].items():
+        found = share_of(role, date(2019, 9, 1))
+        assert found is not None
+        assert found.share == Decimal(share)
+    later = share_of("care_coordinator", date(2024, 9, 1))
+    assert later is not None
+    assert later.share == Decimal(paid["2020/21_on"]["default"])
+
+
+def test_every_maximum_of_the_practice_scheme_is_shipped_as_published(published: Mapping[str, Any]) -> None:
+    scheme = published["gp_reimbursement_scheme"]
+    wanted = {
+        (per, rate["zone"], text(rate["value"]), rate["confidence"])
+        for per, name in (("wte_year", "wte_maxima"), ("hour", "hourly_maxima"))
+        for rate in scheme[name]
+    }
+    with (DATA / "maxima.csv").open(newline="", encoding="utf-8") as file:
+        shipped = {(row["per"], row["zone"], row["value"], row["confidence"]) for row in csv.DictReader(file)}
+    assert shipped == wanted
+    assert ("hour", "london", "", "derived") in shipped, "not found, and not guessed"

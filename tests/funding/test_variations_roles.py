@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import text
+
+from deploy.doctor.copies import COPIES
 from services.funding.budgets.words import recompute
 from shared.events.funding import BudgetSet, NetworkVaried, TariffPublished, VariationApproved
 from shared.events.registry import PracticeJoined
@@ -292,3 +296,32 @@ async def test_a_sum_or_ceiling_raised_nationally_above_a_variation_is_a_finding
     assert (finding["subject"], finding["amount"], finding["paid_before"]) == (
         *(variation["id"], "450000.00", "500000.00"),
     )
+
+
+async def test_members_that_agree_at_once_make_the_whole_network_agree(funding_live: Harness) -> None:
+    app = funding_live
+    await an_area(app)
+    await app.deliver(a_month_claimed(1, "2022-10", "clinical_pharmacist", "5200.00"))
+    variation = await in_force(app, ceilings=[CEILING], sums=[SUM], practices=("A00001",))
+    assert await take_back(app, variation, "A00001", "2022-10-01") == 204
+    replies = await asyncio.gather(*(consent(app, variation, practice) for practice in ("A00001", "A00002")))
+    assert [reply.status_code for reply in replies] == [201, 201]
+    assert (await of_claim(app, "claim-1"))["payable"] == "5200.00"
+    assert (await the_sum(app))["amount"] == "867400.00"  # 834,800.00 + 1.304 × 50,000 / 2
+    spans = [event for event in await app.announced() if isinstance(event, NetworkVaried)][-1].spans
+    assert [(one.practices, one.every_member) for one in spans] == [(["A00001", "A00002"], True)]
+
+
+async def test_the_doctor_compares_local_terms_as_both_services_keep_them(
+    funding_app: Harness, workforce_app: Harness
+) -> None:
+    await an_area(funding_app)
+    await in_force(funding_app, ceilings=[CEILING], practices=("A00001",))
+    await workforce_app.deliver(*(e for e in await funding_app.announced() if isinstance(e, NetworkVaried)))
+    (copy,) = [copy for copy in COPIES if copy.what == "local-terms"]
+    told = []
+    for app, statement in ((funding_app, copy.owned), (workforce_app, copy.held)):
+        async with app.session() as session:
+            told.append([tuple(row) for row in await session.execute(text(statement))])
+    assert told[0] == told[1]
+    assert [(row[0], row[2:]) for row in told[0]] == [(NETWORK, ("2022-10-01", "2023-03-31", "false"))]

@@ -213,3 +213,79 @@ async def test_only_networks_the_caller_sees_can_be_asked_about(app: Harness) ->
     assert (await app.post(WHAT_IFS, {"contract_year": YEAR, "members": [MOVE]}, stranger)).status_code == 404
     practice = app.token(Role.PRACTICE, organisations=["A00001"])
     assert (await app.post(WHAT_IFS, {"contract_year": YEAR, "members": [MOVE]}, practice)).status_code == 403
+
+
+async def a_variation_proposed(app: Harness) -> str:
+    """More for frail people, more for roles, of one commissioner's practices; nobody has agreed yet."""
+    reply = await app.post(
+        "/funding/v1/variations",
+        {
+            "name": "Care for frail people",
+            "commissioner": COMMISSIONER,
+            "first_month": "2022-10",
+            "last_month": "2023-03",
+            "practices": ["A00001", "A00002", "A00003"],
+            "items": [{"stream": "frailty_care", "basis": "registered", "value": "2.400"}],
+            "sums": [{"code": "all_roles", "value": "18.000"}],
+        },
+        app.token(Role.COMMISSIONER, organisations=[COMMISSIONER], subject="carol"),
+    )
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["id"])
+
+
+async def test_what_agreeing_to_a_variation_would_change_is_what_it_then_does(app: Harness) -> None:
+    variation = await a_variation_proposed(app)
+    network = app.token(Role.NETWORK, organisations=[NETWORK])
+    told = await asked(app, network, consents=[{"variation": variation, "practices": ["A00001"]}])
+    assert told["networks"] == [NETWORK]
+    # 2.400 × 10,000 / 2 for half a year, and (18.000 − 16.696) × 12,000 / 2 more of the sum
+    assert [(one["stream"], one["difference"]) for one in told["streams"]] == [("frailty_care", "12000.00")]
+    assert [(one["network"], one["now"], one["then"], one["difference"]) for one in told["sums"]] == [
+        (NETWORK, "534272.00", "542096.00", "7824.00")
+    ]
+    consent = {"practice": "A00001", "signed_by": "Dr Okafor"}
+    own = app.token(Role.PRACTICE, organisations=["A00001"])
+    assert (await app.post(f"/funding/v1/variations/{variation}/consents", consent, own)).status_code == 201
+    assert (await app.put(f"/funding/v1/variations/{variation}/approval", None, national(app))).status_code == 200
+    budgets = (await app.client.get("/funding/v1/budgets", params={"network": NETWORK}, headers=network)).json()
+    assert [one["amount"] for one in budgets["items"] if one["contract_year"] == YEAR] == ["542096.00"]
+    again = await asked(app, network, consents=[{"variation": variation, "practices": ["A00001"]}])
+    assert (again["streams"], again["sums"]) == ([], [])
+
+
+async def test_a_practice_that_moves_takes_its_consent_along(app: Harness) -> None:
+    variation = await a_variation_proposed(app)
+    for practice in ("A00001", "A00002"):
+        consent = {"practice": practice, "signed_by": "Dr Okafor"}
+        own = app.token(Role.PRACTICE, organisations=[practice])
+        assert (await app.post(f"/funding/v1/variations/{variation}/consents", consent, own)).status_code == 201
+    assert (await app.put(f"/funding/v1/variations/{variation}/approval", None, national(app))).status_code == 200
+    move = {"practice": "A00002", "leaves": NETWORK, "joins": OTHER, "month": "2023-01"}
+    told = await asked(app, members=[move])
+    frailty = {one["network"]: one["difference"] for one in told["streams"] if one["stream"] == "frailty_care"}
+    assert frailty == {NETWORK: "-12000.00", OTHER: "12000.00"}  # 2.400 × 20,000 × 3 / 12
+    # 18.000 × 20,000 × 3 / 12 goes with it, and with the whole year 16.696 × 20,000 and 1.304 × 20,000 / 2
+    assert {one["network"]: one["difference"] for one in told["sums"]} == {NETWORK: "-90000.00", OTHER: "90000.00"}
+    early = await asked(app, members=[{**move, "month": "2022-04"}])
+    assert {one["network"]: one["difference"] for one in early["sums"]} == {NETWORK: "-346960.00", OTHER: "346960.00"}
+
+
+async def test_questions_about_consent_that_make_no_sense(app: Harness) -> None:
+    variation = await a_variation_proposed(app)
+    headers = national(app)
+
+    async def refused(**question: Any) -> tuple[int, str, set[str]]:
+        reply = await app.post(WHAT_IFS, {"contract_year": YEAR, **question}, headers)
+        problem = reply.json()
+        return reply.status_code, problem["code"], {fault["code"] for fault in problem.get("errors") or []}
+
+    one = {"variation": variation, "practices": ["A00001"]}
+    unknown = {**one, "variation": "variation-x"}
+    assert await refused(consents=[unknown]) == (404, "VariationNotFound", set())
+    stranger = app.token(Role.COMMISSIONER, organisations=["99X"])
+    other = await app.post(WHAT_IFS, {"contract_year": YEAR, "consents": [one]}, stranger)
+    assert (other.status_code, other.json()["code"]) == (404, "VariationNotFound")
+    outside = {**one, "practices": ["A00001", "A00004"]}
+    assert await refused(consents=[outside]) == (422, "QuestionRefused", {"not_in_variation"})
+    assert await refused(contract_year="2023-24", consents=[one]) == (422, "QuestionRefused", {"variation_not_open"})

@@ -417,3 +417,38 @@ async def report(app: Harness, path: str, *roles: Role, organisations: tuple[str
 
 def by_key(answer: Any) -> dict[str, Any]:
     return {item["key"]: item for item in answer["items"]}
+
+
+def varied(code: str, variation: str, every_member: bool, *members: str) -> funding.NetworkVaried:
+    """A network under a variation for the whole of 2022/23."""
+    span = funding.VariedSpan(
+        variation=variation,
+        valid_from=date(2022, 4, 1),
+        valid_to=date(2023, 3, 31),
+        practices=list(members),
+        every_member=every_member,
+    )
+    return funding.NetworkVaried(network=code, commissioner="AA1", spans=[span])
+
+
+def a_variation(variation: str = "variation-1", area: str = "AA1") -> funding.VariationApproved:
+    return funding.VariationApproved(
+        variation=variation,
+        variation_name="Care for frail people",
+        commissioner=area,
+        contract_year="2022-23",
+        valid_from=date(2022, 4, 1),
+        valid_to=date(2023, 3, 31),
+        practices=["A80001"],
+        duties=[funding.VariedDuty(duty="frailty_rounds", duty_name="Rounds", description="Weekly.")],
+        approved_on=date(2022, 3, 1),
+    )
+
+
+def variations() -> list[Event]:
+    """A network of each area under a variation, one wholly and one in part."""
+    return [
+        a_variation(),
+        varied("U00001", "variation-1", True, "A80001"),
+        varied("U00002", "variation-2", False, "B80001"),
+    ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.budgets.operations import set_budgets
@@ -22,12 +22,28 @@ from shared.facts import currently_known, days, record, withdraw
 from shared.messaging import announce_many
 from shared.years import months_of
 
+LOCAL_TERMS_LOCK = 5_201_929
+"""Advisory lock held while local terms are worked out: of two consents at once the later one sees the earlier."""
+
+
+async def one_at_a_time(session: AsyncSession) -> None:
+    """Let nobody else work out local terms until the transaction ends, where there are any; before sums are locked."""
+    if await _varied_years(session):
+        await session.execute(select(func.pg_advisory_xact_lock(LOCAL_TERMS_LOCK)))
+
+
+async def _varied_years(session: AsyncSession) -> Sequence[str]:
+    """The contract years for which a variation is approved."""
+    approved = select(Variation.contract_year).where(Variation.status == VariationStatus.APPROVED).distinct()
+    return (await session.scalars(approved)).all()
+
 
 async def follow_consents(
     session: AsyncSession, variation: Variation, practices: Collection[str], now: datetime
 ) -> None:
     """What practices agreed to, or no longer do, reaches their networks: sums, ceilings, claims that wait."""
     await session.flush()
+    await one_at_a_time(session)
     networks = sorted(await networks_of(session, await with_heirs(session, practices)))
     if variation.sums:
         await set_budgets(session, networks, {variation.contract_year}, now, only=True)
@@ -40,9 +56,8 @@ async def settle_local_terms(session: AsyncSession, networks: Collection[str], n
 
     They change with consents, and with who belongs to a network.
     """
-    approved = select(Variation.contract_year).where(Variation.status == VariationStatus.APPROVED).distinct()
-    years = (await session.scalars(approved)).all()
-    if not networks or not years:
+    years = await _varied_years(session) if networks else ()
+    if not years:
         return set()
     wanted: dict[str, list[Terms]] = defaultdict(list)
     for year in sorted(years):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.indicators.model import Indicator, IndicatorKind
@@ -20,6 +20,9 @@ from services.funding.relabellings.model import (
 from services.funding.tariffs.model import NATIONAL, Tariff, TariffKind
 from shared.messaging import announce
 from shared.years import first_day
+
+RELABELLINGS_LOCK = 5_201_941
+"""Advisory lock held while a relabelling is published."""
 
 
 async def relabellings_of(session: AsyncSession, contract_years: Sequence[str], known_on: date) -> list[Relabelling]:
@@ -38,9 +41,9 @@ async def publish_relabelling(session: AsyncSession, relabelling: Relabelling, *
     Raises `NothingToRelabel`, `NothingToPayAs` and what `Relabelling.publish` does.
     """
     await _refuse_nothing(session, relabelling)
-    others = await session.scalars(
-        select(Relabelling).where(Relabelling.contract_year == relabelling.contract_year).with_for_update()
-    )
+    # two published at once must not both find the months free
+    await session.execute(select(func.pg_advisory_xact_lock(RELABELLINGS_LOCK)))
+    others = await session.scalars(select(Relabelling).where(Relabelling.contract_year == relabelling.contract_year))
     event = relabelling.publish(by, now, others.all())
     session.add(relabelling)
     announce(session, event)

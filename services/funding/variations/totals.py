@@ -17,7 +17,13 @@ from services.funding.variations.model import BelowNationalTotal, NationalTotalU
 
 def rates_in(variation: Variation, months: Collection[str]) -> dict[str, Rate]:
     """By stream: the variation's rates as the engine counts with them, its sums for additional roles among them."""
-    return {item["stream"]: _rate(variation, item, len(months)) for item in (*variation.items, *_sums(variation))}
+    sums = {item["stream"]: _rate(variation, item, len(months)) for item in _sums(variation)}
+    return {**items_in(variation, months), **sums}
+
+
+def items_in(variation: Variation, months: Collection[str]) -> dict[str, Rate]:
+    """By stream: the variation's rates of streams, in its months."""
+    return {item["stream"]: _rate(variation, item, len(months)) for item in variation.items}
 
 
 def sum_named(code: str) -> str:

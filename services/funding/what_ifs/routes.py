@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from services.funding.codes import OrganisationCode
 from services.funding.tariffs.model import Basis
+from services.funding.variations.operations import VariationNotFound
 from services.funding.what_ifs import operations
 from services.funding.what_ifs.operations import NetworksNotFound, Question, QuestionRefused
 from services.funding.what_ifs.rules import Change, Move, NewList, NewRate
@@ -54,6 +55,13 @@ class WhatIfListIn(In):
     value: Number
 
 
+class WhatIfConsentIn(In):
+    """Practices agree to a local variation, proposed or approved, from its first month on."""
+
+    variation: Annotated[str, Field(min_length=1, max_length=64)]
+    practices: Annotated[list[Code], Field(min_length=1, max_length=300)]
+
+
 class WhatIfIn(In):
     """About some networks, an area, or the networks practices move between; at least one change.
 
@@ -68,12 +76,13 @@ class WhatIfIn(In):
     rates: Annotated[list[WhatIfRateIn], Field(max_length=50)] = []
     populations: Annotated[list[WhatIfListIn], Field(max_length=2000)] = []
     known_at: Instant = None
+    consents: Annotated[list[WhatIfConsentIn], Field(max_length=20)] = []
 
     @model_validator(mode="after")
     def _asks(self) -> "WhatIfIn":
-        if not (self.members or self.rates or self.populations):
-            raise ValueError("say what would be different: members, rates or populations")
-        if not (self.networks or self.commissioner or self.members):
+        if not (self.members or self.rates or self.populations or self.consents):
+            raise ValueError("say what would be different: members, rates, populations or consents")
+        if not (self.networks or self.commissioner or self.members or self.consents):
             raise ValueError("name networks or a commissioner")
         return self
 
@@ -104,6 +113,19 @@ class WhatIfStreamOut(Out):
     held: int
 
 
+class WhatIfSumOut(Out):
+    """A network's sum for additional roles of the whole year, before any redistribution; it is a ceiling of claims and
+    in no other figure here."""
+
+    network: str
+    scope: str
+    now: MoneyOut | None
+    then: MoneyOut | None
+    difference: MoneyOut | None
+    held_now: str | None
+    held_then: str | None
+
+
 class WhatIfOut(Out):
     """Where payments would differ; what is not listed would stay as it is."""
 
@@ -113,6 +135,7 @@ class WhatIfOut(Out):
     difference: MoneyOut
     streams: list[WhatIfStreamOut]
     changes: list[WhatIfChangeOut]
+    sums: list[WhatIfSumOut]
 
 
 def _streams(changes: list[Change]) -> list[WhatIfStreamOut]:
@@ -135,8 +158,8 @@ def _streams(changes: list[Change]) -> list[WhatIfStreamOut]:
 
 @router.post(
     "/what-ifs",
-    responses=refusals(NetworksNotFound, QuestionRefused),
-    summary="What a change of members, rates or populations would do",
+    responses=refusals(NetworksNotFound, QuestionRefused, VariationNotFound),
+    summary="What a change of members, rates, populations or consents would do",
 )
 async def ask(
     asked: WhatIfIn,
@@ -163,6 +186,7 @@ async def ask(
             for new in asked.rates
         ),
         known_at=asked.known_at,
+        consents=tuple((one.variation, tuple(one.practices)) for one in asked.consents),
         lists=tuple(NewList(new.practice, new.basis.value, Decimal(new.value)) for new in asked.populations),
     )
     found = await operations.answer(session, question, caller=caller, now=now)
@@ -173,5 +197,6 @@ async def ask(
         networks=found.networks,
         difference=sum((stream.difference for stream in streams), Decimal("0.00")),
         streams=streams,
+        sums=[WhatIfSumOut.model_validate(one) for one in found.sums],
         changes=[WhatIfChangeOut.model_validate(change) for change in found.changes],
     )

@@ -62,14 +62,44 @@ class Change:
         return None if self.now is None or self.then is None else self.then - self.now
 
 
-def changed(year: Year, moves: Sequence[Move], rates: Sequence[NewRate], lists: Sequence[NewList]) -> Year:
+@dataclass(frozen=True, slots=True)
+class NewConsent:
+    """Practices agree to a local variation from its first month on; `rates` are its rates by month."""
+
+    variation: str
+    practices: frozenset[str]
+    rates: Mapping[str, tuple[Rate, ...]]
+
+
+def changed(
+    year: Year,
+    moves: Sequence[Move],
+    rates: Sequence[NewRate],
+    lists: Sequence[NewList],
+    consents: Sequence[NewConsent] = (),
+) -> Year:
     """The year as it would be."""
     return replace(
         year,
-        served=_moved(year.served, moves),
+        served=_agreed(_moved(year.served, moves), consents),
         rates=_rated(year.rates, rates),
+        scoped={**year.scoped, **{one.variation: one.rates for one in consents}},
         populations=_listed(year.populations, lists),
     )
+
+
+def _agreed(
+    served: dict[str, dict[str, tuple[Serving, ...]]], consents: Sequence[NewConsent]
+) -> dict[str, dict[str, tuple[Serving, ...]]]:
+    for one in consents:
+        for months in served.values():
+            for month, whom in months.items():
+                if month in one.rates:
+                    months[month] = tuple(
+                        who._replace(scope=one.variation) if (who.into or who.practice) in one.practices else who
+                        for who in whom
+                    )
+    return served
 
 
 def _moved(
@@ -77,7 +107,7 @@ def _moved(
 ) -> dict[str, dict[str, tuple[Serving, ...]]]:
     made = {network: dict(months) for network, months in served.items()}
     for move in moves:
-        came = _came_over(made, move)
+        came, agreed = _came_over(made, move), _agreed_to(made, move.practice)
         for months in (made.get(move.leaves or "", {}), made.get(move.joins or "", {})):
             for month, whom in months.items():
                 if month >= move.month:
@@ -85,9 +115,10 @@ def _moved(
         for month, whom in made.get(move.joins or "", {}).items():
             if month >= move.month:
                 days = whom[0].of if whom else 1
-                joined = Serving(move.practice, move.share, "member", days, days, days)
+                scope = agreed.get(month, "")
+                joined = Serving(move.practice, move.share, "member", days, days, days, scope)
                 brought = [
-                    Serving(code, move.share, "merged", days, days, days, into=move.practice)
+                    Serving(code, move.share, "merged", days, days, days, scope, into=move.practice)
                     for code in came.get(month, ())
                 ]
                 everybody = sorted([*whom, joined, *brought], key=lambda who: (who.how != "member", who.practice))
@@ -102,6 +133,17 @@ def _came_over(served: Mapping[str, Mapping[str, tuple[Serving, ...]]], move: Mo
         for month, whom in months.items():
             found[month] |= {who.practice for who in whom if who.into == move.practice}
     return {month: sorted(codes) for month, codes in found.items()}
+
+
+def _agreed_to(served: Mapping[str, Mapping[str, tuple[Serving, ...]]], practice: str) -> dict[str, str]:
+    """By month, the local variation a practice agreed to; it takes its consent along."""
+    return {
+        month: who.scope
+        for months in served.values()
+        for month, whom in months.items()
+        for who in whom
+        if who.practice == practice and who.scope
+    }
 
 
 def _rated(rates: Mapping[str, tuple[Rate, ...]], new: Sequence[NewRate]) -> dict[str, tuple[Rate, ...]]:

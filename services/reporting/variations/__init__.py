@@ -1,0 +1,1 @@
+"""Which networks stand under which local variation, wholly or in part."""
