@@ -59,7 +59,7 @@ class WhatIfConsentIn(In):
     """Practices agree to a local variation, proposed or approved, from its first month on."""
 
     variation: Annotated[str, Field(min_length=1, max_length=64)]
-    practices: Annotated[list[Code], Field(min_length=1, max_length=300)]
+    practices: Annotated[list[OrganisationCode], Field(min_length=1, max_length=300)]
 
 
 class WhatIfIn(In):
