@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy.orm import close_all_sessions
 
@@ -24,6 +25,17 @@ from shared import migrations
 from shared.database import engine_for, sessions_for
 from shared.service import Runtime, Service
 from tests.harness import Harness
+
+settings.register_profile(
+    "house",
+    deadline=None,
+    # the same examples every time, unless somebody goes looking for new ones
+    derandomize="PCN_EXPLORE" not in os.environ,
+    database=None,
+    # one database serves all examples, and a busy machine makes none of them wrong
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("house")
 
 SERVICES = ("registry", "funding", "workforce", "reporting")
 ROOT = Path(__file__).resolve().parents[1]

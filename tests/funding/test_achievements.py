@@ -391,7 +391,7 @@ async def test_two_approvers_at_once_have_one_effect(funding_live: Harness) -> N
     assert amounts == [Decimal("44000.00")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     numerator=st.integers(0, 5000),
     rest=st.integers(0, 5000),

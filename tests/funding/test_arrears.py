@@ -192,7 +192,7 @@ def test_arrears_do_not_make_up_for_what_a_claim_lost_to_the_sum() -> None:
     assert [fault.code for fault in nothing.faults] == ["nothing_due"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(1, 90_000), st.integers(1, 900_000), st.integers(1, 300)), min_size=1, max_size=6),
     st.integers(0, 500_000),

@@ -367,7 +367,7 @@ async def test_example_g_through_the_api_is_a_year_at_two_ceilings(funding_app: 
     assert total == Decimal("32983.50")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 20_000).map(Decimal),
     st.permutations(range(6)),

@@ -261,7 +261,7 @@ def test_a_month_supplied_late_moves_no_other_and_the_year_adds_up() -> None:
     assert sum(due.amount for due in (*early, *later, *rest)) == to_pence(Decimal("120.0200") * Decimal("1.0004"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.decimals(min_value=1, max_value=999, places=3),
     st.permutations(range(12)).map(lambda order: order[:6]),
@@ -407,7 +407,7 @@ def rate(stream: str, payee: str, number: int, value: object = Decimal("1.234"))
     return Rate(f"{stream}.{number}", stream, payee, "weighted", value, "year", 12, "one_source")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(changes, max_size=25))
 def test_paid_and_held_are_what_is_due_whatever_changes_and_whenever_runs_are_made(
     made: list[tuple[object, ...]],

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -375,7 +375,7 @@ async def check(app: Harness) -> None:
     assert {f"claims/{c.id}" for c in claims if c.status == "approved"} <= beyond.keys() | without_right
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(made=st.lists(happenings, max_size=14))
 @example(made=[("claim", 10, 8), ("withdrawn", None, 1, date(2023, 9, 19))])
 @example(
@@ -395,7 +395,7 @@ GONE = ("payee", "X00001", date(2023, 4, 1))
 SHORTER = ("list", "registered", "A00001", Decimal("12.00"))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(made=st.lists(money, max_size=16))
 @example(
     made=[

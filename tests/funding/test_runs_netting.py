@@ -17,7 +17,7 @@ lines = st.lists(st.tuples(st.sampled_from(PAYEES), st.sampled_from(NETWORKS), p
 outcomes = st.lists(st.sampled_from(("confirmed", "returned", "returned-late")), min_size=3, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(lines, outcomes), min_size=1, max_size=6))
 def test_whatever_a_year_of_runs_brings_what_was_sent_and_is_carried_is_what_was_due(
     runs: list[tuple[list[tuple[str, str, Decimal]], list[str]]],

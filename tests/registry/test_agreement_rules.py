@@ -16,7 +16,7 @@ DAY = st.sampled_from(DAYS)
 PERIOD = st.tuples(DAY, DAY | st.none()).map(lambda p: days(p[0], p[1] if p[1] and p[1] >= p[0] else None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from(PRACTICES), PERIOD), max_size=6),
     st.lists(st.tuples(st.just("par-1"), PERIOD), max_size=2),
@@ -46,7 +46,7 @@ def test_a_version_is_complete_on_the_first_day_on_which_every_party_of_that_day
         assert complete(day) == (any(p.practice for p in parties.on(day)) and not parties.missing(day))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(DAY, DAY | st.none()) | st.none(), max_size=6))
 def test_each_day_belongs_to_the_highest_version_in_force_on_it(turns: list[tuple[date, date | None] | None]) -> None:
     versions = []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.events import registry as events
@@ -125,7 +125,7 @@ async def app(registry_app: Harness) -> Harness:
     return registry_app
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @example([*(("submit", n) for n in range(3)), ("allocate", 1), ("ending", 0), ("decide", 0)])
 @example(
     [

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
@@ -258,7 +258,7 @@ async def test_two_who_take_the_last_part_at_once_do_not_both_get_it(registry_li
 WHEN = st.integers(min_value=0, max_value=40).map(lambda n: date(2022, 4, 1).fromordinal(738_000 + n))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.integers(min_value=1, max_value=10), WHEN, st.integers(min_value=0, max_value=30) | st.none()),

@@ -377,7 +377,7 @@ SOME = st.tuples(st.permutations(CANDIDATES), st.integers(1, 4)).map(lambda draw
 BALLOTS = st.lists(SOME, max_size=15)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(BALLOTS, st.sampled_from(CountingMethod), st.sampled_from(TieBreak), st.text(max_size=8), st.randoms())
 def test_any_ballots_in_any_order_count_the_same_and_each_is_counted_in_every_round(
     ballots: list[tuple[str, ...]], method: CountingMethod, tie_break: TieBreak, seed: str, chance: Any

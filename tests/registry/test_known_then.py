@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.identity import Role
@@ -459,12 +459,7 @@ async def test_every_read_answers_for_ever_what_it_answered_then(app: Harness) -
 TURNS = [strand for strand, steps in STRANDS.items() for _ in steps]
 
 
-@settings(
-    max_examples=2,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=2)
 @given(turns=st.permutations(TURNS), pauses=st.sets(st.integers(5, len(TURNS) - 5), min_size=2, max_size=2))
 async def test_in_whatever_order_things_happen_no_answer_of_then_is_lost(
     app: Harness, turns: list[str], pauses: set[int]

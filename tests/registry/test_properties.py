@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -215,12 +215,7 @@ def told(events: Iterable[Event]) -> frozenset[Spell]:
     return frozenset(Spell(n, p, first, last, share) for (n, p, first), (last, share) in held.items())
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=40)
 @given(steps=st.lists(step, min_size=3, max_size=14))
 async def test_whatever_is_recorded_no_list_is_divided_twice_and_every_answer_can_be_given_again(
     registry_app: Harness, funding_app: Harness, steps: list[tuple[Any, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
@@ -39,7 +39,7 @@ def test_the_parts_outside_are_what_is_left_and_nothing_else(held: Range[date], 
 steps = st.lists(st.tuples(spans, st.sampled_from("abc") | st.none()), min_size=1, max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(steps)
 async def test_any_answer_stays_reproducible_after_later_corrections(
     toy_live: Harness, steps: list[tuple[Range[date], str | None]]
