@@ -117,6 +117,22 @@ def parts_outside(held: Range[date], taken: Range[date]) -> list[Range[date]]:
     return left
 
 
+def held_in_turn(spells: Mapping[int, Range[date]]) -> list[tuple[int, Range[date]]]:
+    """Of versions with numbers, which one holds on which days, where a higher number takes the place of lower ones.
+
+    What was taken the place of does not come back when the higher one ends; what begins only after its last day holds.
+    """
+    held = []
+    for number, own in sorted(spells.items()):
+        if own.lower is not None and not own.isempty:
+            later = [other for higher, other in spells.items() if higher > number and not other.isempty]
+            replaced = [other.lower for other in later if other.upper is None or other.upper > own.lower]
+            ends = [day for day in (own.upper, *replaced) if day is not None]
+            if not ends or own.lower < min(ends):
+                held.append((number, Range(own.lower, min(ends, default=None))))
+    return held
+
+
 def left_over(held: Range[date], taken: Sequence[Range[date]]) -> list[Range[date]]:
     """The days of `held` on which none of `taken` holds."""
     left = [held]

@@ -464,8 +464,9 @@ class FinanceTerms(Fact):
 class AgreementSigned(RegistryEvent):
     """Every party signed a version of the network agreement; the network is live from the day it is in force.
 
-    It takes the place of whatever version was in force on those days. `human_resources` says whether it has a
-    schedule of who employs the shared staff and by which policies.
+    It takes the place of versions with lower numbers from that day on, for good: they are not in force again when it
+    ends, only if it turns out never to have been in force. `human_resources` says whether it has a schedule of who
+    employs the shared staff and by which policies.
     """
 
     noun: ClassVar[str] = "networks"

@@ -128,6 +128,25 @@ async def test_an_agreement_that_ended_holds_the_months_after_it_and_what_was_pa
     await adds_up(app)
 
 
+async def test_a_version_that_ended_does_not_bring_back_the_one_before_but_one_that_never_was_does(
+    funding_app: Harness,
+) -> None:
+    app = funding_app
+    await by_application(app)
+    await rule(app, "2022-04")
+    await app.deliver(signed(date(2020, 7, 1)), signed(date(2022, 4, 1), version=2))
+    await app.deliver(ended(date(2022, 5, 31), version=2))
+    april, _, june = await runs(app, ["2022-04", "2022-05", "2022-06"])
+    assert (april["total"], june["lines"]) == ("25450.17", 0)
+    (core,) = await lines_of(app, june, stream="core_registered")
+    assert "Version 2 of the network agreement ended on 2022-05-31 and no other" in core["held_reason"]
+    await adds_up(app)
+    await app.deliver(ended(date(2022, 3, 31), version=2))
+    (july,) = await runs(app, ["2022-07"])
+    assert set(await amounts(app, july, stream="core_registered")) == {("2022-06", "due"), ("2022-07", "due")}
+    await adds_up(app)
+
+
 async def test_one_not_yet_in_force_does_not_count(funding_app: Harness) -> None:
     app = funding_app
     await by_application(app)

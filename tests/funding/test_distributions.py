@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -300,14 +300,51 @@ async def test_a_signed_agreement_only_suggests_a_rule(funding_app: Harness) -> 
     assert reply.json()["code"] == "NoRuleAgreed", "nothing is divided by it until the network says so"
 
 
+async def suggestions(app: Harness, *asked: str) -> list[list[tuple[int, str]]]:
+    found = []
+    for day in asked:
+        path = f"/funding/v1/distribution-suggestions?as_at={day}"
+        reply = await app.client.get(path, headers=network(app))
+        assert reply.status_code == 200, reply.text
+        found.append([(item["agreement_version"], item["method"]) for item in reply.json()["items"]])
+    return found
+
+
+async def test_only_the_agreement_of_the_day_suggests_and_what_it_took_the_place_of_stays_replaced(
+    funding_app: Harness,
+) -> None:
+    app, day_before = funding_app, date(2022, 9, 30)
+    equal, weighted = FinanceTerms(rule="equal"), FinanceTerms(rule="weighted")
+    days = ("2022-09-30", "2022-10-01", "2022-12-31", "2023-01-01")
+    ended = AgreementEnded(
+        network=NETWORK, commissioner="00L", agreement_version=2, last_day=date(2022, 12, 31), reason="dissolved"
+    )
+    first, second = [(1, "equal")], [(2, "weighted")]
+    await app.deliver(signed(1, date(2022, 4, 1), equal), signed(2, date(2022, 10, 1), weighted))
+    assert await suggestions(app, *days) == [first, second, second, second]
+    before = datetime.now(UTC).isoformat().replace("+", "%2B")
+    await app.deliver(ended)
+    assert await suggestions(app, *days) == [first, second, second, []]
+    assert await suggestions(app, f"2023-01-01&known_at={before}") == [second]
+    await app.deliver(ended.model_copy(update={"last_day": day_before, "reason": "a signature was never given"}))
+    assert await suggestions(app, *days) == [first] * 4
+    # signed again, and from an earlier day: the newer word counts, also where the end of before lies in its days
+    await app.deliver(signed(2, date(2022, 9, 30), weighted))
+    assert await suggestions(app, *days) == [second] * 4
+    shown = await app.client.get("/funding/v1/distribution-suggestions?as_at=2022-10-01", headers=network(app))
+    assert shown.json()["items"][0]["last_day"] is None
+    # a version with no finance schedule suggests nothing, nor does the one it took the place of
+    await app.deliver(signed(3, date(2023, 1, 1), None))
+    assert await suggestions(app, *days) == [second, second, second, []]
+
+
 async def test_the_end_of_an_agreement_may_be_heard_of_first(funding_app: Harness) -> None:
     await an_area(funding_app)
-    await funding_app.deliver(
-        AgreementEnded(
-            network=NETWORK, commissioner="00L", agreement_version=1, last_day=date(2022, 6, 30), reason="dissolved"
-        ),
-        signed(1, date(2022, 4, 1), FinanceTerms(rule="equal")),
+    ended = AgreementEnded(
+        network=NETWORK, commissioner="00L", agreement_version=1, last_day=date(2022, 6, 30), reason="dissolved"
     )
+    await funding_app.deliver(ended, position=102)
+    await funding_app.deliver(signed(1, date(2022, 4, 1), FinanceTerms(rule="equal")), position=101)
     path = "/funding/v1/distribution-suggestions"
     for day, count in (("2022-06-30", 1), ("2022-07-01", 0)):
         reply = await funding_app.client.get(path, params={"as_at": day}, headers=network(funding_app))

@@ -243,6 +243,96 @@ async def test_a_new_version_takes_the_place_of_the_one_before_from_its_day(app:
     assert len((await read(app, f"{HOME}/agreement/versions?known_at={before}"))["items"]) == 1
 
 
+async def in_force(app: Harness, *asked: str) -> list[int | None]:
+    found = [await app.client.get(f"{HOME}/agreement?as_at={day}", headers=network(app)) for day in asked]
+    assert {answer.status_code for answer in found} <= {200, 404}
+    return [answer.json().get("number") for answer in found]
+
+
+async def test_a_version_that_ends_does_not_bring_back_the_one_it_took_the_place_of(app: Harness) -> None:
+    await signed_on_paper(app)
+    await signed_on_paper(app, in_force_from="2022-10-01")
+    before = now()
+    ending = {"last_day": "2022-12-31", "reason": "The network dissolves."}
+    path = f"{HOME}/agreement/versions/2"
+    assert (await app.put(f"{path}/ending", ending, network(app))).status_code == 200
+    days = ("2022-09-30", "2022-10-01", "2022-12-31", "2023-01-01", "2023-06-01")
+    assert await in_force(app, *days) == [1, 2, 2, None, None]
+    assert await in_force(app, f"2023-01-01&known_at={before}") == [2]
+    assert [await live(app, day) for day in days] == [True, True, True, False, False]
+    versions = (await read(app, f"{HOME}/agreement/versions?as_at=2023-01-01"))["items"]
+    assert [(v["number"], v["stage"]) for v in versions] == [(1, "superseded"), (2, "ended")]
+    # only where the second turns out never to have been in force does the first hold again, on all its days
+    (wrong,) = [
+        s for s in (await read(app, f"{HOME}/agreement/signatures?number=2"))["items"] if s["practice"] == "Z80012"
+    ]
+    why = {"reason": "Recorded for the wrong practice."}
+    back = await app.put(f"{HOME}/agreement/signatures/{wrong['id']}/withdrawal", why, lead(app))
+    assert back.status_code == 200
+    assert await in_force(app, *days) == [1, 1, 1, 1, 1]
+
+
+async def test_what_was_on_paper_before_may_be_entered_after_and_leaves_the_newer_in_force(app: Harness) -> None:
+    await signed_on_paper(app, in_force_from="2022-10-01")
+    await signed_on_paper(app, in_force_from="2022-04-01")
+    assert await in_force(app, "2022-04-01", "2022-10-01") == [2, 2]
+    ending = {"last_day": "2022-09-30", "reason": "Replaced."}
+    assert (await app.put(f"{HOME}/agreement/versions/2/ending", ending, lead(app))).status_code == 200
+    assert await in_force(app, "2022-09-30", "2022-10-01") == [2, 1]
+
+
+async def leaves(app: Harness, practice: str, first_day_without: date) -> None:
+    from services.registry.networks.model import Membership
+    from shared.facts import days, withdraw
+
+    async with app.session() as session:
+        at = datetime(2022, 6, 1, tzinfo=UTC)
+        await withdraw(session, Membership, now=at, days=days(first_day_without), practice=practice)
+
+
+async def taken_back(app: Harness, who: str, number: int) -> None:
+    (wrong,) = [
+        s["id"]
+        for s in (await read(app, f"{HOME}/agreement/signatures?number={number}"))["items"]
+        if s["practice"] == who and not s["withdrawn_reason"]
+    ]
+    path = f"{HOME}/agreement/signatures/{wrong}/withdrawal"
+    assert (await app.put(path, {"reason": "It was never given."}, lead(app))).status_code == 200
+
+
+async def test_an_end_outlives_signatures_that_move_the_first_day_and_is_told_again(app: Harness) -> None:
+    number = await signed_on_paper(app)
+    await leaves(app, "Z80013", date(2022, 7, 1))
+    ending = {"last_day": "2022-12-31", "reason": "The network dissolves."}
+    assert (await app.put(f"{HOME}/agreement/versions/{number}/ending", ending, lead(app))).status_code == 200
+    await taken_back(app, "Z80013", number)
+    days = ("2022-06-01", "2022-06-30", "2022-07-01", "2022-12-31", "2023-01-01")
+    assert await in_force(app, *days) == [None, None, 1, 1, None]
+    assert (await sign(app, "Z80013", number, lead(app), **on_paper("2022-06-01"))).status_code == 201
+    assert await in_force(app, *days) == [1, 1, 1, 1, None]
+    news = await told(app, events.AgreementSigned, events.AgreementEnded)
+    assert [e.in_force_from if isinstance(e, events.AgreementSigned) else e.last_day for e in news] == [
+        date(2022, 4, 1),
+        date(2022, 12, 31),
+        date(2022, 7, 1),
+        date(2022, 12, 31),
+        date(2022, 6, 1),
+        date(2022, 12, 31),
+    ]
+
+
+async def test_a_version_complete_only_after_its_end_was_never_in_force(app: Harness) -> None:
+    number = await signed_on_paper(app)
+    await leaves(app, "Z80013", date(2022, 7, 1))
+    path = f"{HOME}/agreement/versions/{number}"
+    ending = {"last_day": "2022-05-31", "reason": "The network dissolves."}
+    assert (await app.put(f"{path}/ending", ending, lead(app))).status_code == 200
+    await taken_back(app, "Z80013", number)
+    assert await in_force(app, "2022-04-01", "2022-05-31", "2022-07-01") == [None, None, None]
+    assert (await told(app, events.AgreementEnded))[-1].last_day == date(2022, 3, 31)
+    assert (await read(app, path))["stage"] == "sent"
+
+
 async def test_a_signature_taken_back_puts_the_version_before_in_force_again(app: Harness) -> None:
     await signed_on_paper(app)
     await signed_on_paper(app, in_force_from="2022-10-01")

@@ -48,7 +48,9 @@ def test_a_version_is_complete_on_the_first_day_on_which_every_party_of_that_day
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(DAY, DAY | st.none()) | st.none(), max_size=6))
-def test_each_day_belongs_to_the_highest_version_in_force_on_it(turns: list[tuple[date, date | None] | None]) -> None:
+def test_each_day_belongs_to_the_highest_version_begun_by_then_and_to_none_once_that_has_ended(
+    turns: list[tuple[date, date | None] | None],
+) -> None:
     versions = []
     for number, turn in enumerate(turns, 1):
         since, ended = turn or (None, None)
@@ -63,10 +65,20 @@ def test_each_day_belongs_to_the_highest_version_in_force_on_it(turns: list[tupl
             )
         )
     held = in_force_on_days(versions)
+    begun = [v for v in versions if v.in_force_since is not None]
     for day in DAYS:
-        running = [
-            v.number
-            for v in versions
-            if v.in_force_since is not None and v.in_force_since <= day and (v.ended_on is None or day <= v.ended_on)
+        running = {v.number: v for v in begun if v.in_force_since <= day <= (v.ended_on or date.max)}
+        theirs = [
+            number
+            for number, v in running.items()
+            if not any(
+                higher.number > number
+                and higher.in_force_since <= day
+                and (higher.ended_on or date.max) >= v.in_force_since
+                for higher in begun
+            )
         ]
-        assert [number for number, part in held if part.contains(day)] == ([max(running)] if running else [])
+        assert [number for number, part in held if part.contains(day)] == theirs
+        assert len(theirs) <= 1
+        if running and max(v.number for v in begun if v.in_force_since <= day) in running:
+            assert theirs == [max(running)], "the highest one begun, while it lasts"

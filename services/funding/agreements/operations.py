@@ -16,7 +16,7 @@ from services.funding.networks.model import Network
 from services.funding.payments.heads import Hold
 from shared.clock import london_day
 from shared.events.registry import AgreementEnded, AgreementSigned
-from shared.facts import believed, currently_known, days, since
+from shared.facts import ONE_DAY, believed, currently_known, days, held_in_turn, since
 from shared.years import first_day, last_day
 
 AGREEMENT_MISSING = "agreement-missing"
@@ -112,24 +112,23 @@ async def lacking_agreement(
 
 
 def _waiting(versions: Sequence[NetworkAgreement], needed: Mapping[str, AgreementRule]) -> dict[str, Hold]:
-    """The months after the last day of every version."""
-    ended = [version.valid.upper for version in versions]
+    """The months after the last day on which any version was the agreement."""
+    held = held_in_turn({version.agreement_version: version.valid for version in versions})
+    ended = {valid.upper: number for number, valid in held}
     if None in ended:
         return {}
     last = max((day for day in ended if day is not None), default=None)
     return {
-        month: Hold(AGREEMENT_MISSING, _missing(versions, rule))
+        month: Hold(AGREEMENT_MISSING, _missing(last, ended.get(last), rule))
         for month, rule in needed.items()
         if last is None or last <= first_day(month)
     }
 
 
-def _missing(versions: Sequence[NetworkAgreement], rule: AgreementRule) -> str:
+def _missing(ended: date | None, version: int | None, rule: AgreementRule) -> str:
     paid_with = f"from {rule.valid_from:%Y-%m} on a network is paid when one is."
-    if not versions:
+    if ended is None:
         return f"No version of the network agreement is in force; {paid_with}"
-    newest = max(versions, key=lambda version: version.valid_to or date.max)
     return (
-        f"Version {newest.agreement_version} of the network agreement ended on {newest.valid_to} and no other is in "
-        f"force; {paid_with}"
+        f"Version {version} of the network agreement ended on {ended - ONE_DAY} and no other is in force; {paid_with}"
     )

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import Field, model_validator
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from services.funding.codes import NetworkCode, OrganisationCode
 from services.funding.dated import DatedIn, Day
 from services.funding.distributions import operations
+from services.funding.distributions.agreement import terms_on
 from services.funding.distributions.model import (
     GIVEN,
-    AgreedTerms,
     DistributionRule,
 )
 from services.funding.distributions.operations import (
@@ -24,7 +24,6 @@ from services.funding.distributions.routes import CostOut, Sees
 from services.funding.distributions.sharing import Method, OverDistributed
 from shared.facts import as_at as held_at
 from shared.facts import days
-from shared.history import as_known
 from shared.http import (
     AsAt,
     Idempotent,
@@ -152,16 +151,11 @@ async def list_suggestions(
     as_at: AsAt = None,
     known_at: KnownAt = None,
 ) -> Page[SuggestionOut]:
-    """The finance schedules of agreements in force on the day `as_at`, as rules a network may agree to."""
-    stood = as_known(AgreedTerms, known_at)
-    day = as_at or today
-    statement = select(stood).where(
-        stood.method.is_not(None),
-        stood.in_force_from <= day,
-        or_(stood.last_day.is_(None), stood.last_day >= day),
-        rules_seen(caller, stood.network),
-    )
+    """The finance schedule of the agreement of each network on the day `as_at`, as a rule it may agree to."""
+    stood, of_day = terms_on(as_at or today, known_at)
+    statement = of_day.where(rules_seen(caller, stood.network))
     if network is not None:
         statement = statement.where(stood.network == network)
     found, following = await page(session, statement, [stood.network, stood.agreement_version], paging)
-    return Page(items=[SuggestionOut.model_validate(row[0]) for row in found], next=following)
+    items = [SuggestionOut.model_validate(terms).model_copy(update={"last_day": terms.ends_on}) for (terms,) in found]
+    return Page(items=items, next=following)

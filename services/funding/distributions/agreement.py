@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, Select, case, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from services.funding.distributions.model import AgreedTerms
 from services.funding.distributions.sharing import HUNDRED, Method
 from services.funding.money import plain
 from shared.events.registry import AgreementEnded, AgreementSigned, FinanceTerms
+from shared.history import as_known
 
 
 def method_of(terms: FinanceTerms) -> tuple[Method, dict[str, str]]:
@@ -61,3 +65,27 @@ async def note_agreement_ended(session: AsyncSession, event: AgreementEnded, pos
             index_elements=["network", "agreement_version"], set_=values, where=AgreedTerms.ended_position < position
         )
     )
+
+
+def _last(terms: type[AgreedTerms]) -> ColumnElement[date]:
+    """As `ends_on` of a row says, and the end of time where there is none."""
+    ended = case((terms.ended_position > terms.position, terms.last_day))
+    return func.coalesce(ended, date.max)
+
+
+def terms_on(day: date, known_at: datetime | None) -> tuple[type[AgreedTerms], Select[tuple[AgreedTerms]]]:
+    """The finance schedule of each network's agreement of a day, and how to ask more of it.
+
+    A version that a higher one took the place of is not the agreement again when that one ends.
+    """
+    terms = as_known(AgreedTerms, known_at)
+    higher = aliased(AgreedTerms) if known_at is None else as_known(AgreedTerms, known_at)
+    replaced = exists().where(
+        higher.network == terms.network,
+        higher.agreement_version > terms.agreement_version,
+        higher.in_force_from <= day,
+        _last(higher) >= higher.in_force_from,
+        _last(higher) >= terms.in_force_from,
+    )
+    of_day = select(terms).where(terms.method.is_not(None), terms.in_force_from <= day, _last(terms) >= day, ~replaced)
+    return terms, of_day

@@ -162,6 +162,11 @@ class AgreedTerms(Base, Entered):
     position: Mapped[int] = mapped_column(BigInteger)
     ended_position: Mapped[int] = mapped_column(BigInteger)
 
+    @property
+    def ends_on(self) -> date | None:
+        """Its last day; a version signed again after it ended has none."""
+        return self.last_day if self.ended_position > self.position else None
+
 
 UNITS: Mapping[Method, str] = {
     Method.EQUAL: "equal shares",

@@ -16,7 +16,7 @@ from services.registry.base import Base
 from shared.database import Code, Timestamp, Versioned, Words, text_enum
 from shared.errors import Fault, Invalid, NotFound, Refused
 from shared.events.registry import AgreementEnded, AgreementSigned, FinanceTerms
-from shared.facts import ONE_DAY, Dated, days, no_overlap, parts_outside
+from shared.facts import ONE_DAY, Dated, days, held_in_turn, no_overlap
 
 
 class AgreementNotFound(NotFound):
@@ -142,10 +142,15 @@ class AgreementVersion(Versioned, Base):
         if self.status is AgreementStatus.DRAFT:
             raise AgreementNotSent(f"Version {self.number} has not been sent for signature.")
 
+    def complete_day(self, parties: Parties) -> date | None:
+        """The day on which it comes into force, if every party signs before it ends."""
+        first = parties.complete_from(self.in_force_from)
+        return None if first is not None and self.ended_on is not None and self.ended_on < first else first
+
     def require_complete(self, parties: Parties) -> date:
         """The day on which it comes into force. Raises `SignaturesMissing` with every party that has not signed."""
         self.require_open_to_sign()
-        first = parties.complete_from(self.in_force_from)
+        first = self.complete_day(parties)
         if first is None:
             missing = parties.missing(self.in_force_from)
             faults = [Fault(party.key, "not_signed", f"{party.key} has not signed.") for party in missing]
@@ -175,6 +180,10 @@ class AgreementVersion(Versioned, Base):
             raise AgreementNotInForce(f"Version {self.number} is not in force on {last_day}.")
         self.ended_on, self.reason = last_day, reason
         return self._ended(last_day, reason, commissioner)
+
+    def still_ended(self, *, commissioner: str) -> AgreementEnded | None:
+        """Its end told again after it came into force from another day, for readers to whom the newer word counts."""
+        return None if self.ended_on is None else self._ended(self.ended_on, self.reason or "", commissioner)
 
     def fall_back(self, reason: str, *, commissioner: str) -> AgreementEnded:
         """A signature it needed was never given, so it never came into force and waits for its parties again."""
@@ -211,15 +220,10 @@ class AgreementVersion(Versioned, Base):
 
 
 def in_force_on_days(versions: Iterable[AgreementVersion]) -> list[tuple[int, Range[date]]]:
-    """Which version is the agreement on which days: each takes the place of those before it while it is in force."""
-    held: list[tuple[int, Range[date]]] = []
-    for version in sorted(versions, key=lambda v: v.number):
-        if version.in_force_since is not None:
-            own = days(version.in_force_since, version.ended_on)
-            held = [(number, part) for number, was in held for part in parts_outside(was, own)] + [
-                (version.number, own)
-            ]
-    return held
+    """Which version is the agreement on which days: each takes the place of those before it, for good."""
+    return held_in_turn(
+        {v.number: days(v.in_force_since, v.ended_on) for v in versions if v.in_force_since is not None}
+    )
 
 
 class AgreementInForce(Dated, Base):

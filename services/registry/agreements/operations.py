@@ -129,14 +129,17 @@ async def bring_into_force(session: AsyncSession, version: AgreementVersion, *, 
     if first == version.in_force_since:
         return
     terms = Terms.model_validate(version.terms)
+    lead = await lead_for(session, version.network, first, now)
     event = version.come_into_force(
         first,
-        commissioner=await lead_for(session, version.network, first, now),
+        commissioner=lead,
         finance=terms.finance.as_told() if terms.finance else None,
         human_resources=terms.workforce is not None,
     )
     await _believe_in_force(session, version.network, now)
     announce(session, event)
+    if (ended := version.still_ended(commissioner=lead)) is not None:
+        announce(session, ended)
 
 
 async def settle(session: AsyncSession, version: AgreementVersion, *, now: datetime) -> None:
@@ -144,7 +147,7 @@ async def settle(session: AsyncSession, version: AgreementVersion, *, now: datet
 
     Who signs because they joined later changes nothing: the agreement stays in force between the others.
     """
-    first = (await parties_of(session, version.network, version.number, None)).complete_from(version.in_force_from)
+    first = version.complete_day(await parties_of(session, version.network, version.number, None))
     if first is not None and (version.in_force_since is None or first < version.in_force_since):
         await bring_into_force(session, version, now=now)
 
@@ -157,7 +160,7 @@ async def unsettle(
     parties = await parties_of(session, version.network, version.number, None)
     if since_day is None or party not in parties.on(since_day):
         return
-    if parties.complete_from(version.in_force_from) is not None:
+    if version.complete_day(parties) is not None:
         await bring_into_force(session, version, now=now)
         return
     lead = await lead_for(session, version.network, since_day, now)
