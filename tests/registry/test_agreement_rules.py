@@ -65,20 +65,16 @@ def test_each_day_belongs_to_the_highest_version_begun_by_then_and_to_none_once_
             )
         )
     held = in_force_on_days(versions)
-    begun = [v for v in versions if v.in_force_since is not None]
+    begun = [(v.number, v.in_force_since, v.ended_on or date.max) for v in versions if v.in_force_since is not None]
     for day in DAYS:
-        running = {v.number: v for v in begun if v.in_force_since <= day <= (v.ended_on or date.max)}
+        running = {number: first for number, first, last in begun if first <= day <= last}
         theirs = [
             number
-            for number, v in running.items()
-            if not any(
-                higher.number > number
-                and higher.in_force_since <= day
-                and (higher.ended_on or date.max) >= v.in_force_since
-                for higher in begun
-            )
+            for number, first in running.items()
+            if not any(other > number and start <= day and end >= first for other, start, end in begun)
         ]
         assert [number for number, part in held if part.contains(day)] == theirs
+        highest = max((number for number, first, _ in begun if first <= day), default=0)
+        if highest in running:
+            assert theirs == [highest], "the highest one begun, while it lasts"
         assert len(theirs) <= 1
-        if running and max(v.number for v in begun if v.in_force_since <= day) in running:
-            assert theirs == [max(running)], "the highest one begun, while it lasts"

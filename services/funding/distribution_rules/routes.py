@@ -157,5 +157,5 @@ async def list_suggestions(
     if network is not None:
         statement = statement.where(stood.network == network)
     found, following = await page(session, statement, [stood.network, stood.agreement_version], paging)
-    items = [SuggestionOut.model_validate(terms).model_copy(update={"last_day": terms.ends_on}) for (terms,) in found]
+    items = [SuggestionOut.model_validate(row[0]).model_copy(update={"last_day": row[0].ends_on}) for row in found]
     return Page(items=items, next=following)

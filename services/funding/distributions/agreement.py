@@ -73,7 +73,7 @@ def _last(terms: type[AgreedTerms]) -> ColumnElement[date]:
     return func.coalesce(ended, date.max)
 
 
-def terms_on(day: date, known_at: datetime | None) -> tuple[type[AgreedTerms], Select[tuple[AgreedTerms]]]:
+def terms_on(day: date, known_at: datetime | None) -> tuple[type[AgreedTerms], Select[AgreedTerms]]:
     """The finance schedule of each network's agreement of a day, and how to ask more of it.
 
     A version that a higher one took the place of is not the agreement again when that one ends.
