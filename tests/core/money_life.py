@@ -22,7 +22,7 @@ PUBLIC = frozenset(
     f"{V1}/{path}"
     for path in (
         *("membership-rules", "indicators", "achievement-overrides", "achievement-overrides/{override_id}", "duties"),
-        *("relabellings", "relabellings/{relabelling_id}"),
+        *("relabellings", "relabellings/{relabelling_id}", "agreement-rules", "budget-rules"),
     )
 )
 """Rules and decisions for all of England."""
@@ -130,6 +130,20 @@ def bodies() -> dict[str, Any]:
             "confidence": "one_source",
             "sources": ["a circular"],
             "note": "As settled with the LMC.",
+        },
+        f"POST {V1}/agreement-rules": {
+            "needed": True,
+            "first_month": "2022-04",
+            "last_month": "2023-03",
+            "sources": ["a circular"],
+            "note": "As the contract has it.",
+        },
+        f"POST {V1}/budget-rules": {
+            "kind": "year",
+            "first_year": "2022-23",
+            "last_year": "2022-23",
+            "sources": ["a circular"],
+            "note": "As it was read before.",
         },
         f"POST {V1}/variations": a_variation(
             {

@@ -230,6 +230,7 @@ async def test_refusals_of_relabellings(funding_app: Harness) -> None:
 
     assert await refused(commissioner(app)) == (403, "Forbidden", set())
     assert await refused(last_month="2023-04") == (422, "Invalid", {"outside_year"})
+    assert await refused(share="0.0000009") == (422, "Invalid", {"too_small"})
     assert await refused(to_stream="winter_fund") == (422, "Invalid", {"same_stream"})
     assert await refused(share="0") == (422, "Invalid", {"nothing"})
     assert (await refused(share="1.1"))[0] == 422

@@ -46,6 +46,7 @@ from shared.years import ContractYear, Month, first_day, last_day, year_of
 router = service_router("funding", tags=["tariffs"])
 
 Stream = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")]
+MILLIONTH = Decimal("0.000001")
 
 
 class RelabellingIn(In):
@@ -107,6 +108,8 @@ async def publish_relabelling(
         raise one_fault("body.last_month", "outside_year", "A relabelling holds within one contract year.")
     if asked.from_stream == asked.to_stream:
         raise one_fault("body.to_stream", "same_stream", "A stream is relabelled as another one.")
+    if 0 < Decimal(asked.share) < MILLIONTH:
+        raise one_fault("body.share", "too_small", "A share below a millionth moves nothing.")
     if Decimal(asked.share) == 0 and asked.supersedes is None:
         raise one_fault("body.share", "nothing", "A share of nothing takes back the relabelling it supersedes.")
     made = Relabelling(

@@ -75,7 +75,7 @@ class MinutesIn(In):
 
     basis: Literal["registered", "weighted", "adjusted"]
     per_1000: Value
-    rounded_to: Annotated[int | None, Field(ge=1, le=60)] = None
+    rounded_to: Annotated[int | None, Field(strict=True, ge=1, le=60)] = None
 
 
 class DutyIn(In):
