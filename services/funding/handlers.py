@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.accounts.operations import appoint_payee, open_account, replace_payees
 from services.funding.agreements.operations import keep_agreement
 from services.funding.arrears.operations import take_arrears
-from services.funding.budgets.operations import set_budgets, weights_arrived, years_with_weights
+from services.funding.budgets.operations import ask_for_years, lists_arrived, set_budgets, years_with_lists
 from services.funding.claims.operations import recheck_waiting, submit_claim
 from services.funding.distributions.agreement import note_agreement, note_agreement_ended
 from services.funding.forecasts.operations import end_post, keep_post
 from services.funding.heirs import operations as heirs
 from services.funding.local_terms.operations import one_at_a_time, settle_local_terms
-from services.funding.networks import members, withdrawals
+from services.funding.networks import allocations, members, withdrawals
 from services.funding.networks import operations as networks
 from services.funding.populations.operations import keep_populations
 from shared.clock import london_day
@@ -61,20 +61,21 @@ async def inherit_commissioner(session: AsyncSession, event: CommissionerSucceed
 
 
 async def know_practices(session: AsyncSession, event: PracticesPublished, arrival: Arrival) -> None:
-    await networks.keep_practices(session, event.practices, arrival.envelope.position)
-    await _keep_successions(session, event.practices, arrival)
+    await _keep_practices(session, event.practices, arrival)
 
 
 async def know_practice(session: AsyncSession, event: PracticeRegistered, arrival: Arrival) -> None:
-    await networks.keep_practices(session, [event.practice], arrival.envelope.position)
-    await _keep_successions(session, [event.practice], arrival)
+    await _keep_practices(session, [event.practice], arrival)
 
 
-async def _keep_successions(session: AsyncSession, practices: Sequence[PracticeFact], arrival: Arrival) -> None:
-    """Sums are counted anew where patients are not, or no longer, a successor's."""
-    touched = await networks.keep_successions(session, practices, arrival.envelope.position, arrival.now)
+async def _keep_practices(session: AsyncSession, practices: Sequence[PracticeFact], arrival: Arrival) -> None:
+    """Sums are counted anew of practices whose lists another publishes, and where patients are not, or no longer, a
+    successor's."""
+    touched = await networks.keep_practices(session, practices, arrival.envelope.position)
+    touched |= await networks.keep_successions(session, practices, arrival.envelope.position, arrival.now)
     if touched:
-        _ask_for_budgets(session, await members.networks_of(session, await members.with_heirs(session, touched)), set())
+        served = await members.networks_of(session, await members.with_heirs(session, touched))
+        _set_budgets_later(session, served)
 
 
 async def close_practice(session: AsyncSession, event: PracticeClosed, arrival: Arrival) -> None:
@@ -83,10 +84,10 @@ async def close_practice(session: AsyncSession, event: PracticeClosed, arrival: 
 
 async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, arrival: Arrival) -> None:
     """Its patients count with the practice it went over into."""
-    if not await networks.succeed_practice(session, event, arrival.envelope.position, arrival.now):
-        return
-    served = await members.networks_of(session, await members.with_heirs(session, [event.successor]))
-    _ask_for_budgets(session, served, {year_of_day(event.succeeded_on)})
+    touched = await networks.succeed_practice(session, event, arrival.envelope.position, arrival.now)
+    if touched:
+        served = await members.networks_of(session, await members.with_heirs(session, touched))
+        _set_budgets_later(session, served)
 
 
 async def open_network_account(session: AsyncSession, event: NetworkApproved, arrival: Arrival) -> None:
@@ -103,7 +104,8 @@ async def open_network_account(session: AsyncSession, event: NetworkApproved, ar
         await replace_payees(session, event.network, event.payees, position=position, now=now)
     elif event.payee is not None:
         await appoint_payee(session, event.network, event.payee, event.valid_from, None, position=position, now=now)
-    _ask_for_budgets(session, [event.network], {event.contract_year})
+    await ask_for_years(session, event.network, {event.contract_year})
+    _set_budgets_later(session, [event.network])
 
 
 async def restate_network(session: AsyncSession, event: NetworkRestated, arrival: Arrival) -> None:
@@ -114,42 +116,42 @@ async def restate_network(session: AsyncSession, event: NetworkRestated, arrival
     await heirs.keep_tenures(session, event.network, event.entries)
     await open_account(session, event.network, on=event.valid_from, now=now)
     await replace_payees(session, event.network, event.payees, position=position, now=now)
-    _ask_for_budgets(session, [event.network], set())
+    _set_budgets_later(session, [event.network])
 
 
 async def close_network(session: AsyncSession, event: NetworkClosed, arrival: Arrival) -> None:
     await networks.close_network(session, event, arrival.envelope.position)
-    _ask_for_budgets(session, [event.network], set())
+    _set_budgets_later(session, [event.network])
 
 
 async def join_network(session: AsyncSession, event: PracticeJoined, arrival: Arrival) -> None:
     await members.join_network(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
+    await _budgets_of_years(session, event.network, event.valid_from)
 
 
 async def leave_network(session: AsyncSession, event: PracticeLeft, arrival: Arrival) -> None:
     await members.leave_network(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_to)})
+    await _budgets_of_years(session, event.network, event.valid_to)
 
 
 async def serve_patients(session: AsyncSession, event: PatientsAllocated, arrival: Arrival) -> None:
-    await members.allocate_patients(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from)})
+    await allocations.allocate_patients(session, event, arrival.envelope.position, arrival.now)
+    await _budgets_of_years(session, event.network, event.valid_from)
 
 
 async def serve_no_longer(session: AsyncSession, event: AllocationEnded, arrival: Arrival) -> None:
-    await members.end_allocation(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], {year_of_day(event.valid_from), year_of_day(event.valid_to)})
+    await allocations.end_allocation(session, event, arrival.envelope.position, arrival.now)
+    await _budgets_of_years(session, event.network, event.valid_from, event.valid_to)
 
 
 async def stop_paying(session: AsyncSession, event: EntitlementWithdrawn, arrival: Arrival) -> None:
     await withdrawals.withdraw_entitlement(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], set())
+    _set_budgets_later(session, [event.network])
 
 
 async def pay_again(session: AsyncSession, event: EntitlementRestored, arrival: Arrival) -> None:
     await withdrawals.restore_entitlement(session, event, arrival.envelope.position, arrival.now)
-    _ask_for_budgets(session, [event.network], set())
+    _set_budgets_later(session, [event.network])
 
 
 async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arrival) -> None:
@@ -166,12 +168,18 @@ async def pay_another(session: AsyncSession, event: PayeeAppointed, arrival: Arr
 
 async def keep_list_sizes(session: AsyncSession, event: ListSizesPublished, arrival: Arrival) -> None:
     """Populations arrive or are restated; budgets that rest on them are set again."""
+    known = await years_with_lists(session, arrival.now)
     changed = await keep_populations(session, event, arrival.envelope.position, arrival.now)
-    weights_arrived(session)
+    lists_arrived(session)
     if changed and event.basis != "adjusted" and (event.snapshot.month, event.snapshot.day) == (1, 1):
-        served = await members.networks_of(session, await members.with_heirs(session, changed))
         year = f"{event.snapshot.year}-{(event.snapshot.year + 1) % 100:02d}"
-        _ask_for_budgets(session, served, {year}, only=True)
+        if year not in known:
+            served = await members.all_networks(session)
+        else:
+            served = await members.networks_of(session, await members.with_heirs(session, changed))
+            if event.basis == "registered":  # of whom this commissioner's lists say nothing has no patients
+                served |= await members.networks_around(session, event.commissioner)
+        _set_budgets_later(session, served, [year])
 
 
 async def take_claim(session: AsyncSession, event: ClaimMade, arrival: Arrival) -> None:
@@ -200,24 +208,26 @@ async def know_agreement_ended(session: AsyncSession, event: AgreementEnded, arr
     await keep_agreement(session, event, arrival.envelope.position, arrival.now)
 
 
-def _ask_for_budgets(session: AsyncSession, codes: Collection[str], years: set[str], *, only: bool = False) -> None:
-    """Have budgets of these networks set when the transaction's events are handled.
+def _set_budgets_later(session: AsyncSession, codes: Collection[str], years: Collection[str] | None = None) -> None:
+    """Have budgets of these networks set when the transaction's events are handled: of these years, or of all."""
+    asked: dict[frozenset[str] | None, set[str]] = session.info.setdefault(_BUDGETS, {})
+    asked.setdefault(None if years is None else frozenset(years), set()).update(codes)
 
-    Of the years named and, unless `only` these, of those with weighted populations; those set before are set again.
-    """
-    asked: dict[tuple[frozenset[str], bool], set[str]] = session.info.setdefault(_BUDGETS, {})
-    asked.setdefault((frozenset(years), only), set()).update(codes)
+
+async def _budgets_of_years(session: AsyncSession, network: str, *days: date) -> None:
+    """A network has sums of the years of these days."""
+    await ask_for_years(session, network, {year_of_day(day) for day in days})
+    _set_budgets_later(session, [network])
 
 
 async def set_asked_budgets(session: AsyncSession, now: datetime) -> None:
     """Set every budget the events of this transaction asked for: many events, a few statements."""
-    asked: dict[tuple[frozenset[str], bool], set[str]] = session.info.pop(_BUDGETS, {})
+    asked: dict[frozenset[str] | None, set[str]] = session.info.pop(_BUDGETS, {})
     if asked:
         await one_at_a_time(session)
-    for (years, only), codes in asked.items():
+    for years, codes in asked.items():
         if codes:
-            wanted = years if only else years | await years_with_weights(session, now)
-            events = await set_budgets(session, sorted(codes), wanted, now, only=only)
+            events = await set_budgets(session, sorted(codes), now, years=years)
             touched = {event.network for event in events} | await settle_local_terms(session, codes, now)
             if touched:
                 await recheck_waiting(session, now, networks=touched)

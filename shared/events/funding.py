@@ -69,7 +69,10 @@ class StreamRelabelled(FundingEvent):
 
 @catalogued
 class BudgetSet(FundingEvent):
-    """The most a network may be reimbursed for additional roles in a year; `None` while it cannot be computed."""
+    """The most a network may be reimbursed for additional roles in a year; `None` while it cannot be computed.
+
+    With neither an amount nor a reason the network has no budget of that year any more: it never lived in it.
+    """
 
     noun: ClassVar[str] = "budgets"
     name: ClassVar[str] = "budget-set"

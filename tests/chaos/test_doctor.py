@@ -291,6 +291,13 @@ def test_a_message_given_up_is_not_missed_but_its_effect_is(planted: Copy) -> No
     assert broken(examine(urls, patience=0)) == {"posts-workforce-reporting"}
 
 
+def test_how_a_network_of_before_was_approved_may_be_unknown(planted: Copy) -> None:
+    urls = planted("funding", "UPDATE networks SET by_application = NULL")
+    assert broken(examine(urls, patience=0)) == set()
+    turned = planted("funding", "UPDATE networks SET by_application = NOT by_application")
+    assert broken(examine(turned, patience=0)) == {"projections-funding"}
+
+
 def test_the_command_says_so_with_its_exit_code(healthy: Healthy, planted: Copy) -> None:
     surroundings = environment(healthy.home, 1)
     command = [sys.executable, "-m", "deploy.cli", "doctor", "--json", "--patience", "0"]

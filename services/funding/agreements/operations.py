@@ -91,7 +91,7 @@ async def lacking_agreement(
     ).all()
     if not rules:
         return {}
-    applied = select(Network.code).where(Network.by_application, Network.approved_on.is_not(None))
+    applied = select(Network.code).where(Network.by_application.is_(True), Network.approved_on.is_not(None))
     if networks is not None:
         applied = applied.where(Network.code.in_(networks))
     today = london_day(known_at or now)

@@ -48,6 +48,8 @@ async def load_counted(
     session: AsyncSession, networks: Collection[str], years: Sequence[str]
 ) -> dict[tuple[str, str], Counted]:
     """By network and year, for the years a network lived in: whom its sums count, as known now."""
+    if not years:
+        return {}
     approved = await approved_networks(session, networks)
     months = tuple(month for year in years for month in months_counted(year))
     rules = await rules_of(session, months, None)
@@ -91,11 +93,10 @@ async def _populations(
     years: Sequence[str],
 ) -> dict[str, Populations]:
     """The weighted and registered figures of everybody counted, at each year's snapshot."""
-    wanted: dict[str, dict[str, str]] = defaultdict(dict)
-    for (_, year), (commissioner, _, served, _) in found.items():
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for (_, year), (_, _, served, _) in found.items():
         for whom in set(served.values()):
-            for who in whom:
-                wanted[year].setdefault(who.practice, commissioner)
+            wanted[year] |= {who.practice for who in whom}
     snapshots = {snapshot_of(year): year for year in years}
     everybody = sorted({practice for practices in wanted.values() for practice in practices})
     figures: dict[str, dict[str, dict[str, Decimal]]] = {year: {"weighted": {}, "registered": {}} for year in years}
@@ -136,7 +137,7 @@ async def _populations(
             snapshot=snapshot_of(year),
             figures=figures[year],
             published=frozenset(published[year]),
-            commissioners={practice: of.get(practice, commissioner) for practice, commissioner in wanted[year].items()},
+            commissioners=of,
         )
         for year in years
     }

@@ -47,8 +47,20 @@ class Budget(Base, Versioned):
         return [self.network, self.commissioner]
 
 
+class BudgetYear(Base):
+    """Something was told of a network in a year: it has sums of that year, whether or not lists are held yet."""
+
+    __tablename__ = "budget_years"
+
+    network: Mapped[Code] = mapped_column(primary_key=True)
+    contract_year: Mapped[Code] = mapped_column(primary_key=True)
+
+
 class BudgetVersion(Base):
-    """A sum as it was set at a moment: what was known of it until it was set again."""
+    """A sum as it was set at a moment: what was known of it until it was set again.
+
+    With neither amount nor reason it ended then: the network never lived in that year.
+    """
 
     __tablename__ = "budget_versions"
     __table_args__ = (Index("ix_budget_versions_network", "network", "contract_year", "scope", "set_at"),)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import delete, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.funding.budgets.counted import load_counted
-from services.funding.budgets.model import Budget, BudgetVersion, Sum, with_moves
+from services.funding.budgets.model import Budget, BudgetVersion, BudgetYear, Sum, with_moves
 from services.funding.budgets.sums import Agreed, sums_of_network
 from services.funding.claims.operations import recheck_waiting
 from services.funding.consents.queries import scopes_of
@@ -26,28 +26,46 @@ from shared.facts import days
 from shared.messaging import announce_many
 from shared.years import snapshot_of, year_end, year_start
 
-_WEIGHTED = text("""
+_LISTED = text("""
 SELECT y.contract_year FROM unnest(CAST(:years AS text[]), CAST(:snapshots AS date[])) AS y (contract_year, snapshot)
-WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis = 'weighted')
+WHERE EXISTS (SELECT FROM populations AS p WHERE p.snapshot = y.snapshot AND p.basis IN ('weighted', 'registered'))
 """)
-_KEPT = "funding.years_with_weights"
+_KEPT = "funding.years_with_lists"
 _NOTHING = Decimal("0.00")
 _KEPT_SUMS = "funding.sums"
 
 
+async def ask_for_years(session: AsyncSession, network: str, years: Iterable[str]) -> None:
+    """Something happened to a network in these years: it has sums of them once it is known to have lived in them."""
+    asked = [{"network": network, "contract_year": year} for year in sorted(years)]
+    await session.execute(insert(BudgetYear).on_conflict_do_nothing(), asked)
+
+
 async def set_budgets(
-    session: AsyncSession, networks: Collection[str], years: Iterable[str], now: datetime, *, only: bool = False
+    session: AsyncSession, networks: Collection[str], now: datetime, *, years: Collection[str] | None = None
 ) -> list[BudgetSet]:
-    """Compute the budgets of networks in these years and those set before, keep what changed and announce it."""
-    columns = (Budget.network, Budget.contract_year, Budget.scope, Budget.amount, Budget.held_reason, Budget.trace)
-    before_now = (await session.execute(select(*columns).where(Budget.network.in_(networks)))).all()
+    """Compute the budgets of networks, of all their years or of `years`, keep what changed and announce it.
+
+    A network has sums of the years it lived in for which lists are held or something of it was told. A sum of any other
+    year, set before its life was known, ends.
+    """
+    if not networks:
+        return []
+    columns = (Budget.network, Budget.contract_year, Budget.scope, Budget.commissioner)
+    figures = (Budget.amount, Budget.held_reason, Budget.trace)
+    before_now = (await session.execute(select(*columns, *figures).where(Budget.network.in_(networks)))).all()
     held = {(b.network, b.contract_year, b.scope): b for b in before_now}
-    chosen = sorted({*years, *(() if only else (year for _, year, _ in held))})
-    if not networks or not chosen:
-        return []
-    counted = await load_counted(session, sorted(networks), chosen)
-    if not counted:
-        return []
+    wanted = await _years_of(session, networks, now)
+    chosen = sorted({year for _, year in wanted})
+    counted = {
+        key: of_network
+        for key, of_network in (await load_counted(session, sorted(networks), chosen)).items()
+        if key in wanted
+    }
+    ended = {key: b.commissioner for key, b in held.items() if key[:2] not in counted}
+    if years is not None:
+        counted = {key: of_network for key, of_network in counted.items() if key[1] in years}
+    chosen = sorted({year for _, year in counted})
     tariffs = await _tariffs(session, chosen)
     agreed = await _agreed(session, chosen, tariffs)
     moves = await _moves(session, networks, chosen)
@@ -61,13 +79,18 @@ async def set_budgets(
         ]
         for made in sums:
             before = held.get((network, year, made.scope))
-            if before is None or (before.amount, before.trace, before.held_reason) != (
+            if before is None or (before.commissioner, before.amount, before.trace, before.held_reason) != (
+                of_network.commissioner,
                 made.amount,
                 made.trace,
                 made.hold.detail if made.hold else None,
             ):
                 values.append(_values(network, of_network.commissioner, year, made, now))
-            if before is None or before.amount != made.amount or (before.held_reason is None) != (made.hold is None):
+            if before is None or (before.commissioner, before.amount, before.held_reason) != (
+                of_network.commissioner,
+                made.amount,
+                made.hold.detail if made.hold else None,
+            ):
                 changed[network, year] = sums
     if values:
         upsert = insert(Budget)
@@ -85,8 +108,38 @@ async def set_budgets(
         _announcement(network, counted[network, year].commissioner, year, sums)
         for (network, year), sums in changed.items()
     ]
+    events += await _end(session, ended, now)
     await announce_many(session, events)
     return events
+
+
+async def _years_of(session: AsyncSession, networks: Collection[str], now: datetime) -> set[tuple[str, str]]:
+    """By network the years it has sums of, if it lived in them: the same in whatever order the news came."""
+    asked = select(BudgetYear.network, BudgetYear.contract_year).where(BudgetYear.network.in_(networks))
+    listed = await years_with_lists(session, now)
+    return {(network, year) for network, year in await session.execute(asked)} | {
+        (network, year) for network in networks for year in listed
+    }
+
+
+async def _end(session: AsyncSession, ended: Mapping[tuple[str, str, str], str], now: datetime) -> list[BudgetSet]:
+    """Take away sums of years in which their network never was; that it once was believed stays known."""
+    if not ended:
+        return []
+    key = tuple_(Budget.network, Budget.contract_year, Budget.scope)
+    await session.execute(delete(Budget).where(key.in_(list(ended))))
+    gone: list[dict[str, Any]] = [
+        {
+            **{"network": network, "contract_year": year, "scope": scope, "commissioner": commissioner},
+            **{"amount": None, "held_code": None, "held_reason": None, "trace": {}, "set_at": now},
+        }
+        for (network, year, scope), commissioner in ended.items()
+    ]
+    await session.execute(insert(BudgetVersion), gone)
+    return [
+        BudgetSet(network=network, commissioner=commissioner, contract_year=year, amount=None)
+        for (network, year), commissioner in {key[:2]: who for key, who in ended.items()}.items()
+    ]
 
 
 def _values(network: str, commissioner: str, year: str, made: Sum, now: datetime) -> dict[str, Any]:
@@ -167,12 +220,8 @@ async def follow_tariff(session: AsyncSession, tariff: Tariff, now: datetime) ->
     await session.flush()
     session.info.pop(_KEPT_SUMS, None)
     if tariff.kind is TariffKind.ARRS_SUM:
-        year = tariff.contract_year
-        approved = select(Network.code).where(Network.approved_on.is_not(None))
-        set_before = select(Budget.network).where(Budget.contract_year == year).distinct()
-        weighted = year in await years_with_weights(session, now)
-        networks = (await session.scalars(approved if weighted else set_before)).all()
-        await set_budgets(session, networks, {year}, now, only=True)
+        networks = (await session.scalars(select(Network.code).where(Network.approved_on.is_not(None)))).all()
+        await set_budgets(session, networks, now, years={tariff.contract_year})
         await recheck_waiting(session, now, networks=networks)
     elif tariff.kind is TariffKind.ROLE_MAXIMUM:
         await recheck_waiting(session, now, role=tariff.code)
@@ -185,20 +234,20 @@ async def follow_rule(session: AsyncSession, valid: Range[date], now: datetime) 
     touched = {year for year in years if valid.overlaps(days(year_start(year), year_end(year)))}
     if touched:
         networks = (await session.scalars(select(Budget.network).distinct())).all()
-        events = await set_budgets(session, networks, touched, now, only=True)
+        events = await set_budgets(session, networks, now, years=touched)
         await recheck_waiting(session, now, networks={event.network for event in events})
 
 
-async def years_with_weights(session: AsyncSession, now: datetime) -> frozenset[str]:
-    """The contract years for which any weighted population is held; looked up once in a transaction."""
+async def years_with_lists(session: AsyncSession, now: datetime) -> frozenset[str]:
+    """The contract years for which any weighted or registered population is held; looked up once in a transaction."""
     kept: frozenset[str] | None = session.info.get(_KEPT)
     if kept is None:
         years = [f"{start}-{(start + 1) % 100:02d}" for start in range(2019, now.year + 1)]
-        found = await session.scalars(_WEIGHTED, {"years": years, "snapshots": [snapshot_of(year) for year in years]})
+        found = await session.scalars(_LISTED, {"years": years, "snapshots": [snapshot_of(year) for year in years]})
         kept = session.info[_KEPT] = frozenset(found.all())
     return kept
 
 
-def weights_arrived(session: AsyncSession) -> None:
-    """Forget which years have weighted populations: more have come in this transaction."""
+def lists_arrived(session: AsyncSession) -> None:
+    """Forget which years have lists: more have come in this transaction."""
     session.info.pop(_KEPT, None)

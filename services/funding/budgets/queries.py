@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import FromClause, select
+from sqlalchemy import FromClause, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.funding.budgets.model import Budget, BudgetVersion
@@ -16,4 +16,5 @@ def sums_known(known_at: datetime | None) -> FromClause:
         return Budget.__table__
     key = (BudgetVersion.network, BudgetVersion.contract_year, BudgetVersion.scope)
     newest = select(BudgetVersion).where(BudgetVersion.set_at <= known_at).ext(distinct_on(*key))
-    return newest.order_by(*key, BudgetVersion.set_at.desc(), BudgetVersion.version_id.desc()).subquery()
+    then = newest.order_by(*key, BudgetVersion.set_at.desc(), BudgetVersion.version_id.desc()).subquery()
+    return select(then).where(or_(then.c.amount.is_not(None), then.c.held_code.is_not(None))).subquery()

@@ -46,7 +46,7 @@ async def follow_consents(
     await one_at_a_time(session)
     networks = sorted(await networks_of(session, await with_heirs(session, practices)))
     if variation.sums:
-        await set_budgets(session, networks, {variation.contract_year}, now, only=True)
+        await set_budgets(session, networks, now, years={variation.contract_year})
     await settle_local_terms(session, networks, now)
     await recheck_waiting(session, now, networks=networks)
 

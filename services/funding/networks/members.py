@@ -11,15 +11,13 @@ from sqlalchemy import Text, any_, delete, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, Range, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.funding.networks.model import Allocation, Membership, Network, PracticeHeir
+from services.funding.networks.model import Allocation, Membership, Network, Practice, PracticeHeir
 from shared.events.registry import (
-    AllocationEnded,
     Member,
-    PatientsAllocated,
     PracticeJoined,
     PracticeLeft,
 )
-from shared.facts import ONE_DAY, currently_known, days, record, since, withdraw
+from shared.facts import currently_known, days, since
 
 
 async def replace_members(
@@ -143,45 +141,6 @@ async def _withdraw_same(session: AsyncSession, facts: Sequence[Membership], now
     await session.flush()
 
 
-async def allocate_patients(session: AsyncSession, event: PatientsAllocated, position: int, now: datetime) -> None:
-    """The list of a practice is served by a network; news older than what is held of those days is ignored."""
-    valid = days(event.valid_from, event.valid_to)
-    newer = await session.scalar(
-        select(Allocation.fact_id)
-        .where(
-            Allocation.practice == event.practice,
-            currently_known(Allocation),
-            Allocation.valid.overlaps(valid),
-            Allocation.position > position,
-        )
-        .limit(1)
-    )
-    if newer is None:
-        fact = Allocation(network=event.network, practice=event.practice, valid=valid, position=position)
-        await record(session, fact, key=["practice"], now=now)
-
-
-async def end_allocation(session: AsyncSession, event: AllocationEnded, position: int, now: datetime) -> None:
-    """The network serves these patients no longer; what newer news says of those days stays."""
-    first = max(event.valid_from, event.valid_to + ONE_DAY)
-    if event.until is not None and event.until < first:
-        return
-    gone = days(first, event.until)
-    held = await session.scalars(
-        select(Allocation.position).where(
-            Allocation.practice == event.practice,
-            Allocation.network == event.network,
-            currently_known(Allocation),
-            Allocation.valid.overlaps(gone),
-        )
-    )
-    for known in set(held.all()):
-        if known < position:
-            await withdraw(
-                session, Allocation, now=now, days=gone, practice=event.practice, network=event.network, position=known
-            )
-
-
 async def with_heirs(session: AsyncSession, practices: Iterable[str]) -> set[str]:
     """These practices and those they went over into, as known now."""
     found, fresh = set[str](), set(practices)
@@ -200,3 +159,14 @@ async def networks_of(session: AsyncSession, practices: Iterable[str]) -> set[st
     members = select(Membership.network).where(Membership.practice.in_(codes), currently_known(Membership))
     served = select(Allocation.network).where(Allocation.practice.in_(codes), currently_known(Allocation))
     return set((await session.scalars(members.union(served))).all())
+
+
+async def networks_around(session: AsyncSession, commissioner: str) -> set[str]:
+    """The networks a commissioner leads, and those that serve any of its practices."""
+    led = (await session.scalars(select(Network.code).where(Network.commissioner == commissioner))).all()
+    practices = (await session.scalars(select(Practice.code).where(Practice.commissioner == commissioner))).all()
+    return {*led, *await networks_of(session, await with_heirs(session, practices))}
+
+
+async def all_networks(session: AsyncSession) -> set[str]:
+    return set((await session.scalars(select(Network.code).where(Network.approved_on.is_not(None)))).all())

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, String
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.dialects.postgresql import DATERANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.funding.base import Base
@@ -32,7 +32,11 @@ class Commissioner(Base, Entered):
 
 
 class Practice(Base):
-    """A practice and the commissioner of its contract."""
+    """A practice and the commissioner of its contract.
+
+    `position` is the newest description read, `closing_position` the newest closure, `heirs_position` the newest
+    description that said into whom it went over, or that it went over into nobody.
+    """
 
     __tablename__ = "practices"
 
@@ -43,6 +47,8 @@ class Practice(Base):
     closed_on: Mapped[date | None]
     status: Mapped[Code]
     position: Mapped[int] = mapped_column(BigInteger)
+    closing_position: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    heirs_position: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class PracticeHeir(Base, Dated):
@@ -60,7 +66,8 @@ class PracticeHeir(Base, Dated):
 class Network(Base, Entered):
     """An approved network. `position` is the newest approval read, `closing_position` the newest closure.
 
-    `by_application` is false where it was on the register: then nobody told whether it has an agreement.
+    `by_application` is false where it was on the register: then nobody told whether it has an agreement. It is null
+    where it was approved before this was kept and nothing held tells which.
     """
 
     __tablename__ = "networks"
@@ -74,7 +81,7 @@ class Network(Base, Entered):
     valid_to: Mapped[date | None]
     position: Mapped[int] = mapped_column(BigInteger)
     closing_position: Mapped[int] = mapped_column(BigInteger)
-    by_application: Mapped[bool] = mapped_column(default=False, server_default="false")
+    by_application: Mapped[bool | None] = mapped_column(default=False)
 
 
 class Membership(Base, Dated):
@@ -102,6 +109,19 @@ class Allocation(Base, Dated):
     network: Mapped[Code]
     practice: Mapped[Code]
     position: Mapped[int] = mapped_column(BigInteger)
+
+
+class AllocationWord(Base):
+    """What an event said of the patients of a practice outside: a network serves them on the days of `valid`, or it
+    `ends` and serves them on those no longer."""
+
+    __tablename__ = "allocation_words"
+
+    practice: Mapped[Code] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    valid: Mapped[Range[date]] = mapped_column(DATERANGE, primary_key=True)
+    network: Mapped[Code]
+    ends: Mapped[bool]
 
 
 class Withdrawal(Base, Dated):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Text, and_, any_, case, func, literal, select
+from sqlalchemy import Text, and_, any_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, Range, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,14 +46,29 @@ async def keep_commissioner(session: AsyncSession, event: CommissionerRegistered
     )
 
 
-async def keep_practices(session: AsyncSession, practices: Sequence[PracticeFact], position: int) -> None:
+async def keep_practices(session: AsyncSession, practices: Sequence[PracticeFact], position: int) -> set[str]:
+    """Hold practices as the newest description has them; gives those that have another commissioner by it.
+
+    A closure announced after a description stands, whichever was heard of first.
+    """
     if not practices:
-        return
+        return set()
+    commissioners = {p.practice: p.commissioner for p in practices}
+    among = any_(literal(sorted(commissioners), ARRAY(Text)))
+    before = dict(
+        (await session.execute(select(Practice.code, Practice.commissioner).where(Practice.code == among))).all()
+    )
     row = insert(Practice)
-    names = ("name", "commissioner", "opened_on", "closed_on", "status", "position")
+    closed = Practice.closing_position > row.excluded.position
     upsert = row.on_conflict_do_update(
         index_elements=["code"],
-        set_={name: row.excluded[name] for name in names},
+        set_={
+            **{name: row.excluded[name] for name in ("name", "commissioner", "opened_on", "position")},
+            **{
+                name: case((closed, getattr(Practice, name)), else_=row.excluded[name])
+                for name in ("closed_on", "status")
+            },
+        },
         where=Practice.position <= row.excluded.position,
     )
     values = [
@@ -69,6 +84,8 @@ async def keep_practices(session: AsyncSession, practices: Sequence[PracticeFact
         for p in {p.practice: p for p in practices}.values()
     ]
     await session.execute(upsert, values)
+    after = await session.execute(select(Practice.code, Practice.commissioner).where(Practice.code == among))
+    return {code for code, commissioner in after if before.get(code) != commissioner}
 
 
 async def approve_network(session: AsyncSession, event: NetworkApproved, position: int, now: datetime) -> bool:
@@ -133,36 +150,38 @@ async def close_practice(session: AsyncSession, event: PracticeClosed, position:
         commissioner=event.commissioner,
         closed_on=event.closed_on,
         status="closed",
-        position=position,
+        position=0,
+        closing_position=position,
     )
     await session.execute(
         row.on_conflict_do_update(
             index_elements=["code"],
-            set_={name: row.excluded[name] for name in ("closed_on", "status", "position")},
-            where=Practice.position < position,
+            set_={name: row.excluded[name] for name in ("closed_on", "status", "closing_position")},
+            where=and_(Practice.position < position, Practice.closing_position < position),
         )
     )
 
 
-async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, position: int, now: datetime) -> bool:
-    """A practice went over into another, whose patients its own now are; false if it is old news."""
+async def succeed_practice(session: AsyncSession, event: PracticeSucceeded, position: int, now: datetime) -> set[str]:
+    """A practice went over into another, whose patients its own now are; gives the practices that gain or lose them:
+    none if it is old news."""
     held = select(func.max(PracticeHeir.position)).where(PracticeHeir.practice == event.practice)
-    undone = select(Practice.code).where(
-        Practice.code == event.practice, Practice.position > position, Practice.closed_on.is_(None)
-    )
-    if (await session.scalar(held) or 0) >= position or await session.scalar(undone) is not None:
-        return False
-    going_on = select(func.min(func.lower(PracticeHeir.valid))).where(
+    told = select(Practice.code).where(Practice.code == event.practice, Practice.heirs_position > position)
+    if (await session.scalar(held) or 0) >= position or await session.scalar(told) is not None:
+        return set()
+    going_on = select(func.lower(PracticeHeir.valid), PracticeHeir.successor).where(
         PracticeHeir.practice == event.practice, currently_known(PracticeHeir), func.upper_inf(PracticeHeir.valid)
     )
-    first = await session.scalar(going_on)
-    if first is not None:  # it is put right by this; what ended when the practice opened anew stands
-        await withdraw(session, PracticeHeir, now=now, days=days(first), practice=event.practice)
+    before = (await session.execute(going_on)).all()
+    if before:  # it is put right by this; what ended when the practice opened anew stands
+        await withdraw(
+            session, PracticeHeir, now=now, days=days(min(first for first, _ in before)), practice=event.practice
+        )
     heir = PracticeHeir(
         practice=event.practice, successor=event.successor, valid=days(event.succeeded_on), position=position
     )
     await record(session, heir, key=["practice"], now=now)
-    return True
+    return {event.successor, *(successor for _, successor in before)}
 
 
 async def keep_successions(
@@ -185,14 +204,16 @@ async def keep_successions(
     for practice, successor, valid in await session.execute(believed.order_by(func.lower(PracticeHeir.valid))):
         held[practice].append((successor, valid))
     changed = [practice for practice, spells in told.items() if spells != held[practice]]
-    if not changed:
-        return set()
     among = any_(literal(changed, ARRAY(Text)))
     newer = select(PracticeHeir.practice).where(PracticeHeir.practice == among, PracticeHeir.position >= position)
-    undone = select(Practice.code).where(
-        Practice.code == among, Practice.position > position, Practice.closed_on.is_(None)
+    since_then = select(Practice.code).where(Practice.code == among, Practice.heirs_position > position)
+    old_news = set((await session.scalars(newer.union(since_then))).all()) if changed else set[str]()
+    await session.execute(
+        update(Practice)
+        .where(Practice.code == wanted, Practice.heirs_position < position)
+        .values(heirs_position=position)
+        .execution_options(synchronize_session=False)
     )
-    old_news = set((await session.scalars(newer.union(undone))).all())
     touched = set[str]()
     for practice in changed:
         if practice not in old_news:

@@ -28,6 +28,15 @@ SET known = CASE
     published_on = CASE
         WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :published_on
         ELSE p.published_on END,
+    commissioner = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :commissioner
+        ELSE p.commissioner END,
+    source = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :source
+        ELSE p.source END,
+    confidence = CASE
+        WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :confidence
+        ELSE p.confidence END,
     position = CASE
         WHEN (p.value, p.network) IS NOT DISTINCT FROM (incoming.value, incoming.network) THEN :position
         ELSE p.position END
@@ -61,10 +70,9 @@ _TYPES = (
     bindparam("known", type_=DateTime(timezone=True)),
     bindparam("position", type_=BigInteger),
 )
-_UPDATE = text(_READ).bindparams(*_TYPES, bindparam("now", type_=DateTime(timezone=True)))
-_ADD = text(_ADDED).bindparams(
-    *_TYPES, *(bindparam(name, type_=Text) for name in ("commissioner", "source", "confidence"))
-)
+_SAID_BY = tuple(bindparam(name, type_=Text) for name in ("commissioner", "source", "confidence"))
+_UPDATE = text(_READ).bindparams(*_TYPES, *_SAID_BY, bindparam("now", type_=DateTime(timezone=True)))
+_ADD = text(_ADDED).bindparams(*_TYPES, *_SAID_BY)
 
 
 def _morning(day: date) -> datetime:

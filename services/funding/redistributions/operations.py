@@ -121,7 +121,7 @@ async def approve(
     found.approve(await _left(session, found.giver, found.contract_year), by=caller.subject, on=london_day(now))
     await session.flush()
     both = [found.giver, found.receiver]
-    await set_budgets(session, both, {found.contract_year}, now, only=True)
+    await set_budgets(session, both, now, years={found.contract_year})
     await recheck_waiting(session, now, networks=both)
     return found
 

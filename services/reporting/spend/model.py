@@ -91,7 +91,10 @@ class SettledDebt(Base):
 
 
 class Budget(Base):
-    """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it."""
+    """The most a network may be reimbursed for roles in a year; `amount` is `None` while funding cannot compute it.
+
+    With no reason either it was taken away again.
+    """
 
     __tablename__ = "budgets"
 

@@ -124,7 +124,7 @@ def by_area(by: By, asked: Asked, scope: Scope, *, map_of: date) -> Subquery:
             SELECT commissioner, sum(amount) AS budget, count(*) FILTER (WHERE amount IS NULL) AS held
             FROM (
                 SELECT b.network, b.amount, b.contract_year, coalesce(led.commissioner, b.commissioner) AS commissioner
-                FROM budgets b LEFT JOIN led USING (network)
+                FROM budgets b LEFT JOIN led USING (network) WHERE b.amount IS NOT NULL OR b.held_reason IS NOT NULL
             ) AS b
             WHERE {_where(asked, "commissioner", "network")} AND {seen}
             GROUP BY commissioner
@@ -204,7 +204,7 @@ MONEY_OF_NETWORKS = text(
     SELECT network, coalesce(confirmed, 0) AS confirmed, coalesce(returned, 0) AS returned,
            coalesce(written_off, 0) AS written_off, coalesce(recovered, 0) AS recovered,
            coalesce(paid, 0) AS paid, CAST(coalesce(lines, 0) AS int) AS lines, b.amount AS budget,
-           CAST(b.sequence IS NOT NULL AND b.amount IS NULL AS int) AS budgets_held,
+           CAST(b.amount IS NULL AND b.held_reason IS NOT NULL AS int) AS budgets_held,
            coalesce(claimed, 0) AS claimed, CAST(coalesce(claims, 0) AS int) AS claims
     FROM page LEFT JOIN paid USING (network) LEFT JOIN claimed USING (network)
     LEFT JOIN settled USING (network)

@@ -35,7 +35,10 @@ class Ceiling(Base):
 
 
 class Budget(Base):
-    """The most a network may be reimbursed in a contract year; `amount` is `None` while funding cannot compute it."""
+    """The most a network may be reimbursed in a contract year; `amount` is `None` while funding cannot compute it.
+
+    With no reason either it was taken away again.
+    """
 
     __tablename__ = "budgets"
 

@@ -162,4 +162,6 @@ async def ceilings_of(session: AsyncSession, network: str, roles: Iterable[str])
 
 
 async def budget_of(session: AsyncSession, network: str, year: str) -> Budget | None:
-    return await session.get(Budget, (network, year))
+    """A network's budget of a year; none where it has not been told, or was taken away again."""
+    held = await session.get(Budget, (network, year))
+    return None if held is None or (held.amount is None and held.held_reason is None) else held
