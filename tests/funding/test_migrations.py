@@ -59,7 +59,9 @@ async def test_networks_of_before_agreements_counted_are_told_apart_where_they_c
             )
         await asyncio.to_thread(upgrade, "funding", url)
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            found = dict(connection.execute("SELECT code, by_application FROM networks").fetchall())
+            found: dict[str, bool | None] = dict(
+                connection.execute("SELECT code, by_application FROM networks").fetchall()
+            )
             before = connection.execute("SELECT code, by_application FROM networks_before").fetchall()
             years = connection.execute("SELECT network, contract_year FROM budget_years").fetchall()
             words = connection.execute("SELECT practice, position, network, ends FROM allocation_words").fetchall()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.events import registry
+from shared.events.funding import BudgetSet
 from shared.events.workforce import PostEnded
 from shared.identity import Role
 from tests.harness import Harness
@@ -110,6 +111,16 @@ async def test_the_map_of_another_day_can_be_asked_for(app: Harness) -> None:
     now = by_key(await report(app, "coverage", as_at="2022-05-31", by="system"))
     later = by_key(await report(app, "coverage", as_at="2022-05-31", by="system", map_of="2022-07-01"))
     assert (set(now), set(later)) == ({"QA1", "QB2"}, {"QC3", "QB2"})
+
+
+async def test_a_budget_taken_away_is_neither_counted_nor_held(app: Harness) -> None:
+    for code, lead in (("U00001", "AA1"), ("U00002", "BB2")):
+        await app.deliver(BudgetSet(network=code, commissioner=lead, contract_year="2022-23", amount=None))
+    areas = by_key(await report(app, "spend", contract_year="2022-23"))
+    assert (areas["AA1"]["budget"], areas["AA1"]["budgets_held"]) == (None, 0)
+    assert "BB2" not in areas or areas["BB2"]["budgets_held"] == 0
+    networks = by_key(await report(app, "spend", by="network", contract_year="2022-23"))
+    assert {one["budgets_held"] for one in networks.values()} == {0}
 
 
 async def test_spend_by_area_network_stream_and_month(app: Harness) -> None:

@@ -79,6 +79,13 @@ async def test_a_held_budget_refuses_with_fundings_reason(workforce_app: Harness
     assert "Z80002" in refused.json()["detail"]
 
 
+async def test_a_budget_taken_away_is_not_known(workforce_app: Harness) -> None:
+    await set_up(workforce_app)
+    await a_plan(workforce_app)
+    await workforce_app.deliver(a_budget(None))
+    assert codes(await open_vacancy(workforce_app)) == ["BudgetNotKnown"]
+
+
 async def test_a_post_over_the_sum_is_refused_with_the_figures(workforce_app: Harness) -> None:
     await set_up(workforce_app, budget="52541.49")  # one penny less than eleven months at the ceiling
     await a_plan(workforce_app)
