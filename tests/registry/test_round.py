@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -308,6 +308,52 @@ async def test_a_membership_that_was_to_begin_later_is_taken_back_and_not_ended_
     assert "Z80011" not in await members(app, "U90003", as_at="2022-08-01")
     last = [e for e in told if isinstance(e, events.NetworkApproved | events.NetworkRestated) and e.network == "U90003"]
     assert "Z80011" not in {m.practice for m in last[-1].members}, "the last thing said of it is right"
+
+
+async def test_patients_of_a_member_known_to_leave_are_left_out_from_that_day_unless_somebody_serves_them_then(
+    app: Harness,
+) -> None:
+    wanted = await existing(app, "Z80018", "Z80019", "Z80020")
+    headers, path = commissioner(app, "SB2"), f"/rounds/{wanted['round']}/coverage"
+    made = await draft(app, wanted, headers)
+    assert (await app.put(f"{V1}/applications/{made['id']}/submission", {}, headers)).status_code == 200
+    assert (await get(app, path))["complete"]
+    before = datetime.now(UTC).isoformat().replace("+", "%2B")
+    leaving = "U90001/members/Z80011/2019-10-01"
+    assert (await depart(app, leaving, last_day="2022-06-30", agreement="Agreed.")).status_code == 200
+
+    async def left_out(more: str = "") -> list[tuple[str, str | None]]:
+        found = await get(app, f"{path}{more}")
+        assert found["complete"] == (found["uncovered"] == [])
+        return [(cover["practice"], cover["left_out_from"]) for cover in found["uncovered"]]
+
+    assert await left_out() == [("Z80011", "2022-07-01")]
+    assert await left_out("?as_at=2022-06-30") == []
+    assert await left_out("?as_at=2022-07-01") == [("Z80011", None)]
+    assert await left_out(f"?known_at={before}") == []
+    held = await decide(app, wanted["round"], headers)
+    assert (held.status_code, held.json()["code"]) == (409, "CoverageIncomplete")
+    (fault,) = held.json()["errors"]
+    assert (fault["field"], fault["message"].endswith("patients from 2022-07-01")) == ("Z80011", True)
+    approval = await app.put(f"{V1}/applications/{made['id']}/approval", None, headers)
+    assert (approval.status_code, approval.json()["code"]) == (409, "CoverageIncomplete")
+    assert (await join(app, "U90002", "Z80011", valid_from="2022-09-01")).status_code == 201
+    assert await left_out() == [("Z80011", "2022-07-01")], "two months without a network are left out too"
+    decided = await decide(app, wanted["round"], national(app), override_reason="A network is found by July.")
+    assert decided.status_code == 200, decided.text
+    assert await left_out() == [("Z80011", "2022-07-01")], "what the decision was taken on"
+
+
+async def test_a_member_known_to_go_over_to_another_network_is_covered_all_year(app: Harness) -> None:
+    wanted = await existing(app, "Z80018", "Z80019", "Z80020")
+    headers = commissioner(app, "SB2")
+    made = await draft(app, wanted, headers)
+    assert (await app.put(f"{V1}/applications/{made['id']}/submission", {}, headers)).status_code == 200
+    leaving = "U90001/members/Z80011/2019-10-01"
+    assert (await depart(app, leaving, last_day="2022-06-30", agreement="Agreed.")).status_code == 200
+    assert (await join(app, "U90002", "Z80011", valid_from="2022-07-01")).status_code == 201
+    assert (await get(app, f"/rounds/{wanted['round']}/coverage"))["complete"]
+    assert (await decide(app, wanted["round"], headers)).status_code == 200
 
 
 async def test_only_the_list_of_a_practice_outside_is_allocated_and_only_once(app: Harness) -> None:

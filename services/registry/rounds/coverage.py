@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import ForeignKey
@@ -27,6 +28,7 @@ class Cover:
     """How the patients of one practice are covered; `share` is the part of its list that is.
 
     `merged_into` is the practice whose list its own goes with; `dispersed` says why it is nobody's to serve.
+    `left_out_from` is the day of the year from which its patients, served until then, are left out, as known.
     """
 
     practice: str
@@ -36,6 +38,7 @@ class Cover:
     by: tuple[tuple[str, str], ...]
     merged_into: str | None = None
     dispersed: str | None = None
+    left_out_from: date | None = None
 
     @property
     def uncovered(self) -> Decimal:
@@ -86,6 +89,23 @@ class Coverage:
     def patients_uncovered(self) -> Decimal:
         return sum((cover.uncovered for cover in self.practices), Decimal(0))
 
+    def until(self, day: date, then: Coverage) -> Coverage:
+        """The same, where whoever is served until `day` and, `then`, less so from it on is left out from that day."""
+        return Coverage(
+            tuple(
+                replace(
+                    now,
+                    share=later.share,
+                    by=later.by,
+                    merged_into=later.merged_into,
+                    left_out_from=now.left_out_from or (None if now.uncovered else day),
+                )
+                if later.uncovered > now.uncovered
+                else now
+                for now, later in zip(self.practices, then.practices, strict=True)
+            )
+        )
+
     def require_once(self) -> None:
         """Raises `PatientsCoveredTwice` naming every practice whose patients would be paid for more than once."""
         if self.twice:
@@ -102,7 +122,12 @@ class Coverage:
         self.require_once()
         if self.uncovered:
             faults = [
-                Fault(cover.practice, "uncovered", f"{cover.name}: {cover.uncovered.normalize():f} patients")
+                Fault(
+                    cover.practice,
+                    "uncovered",
+                    f"{cover.name}: {cover.uncovered.normalize():f} patients"
+                    + (f" from {cover.left_out_from}" if cover.left_out_from else ""),
+                )
                 for cover in self.uncovered
             ]
             raise CoverageIncomplete(
@@ -128,8 +153,9 @@ class DecidedCover(Base):
     served_by: Mapped[list[list[str]]] = mapped_column(JSONB)
     merged_into: Mapped[Code | None]
     dispersed: Mapped[Words | None]
+    left_out_from: Mapped[date | None]
 
     def seen(self) -> Cover:
         by = tuple((kind, code) for kind, code in self.served_by)
         merged, dispersed = self.merged_into, self.dispersed
-        return Cover(self.practice, self.name, self.patients, self.share, by, merged, dispersed)
+        return Cover(self.practice, self.name, self.patients, self.share, by, merged, dispersed, self.left_out_from)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Text, and_, any_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, any_, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY, Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +25,7 @@ from services.registry.practices.queries import went_over
 from services.registry.rounds.coverage import Cover, Coverage, DecidedCover
 from services.registry.rounds.model import Round
 from services.registry.scope import heir_of, held_by
-from shared.facts import as_at, believed, days, of_key
+from shared.facts import ONE_DAY, as_at, believed, days, of_key
 from shared.years import year_end
 
 
@@ -68,8 +68,8 @@ async def coverage_of(
 ) -> Coverage:
     """How every patient of the area is covered if exactly these applications are approved.
 
-    On the day the round takes effect, or on `day`; as known now, or then. Whoever was on the list of a practice that
-    has gone over into another since is its successor's patient, and covered as those are.
+    All the year from the day the round takes effect, or on `day`; as known now, or then. Whoever was on the list of a
+    practice that has gone over into another since is its successor's patient, and covered as those are.
     """
     names = (
         select(PracticeEntry.name)
@@ -89,7 +89,7 @@ async def coverage_of(
     codes = [heirs.get(practice, practice) for practice, _, _ in rows]
     covered = await _covered(session, codes, round, applications, day, known_at)
     dispersed = await _dispersed(session, codes, round, day, known_at)
-    return Coverage(
+    coverage = Coverage(
         tuple(
             Cover(
                 practice,
@@ -103,6 +103,27 @@ async def coverage_of(
             for (practice, patients, name), code in zip(rows, codes, strict=True)
         )
     )
+    for turn in await _turns(session, codes, round, known_at) if day is None else ():
+        then = await coverage_of(session, round, applications, day=turn, known_at=known_at)
+        coverage = coverage.until(turn, then)
+    return coverage
+
+
+async def _turns(
+    session: AsyncSession, codes: Sequence[str], round: Round, known_at: datetime | None
+) -> Sequence[date]:
+    """The days of the year, after its first, on which who serves one of these lists is known to do so no more."""
+    wanted = any_(literal(list(codes), ARRAY(Text)))
+    ends = union(
+        *(
+            select(func.upper(fact.valid).label("day")).where(
+                fact.practice == wanted, believed(fact, known_at), fact.valid.overlaps(_spell(round, None))
+            )
+            for fact in (Membership, Allocation)
+        )
+    ).subquery()
+    within = ends.c.day.between(round.starts_on + ONE_DAY, year_end(round.contract_year))
+    return (await session.scalars(select(ends.c.day).where(within).order_by(ends.c.day))).all()
 
 
 def _spell(round: Round, day: date | None) -> Range[date]:

@@ -145,6 +145,7 @@ async def _keep_coverage(session: AsyncSession, round: Round, coverage: Coverage
             "served_by": [list(by) for by in cover.by],
             "merged_into": cover.merged_into,
             "dispersed": cover.dispersed,
+            "left_out_from": cover.left_out_from,
         }
         for cover in coverage.practices
     ]

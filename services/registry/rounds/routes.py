@@ -111,7 +111,10 @@ class CoveredBy(Out):
 
 
 class CoverOut(Out):
-    """`merged_into`: the practice whose list its own goes with now; `dispersed`: why nobody need serve its patients."""
+    """`merged_into`: the practice whose list its own goes with now; `dispersed`: why nobody need serve its patients.
+
+    `left_out_from`: the day of the year from which they are left out, where somebody serves them until then.
+    """
 
     practice: str
     name: str
@@ -120,10 +123,12 @@ class CoverOut(Out):
     covered_by: list[CoveredBy]
     merged_into: str | None
     dispersed: str | None
+    left_out_from: date | None
 
 
 class CoverageOut(Out):
-    """`as_at`: the day members and allocations are looked at; `of_decision`: what the round was decided on."""
+    """`as_at`: the first day on which members and allocations are looked at; `of_decision`: what the round was decided
+    on."""
 
     round: str
     as_at: date
@@ -216,6 +221,7 @@ def _shown(cover: Cover) -> CoverOut:
         covered_by=[CoveredBy(kind=kind, by=by) for kind, by in cover.by],
         merged_into=cover.merged_into,
         dispersed=cover.dispersed,
+        left_out_from=cover.left_out_from,
     )
 
 
@@ -225,7 +231,8 @@ async def read_coverage(
 ) -> dict[str, Any]:
     """How every patient of the area's practices is covered, who is left out, and who would be served twice.
 
-    On the day the round takes effect, or another; once it is decided, what the decision was taken on.
+    All the year from the day on which the round takes effect, as known, or on another day; once it is decided, what
+    the decision was taken on.
     """
     assessed = await operations.assess_coverage(session, id, caller, today, as_at=as_at, known_at=known_at)
     coverage = assessed.coverage

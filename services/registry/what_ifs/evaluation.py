@@ -273,7 +273,9 @@ async def _coverage(
         code, serves = cover.practice, heirs.get(cover.practice, cover.practice)
         share = cover.share - ended.get(serves, NOBODY)
         share -= sum(kind == "allocation" and by in wanted.ends for kind, by in cover.by)
-        uncovered = NOBODY if cover.dispersed is not None else cover.patients * (1 - min(share, Decimal(1)))
+        uncovered = (
+            NOBODY if cover.dispersed is not None else cover.patients * (1 - min(max(share, NOBODY), Decimal(1)))
+        )
         line = LeftOut(practice=code, name=cover.name, patients=cover.patients, uncovered=uncovered)
         if uncovered and serves not in served:
             left[code] = line
