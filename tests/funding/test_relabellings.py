@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from shared.events.funding import StreamRelabelled
+from shared.events.registry import PayeeAppointed
 from shared.identity import Role
 from tests.funding.asking import amounts, commissioner, due_by_stream, entitled, explained
-from tests.funding.builders import list_sizes
+from tests.funding.builders import NETWORK, list_sizes
 from tests.funding.test_achievements import ACHIEVEMENTS, INDICATORS, approved, declared, served
 from tests.funding.test_backdated_rates import at
 from tests.funding.test_journey import an_area
@@ -93,6 +94,33 @@ async def test_a_part_of_a_stream_counts_as_another_from_its_first_month_on(fund
     await paid_as_due(app, "2023-03")
     due = due_by_stream(await entitled(app, "2023-03"))
     assert Decimal(due["winter_fund"]) + Decimal(due["surge_support"]) == Decimal("0.6") * 50_007
+
+
+async def test_money_that_only_changes_its_name_stays_with_whoever_was_paid_it(funding_app: Harness) -> None:
+    app = funding_app
+    await a_fund(app)
+    await runs(app, ["2022-10", "2022-11"])
+    paid = {row["payee"] for row in await lines_of(app, (await runs(app, ["2022-12"]))[0], stream="winter_fund")}
+    await app.deliver(PayeeAppointed(network=NETWORK, payee="A00003", valid_from=date(2023, 1, 1)))
+    await relabelled(app, known_from="2022-12-20")
+    (january,) = await runs(app, ["2023-01"])
+    (was,) = paid
+    for stream, month, payee, amount in (
+        ("winter_fund", "2022-11", was, "-2000.00"),
+        ("surge_support", "2022-11", was, "2000.00"),
+        ("winter_fund", "2023-01", "A00003", "3000.00"),
+        ("surge_support", "2023-01", "A00003", "2000.00"),
+    ):
+        (line,) = [line for line in await lines_of(app, january, stream=stream) if line["month"] == month]
+        assert (line["payee"], line["amount"]) == (payee, amount)
+        assert (await explained(app, line))["recomputed"] == amount
+    # and back again when it is taken back
+    (first,) = (await app.client.get(RELABELLINGS, headers=nan(app))).json()["items"]
+    await relabelled(app, share="0", supersedes=first["id"], known_from="2023-01-20")
+    (february,) = await runs(app, ["2023-02"])
+    for stream, amount in (("surge_support", "-2000.00"), ("winter_fund", "2000.00")):
+        (line,) = [line for line in await lines_of(app, february, stream=stream) if line["month"] == "2022-11"]
+        assert (line["payee"], line["amount"]) == (was, amount)
 
 
 async def test_a_relabelling_is_superseded_and_taken_back(funding_app: Harness) -> None:

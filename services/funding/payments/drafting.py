@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,6 +51,13 @@ class Drafted:
     without_list: set[str] = field(default_factory=set)
     doubtful: dict[str, str] = field(default_factory=dict)
     covered: set[str] = field(default_factory=set)
+    renamed: set[tuple[str, str, str]] = field(default_factory=set)
+    """Months, and streams whose money counts as another's in them: from, to."""
+
+    def rename(self, month: str, relabellings: Iterable[Mapping[str, Any]]) -> None:
+        """Note what was relabelled in a month, or is no longer: money may move either way."""
+        for one in relabellings:
+            self.renamed |= {(month, one["from"], one["to"]), (month, one["to"], one["from"])}
 
     def doubt(self, tariff: str, confidence: str | None) -> None:
         if confidence in NOT_CONFIRMED:
@@ -172,6 +179,8 @@ async def draft_year(
         if unusual:
             trace.update(circumstances(inputs, due))
         paid = before.get((due.key, due.month))
+        if unusual or paid is not None:
+            drafted.rename(due.month, (*trace.get("relabellings", ()), *(paid or {}).get("relabellings", ())))
         causes = [_first_cause(inputs, due)] if paid is None else causes_of(paid, trace)
         if paid is not None:
             trace["causes"] = causes

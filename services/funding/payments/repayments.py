@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +21,8 @@ async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> No
     """Turn each line that takes money back towards a payee that was paid as much for the same stream and month.
 
     The line's payee stays where it was paid enough itself; else it is whoever was paid most, and where nobody was paid
-    as much the line is divided, so that each gives back no more than it had.
+    as much the line is divided, so that each gives back no more than it had. What is relabelled stays where it is:
+    whoever gives it back under the one name is paid it under the other.
     """
     taking = [
         place
@@ -64,3 +66,30 @@ async def charge_whoever_was_paid(session: AsyncSession, drafted: Drafted) -> No
         row, had = drafted.rows[place], paid[place]
         if had and had.get(row[_PAYEE], Decimal(0)) < -row[_AMOUNT]:
             drafted.charge(place, give_back(-row[_AMOUNT], had))
+    _leave_with_its_payee(drafted)
+
+
+def _leave_with_its_payee(drafted: Drafted) -> None:
+    """Pay money that only changed its name to whoever gives it back under the name it had."""
+    if not drafted.renamed:
+        return
+    back: dict[tuple[Any, ...], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in drafted.rows:
+        if row[_AMOUNT] is not None and row[_AMOUNT] < 0 and row[_REFERENCE] is None:
+            back[tuple(row[column] for column in _KEY)][row[_PAYEE]] -= row[_AMOUNT]
+    for place in range(len(drafted.rows)):
+        row = drafted.rows[place]
+        if row[_AMOUNT] is None or row[_AMOUNT] <= 0 or row[_REFERENCE] is not None:
+            continue
+        year, network, practice, stream, month = (row[column] for column in _KEY)
+        for renamed_in, was, now in sorted(drafted.renamed):
+            had = back.get((year, network, practice, was, month))
+            if (renamed_in, now) != (month, stream) or not had:
+                continue
+            parts = [(payee, -part) for payee, part in give_back(row[_AMOUNT], had)]
+            for payee, part in parts:
+                had[payee] -= part
+            rest = row[_AMOUNT] - sum(part for _, part in parts)
+            if parts != [(row[_PAYEE], row[_AMOUNT])]:
+                drafted.charge(place, [*parts, *([(row[_PAYEE], rest)] if rest else [])])
+            break

@@ -226,8 +226,10 @@ async def _estimate(session: AsyncSession, statement: Statement, caller: Caller,
     drafted = Drafted("estimate")
     held: dict[str, list[str]] = defaultdict(list)
     for year, through in [*await years_paid(session, year_of(coming)), (year_of(coming), coming)]:
-        dues, helds = differences(await load_year(session, year, through, now, networks=networks))
+        inputs = await load_year(session, year, through, now, networks=networks)
+        dues, helds = differences(inputs)
         for due in dues:
+            drafted.rename(due.month, inputs.relabelled.get(due.month, ()))
             drafted.add(
                 network=due.key.network,
                 practice=due.key.practice,
