@@ -40,7 +40,7 @@ def test_the_round_of_the_page_goes_as_written(sample: Stack) -> None:
     assert "CoverageIncomplete" in done.stdout
     assert "FindingsNotAccepted" in done.stdout
     assert "decided" in said
-    assert said[-2:] == ["2023-03-31", "True"]  # the last day of a network that ends; coverage is as it was decided on
+    assert said[-2:] == ["2023-03-31", "true"]  # the last day of a network that ends; coverage is as it was decided on
     with sample.client(Role.COMMISSIONER, organisation="SB2") as carol:
         networks = carol.get("/registry/v1/networks", params={"commissioner": "SB2", "as_at": "2023-04-01"})
         names = {network["name"] for network in networks.json()["items"]}

@@ -73,7 +73,7 @@ def test_the_worked_example_of_the_readme_works_as_written(sample: Stack) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "True" in done.stdout.splitlines()
+    assert "true" in done.stdout.splitlines()
     assert "core_registered" in done.stdout or "Core" in done.stdout
     with sample.client(Role.NATIONAL) as national:
         runs = national.get("/funding/v1/payment-runs", params={"month": "2022-06"}).json()["items"]
