@@ -106,10 +106,10 @@ async def test_what_is_taken_back_is_divided_too_and_what_was_divided_stays(app:
     assert await parts(app, april) == {"A00001": "30000", "A00002": "20000", "A00003": "10000"}
     shown = (await app.client.get(DISTRIBUTIONS, params={"run": april["id"]}, headers=network(app))).json()
     for basis in ("registered", "adjusted", "weighted"):
-        await app.deliver(list_sizes(basis, {"A00001": 1_000}, known_from=date(2022, 5, 2)))
+        await app.deliver(list_sizes(basis, {"A00001": 1_000, "A00002": 2_000}, known_from=date(2022, 5, 2)))
     may = await paid(app, "2022-05")
     assert await of_the_network(app, may) < 0, "April was paid for far too many"
-    assert await parts(app, may) == {"A00001": "1000", "A00002": "20000", "A00003": "10000"}
+    assert await parts(app, may) == {"A00001": "1000", "A00002": "2000", "A00003": "10000"}
     assert (await app.client.get(DISTRIBUTIONS, params={"run": april["id"]}, headers=network(app))).json() == shown
 
 

@@ -274,12 +274,12 @@ ROWS = {
         "VALUES ('U90004', 'Z80001', '[2020-01-01,)', '[2022-01-01,)')"
     ),
     "fk_allocations_network_standing": (
-        "INSERT INTO allocations (id, network, practice, commissioner, reason, made_by, valid, known) "
-        "VALUES ('all-x', 'U90004', 'Z80010', 'SA1', 'x', 'x', '[2020-01-01,)', '[2022-01-01,)')"
+        "INSERT INTO allocations (id, network, practice, commissioner, reason, made_by, after_closing, valid, known) "
+        "VALUES ('all-x', 'U90004', 'Z80010', 'SA1', 'x', 'x', false, '[2020-01-01,)', '[2022-01-01,)')"
     ),
     "fk_allocations_practice_standing": (
-        "INSERT INTO allocations (id, network, practice, commissioner, reason, made_by, valid, known) "
-        "VALUES ('all-x', 'U90001', 'Z80098', 'SA1', 'x', 'x', '[2020-01-01,)', '[2022-01-01,)')"
+        "INSERT INTO allocations (id, network, practice, commissioner, reason, made_by, after_closing, valid, known) "
+        "VALUES ('all-x', 'U90001', 'Z80098', 'SA1', 'x', 'x', false, '[2020-01-01,)', '[2022-01-01,)')"
     ),
     "fk_practice_commissioners_practice_standing": (
         "INSERT INTO practice_commissioners (practice, commissioner, valid, known) "

@@ -18,6 +18,7 @@ from shared.events import Envelope, Event, funding, registry, workforce
 from shared.facts import ONE_DAY
 from tests.harness import Harness
 from tests.reporting.builders import (
+    a_variation,
     claims_and_queries,
     commissioner,
     england,
@@ -26,6 +27,7 @@ from tests.reporting.builders import (
     practices,
     recruited,
     taken_over,
+    varied,
 )
 
 
@@ -100,6 +102,7 @@ GONE = practices("BB2", "B80009", closed=date(2021, 3, 31), dispersed=[registry.
 async def test_a_rebuild_comes_out_the_same(reporting_app: Harness) -> None:
     app = reporting_app
     told = (*england(), *claims_and_queries(), CONFIRMED, REDIRECTED, WRITTEN_OFF, *taken_over(), GONE)
+    told = (*told, a_variation(), varied("U00001", "variation-1", False, "A80001"))
     envelopes = [app.envelope(event) for event in told]
     await app.receive(*envelopes)
     before = await everything(app)
