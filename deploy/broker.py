@@ -173,7 +173,8 @@ class LocalBroker:
         if (self.home / "data" / "meta.properties").exists():
             return
         shutil.rmtree(self.home / "data", ignore_errors=True)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # an id that begins with a dash would be taken for an option
+        cluster = "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         words = ["format", "--standalone", "-t", cluster, "-c", "server.properties"]
         done = subprocess.run(
             [str(java), *JAVA_OPTIONS, "-cp", classes, "kafka.tools.StorageTool", *words],

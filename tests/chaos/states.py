@@ -24,9 +24,7 @@ ID = re.compile(r"\b([a-z]+)-([0-9a-hj-kmnp-tv-z]{18})(?![0-9a-z])")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|\+00|Z)?")
 ROUNDS = 6
 
-LEFT_OUT = {"fact_id", "known", "position", "closing_position", "sequence", "outcome_sequence"} | {
-    "submitted_sequence", "state_sequence"
-}  # fmt: skip
+LEFT_OUT = re.compile(r"fact_id|known|([a-z]+_)?(position|sequence)")
 """When, and by which event, a row came to be."""
 MOVING = {
     ("funding", "budgets"): {"version"},  # how many events were handled together is not a fact
@@ -64,7 +62,9 @@ def _rows(connection: psycopg.Connection[tuple[object, ...]], service: str, tabl
     kept = [
         str(name)
         for name, kind in columns
-        if kind != "timestamp with time zone" and name not in LEFT_OUT | MOVING.get((service, table), set())
+        if kind != "timestamp with time zone"
+        and name not in MOVING.get((service, table), set())
+        and not LEFT_OUT.fullmatch(str(name))
     ]
     plain = [name for name in kept if name != "valid"] if "known" in names else kept
     listed = sql.SQL(", ").join(map(sql.Identifier, plain))
